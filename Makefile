@@ -1,0 +1,34 @@
+# Everything is set up under .venv by the first target that needs it; nothing is installed outside this folder.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+READY := $(VENV)/.ready
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+.PHONY: help demo test lint setup lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## run the workflow on the demo cohort and say where the report is
+	@$(RUN) python scripts/run_workflow.py --profile profiles/local
+
+test: $(READY) ## run all tests
+	@$(RUN) python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(READY) ## check the format and style of workflow and code
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
+
+setup: $(READY) ## install the pinned packages into .venv
+
+$(READY): envs/workflow.lock.txt envs/setup.sh
+	@bash envs/setup.sh "$(PYTHON)" "$(VENV)"
+
+lock: ## renew the pinned lock from the direct dependencies
+	@bash envs/lock.sh "$(PYTHON)"
+
+clean: ## remove the results and the environment
+	rm -rf $(VENV) results/* .snakemake

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Make the virtual environment and install the pinned packages. usage: envs/setup.sh PYTHON FOLDER
+set -euo pipefail
+python=${1:-}
+folder=${2:?usage: envs/setup.sh PYTHON FOLDER}
+lock="$(dirname "$0")/workflow.lock.txt"
+
+if [ -z "$python" ] || ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "Error: Python 3.11 or newer is needed, found ${python:-none}; install it or name it: make PYTHON=/path/to/python3.12" >&2
+    exit 2
+fi
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    # Debian and Ubuntu keep this part of Python in a package of its own
+    package="python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing $package, which Python needs to make a virtual environment ..."
+        apt-get update -qq && apt-get install -y -qq "$package" >/dev/null
+    else
+        echo "Error: this Python cannot make virtual environments; install its package: sudo apt install $package" >&2
+        exit 2
+    fi
+fi
+
+start=$SECONDS
+echo "Installing $(grep -c == "$lock") pinned packages into $folder (some minutes the first time) ..."
+[ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
+# bytecode now, not at every start: Snakemake alone saves seconds by it
+unset PYTHONDONTWRITEBYTECODE
+if ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-input -r "$lock" >"$folder/setup.log" 2>&1; then
+    tail -n 5 "$folder/setup.log" >&2
+    echo "Error: the packages could not be installed; the whole output is in $folder/setup.log, and the same command tries again." >&2
+    exit 2
+fi
+touch "$folder/.ready"
+echo "Packages are ready after $((SECONDS - start)) s."
