@@ -1,0 +1,49 @@
+"""Where pixels of a slice lie in the patient (DICOM PS3.3 C.7.6.2.1.1, Image Plane Module)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SliceGeometry:
+    """Plane of one slice of ``height`` x ``width`` pixels.
+
+    ``position`` is the centre of the first pixel (row 0, column 0) in mm of the DICOM patient system (x to the left,
+    y to posterior, z to superior). ``row_direction`` is the unit vector along a row (column index grows),
+    ``column_direction`` the one along a column (row index grows). ``row_spacing`` is the distance between rows and
+    ``column_spacing`` the distance between columns, both in mm, as PixelSpacing orders them.
+    """
+
+    position: tuple[float, float, float]
+    row_direction: tuple[float, float, float]
+    column_direction: tuple[float, float, float]
+    row_spacing: float
+    column_spacing: float
+    height: int
+    width: int
+
+    def to_patient(self, column: np.ndarray, row: np.ndarray) -> np.ndarray:
+        """Patient coordinates, float64 (..., 3) in mm, of (possibly fractional) column and row indices."""
+        column = np.asarray(column, dtype=np.float64)[..., None]
+        row = np.asarray(row, dtype=np.float64)[..., None]
+        return (
+            np.asarray(self.position, dtype=np.float64)
+            + column * self.column_spacing * np.asarray(self.row_direction, dtype=np.float64)
+            + row * self.row_spacing * np.asarray(self.column_direction, dtype=np.float64)
+        )
+
+    def grid_spacing(self, grid: int) -> tuple[float, float]:
+        """(row, column) spacing in mm of this slice resized to ``grid`` x ``grid`` pixels."""
+        return self.row_spacing * self.height / grid, self.column_spacing * self.width / grid
+
+    def grid_to_patient(self, column: np.ndarray, row: np.ndarray, grid: int) -> np.ndarray:
+        """Patient coordinates in mm of indices on the ``grid`` x ``grid`` resized slice.
+
+        Resizing keeps the image's outer edges in place, so a grid index u is the slice index (u + 0.5) * W / grid - 0.5.
+        """
+        column = (np.asarray(column, dtype=np.float64) + 0.5) * self.width / grid - 0.5
+        row = (np.asarray(row, dtype=np.float64) + 0.5) * self.height / grid - 0.5
+        return self.to_patient(column, row)
