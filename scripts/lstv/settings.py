@@ -1,0 +1,91 @@
+"""Checking of settings against their JSON Schema, with one plain sentence for each mistake."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+
+def complete(settings: dict, schema: dict) -> dict:
+    """A copy of ``settings`` with the schema's defaults filled in, at every depth."""
+    settings = copy.deepcopy(settings)
+    for key, subschema in schema.get("properties", {}).items():
+        if key not in settings and "default" in subschema:
+            settings[key] = copy.deepcopy(subschema["default"])
+        if isinstance(settings.get(key), dict):
+            settings[key] = complete(settings[key], subschema)
+    return settings
+
+
+def problems(settings: dict, schema: dict) -> list[str]:
+    """One sentence for each violation of the schema, in the order of the keys; empty where there is none."""
+    errors = sorted(Draft202012Validator(schema).iter_errors(settings), key=lambda error: list(map(str, error.path)))
+    return [_sentence(error) for error in errors]
+
+
+def _sentence(error: ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    prefix = f"{where}." if where else ""
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return "; ".join(_unknown_key(prefix, str(key), known) for key in unknown)
+    if error.validator == "required":
+        absent = [key for key in error.validator_value if key not in error.instance]
+        return f"{prefix}{absent[0]} is missing: {_description(error.schema['properties'][absent[0]])}"
+    if error.validator == "enum":
+        allowed = ", ".join(str(value) for value in error.validator_value)
+        return f"{where} is {error.instance!r}, but must be one of {allowed}"
+    if error.validator == "pattern":
+        return f"{where} is {error.instance!r}, which does not fit: {_description(error.schema)}"
+    return f"{where}: {error.message} ({_description(error.schema)})"
+
+
+def _unknown_key(prefix: str, key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {prefix}{close[0]}?" if close else f"known here: {', '.join(known)}."
+    return f"unknown key {prefix}{key}; {hint}"
+
+
+def _description(schema: dict) -> str:
+    return " ".join(schema.get("description", "see config/README.md").split())
+
+
+def contradictions(settings: dict) -> list[str]:
+    """What a schema cannot see in complete settings: files that are not there, values that do not go together."""
+    source, localizer, metrics = settings["source"], settings["localizer"], settings["metrics"]
+    found = []
+    if source["kind"] != "demo":
+        if source["path"] is None:
+            found.append(
+                f"source.kind is {source['kind']}, but source.path is not set; name the folder or the sheet there."
+            )
+        elif not Path(source["path"]).exists():
+            found.append(f"source.path {source['path']} does not exist; set it to where your data are.")
+        if Path(localizer["checkpoint"]).parts[:2] == ("resources", "demo"):
+            found.append(
+                "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
+                "the published point net, for instance resources/pointnet/00002484.pth."
+            )
+    if not Path(localizer["checkpoint"]).is_file():
+        found.append(
+            f"localizer.checkpoint {localizer['checkpoint']} does not exist; put the point net there "
+            "(resources/README.md says where it comes from) or correct the path."
+        )
+    if metrics["entropy_moderate"] >= metrics["entropy_high"]:
+        found.append(
+            f"metrics.entropy_moderate ({metrics['entropy_moderate']:g}) must be below metrics.entropy_high "
+            f"({metrics['entropy_high']:g})."
+        )
+    for key, path in (
+        ("source.valid_ids", source["valid_ids"]),
+        ("selection.list", settings["selection"]["list"]),
+        ("evaluation.labels", settings["evaluation"]["labels"]),
+    ):
+        if path is not None and not Path(path).is_file():
+            found.append(f"{key} {path} does not exist; correct the path or set it to null.")
+    return found

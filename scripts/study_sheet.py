@@ -1,0 +1,39 @@
+"""Write the study sheet: every study of a source, the series chosen, and why the others are not used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import cohort
+from lstv.program import run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", choices=("rsna", "sheet"), required=True, help="layout of the source")
+    parser.add_argument("--path", type=Path, required=True, help="rsna: the root folder; sheet: the CSV file")
+    parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on")
+    parser.add_argument("--mode", choices=("production", "trial", "validation", "list"), default="production")
+    parser.add_argument("--trial-studies", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=2024)
+    parser.add_argument("--list", help="mode list: file with one study id a line")
+    parser.add_argument("--allow-training-studies", action="store_true")
+    parser.add_argument("--out", type=Path, required=True, help="the study sheet, CSV")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    rows = cohort.rsna_rows(args.path) if args.kind == "rsna" else cohort.sheet_rows(args.path)
+    selection = cohort.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
+    rows = cohort.apply_selection(rows, selection, args.valid_ids)
+    cohort.write_sheet(rows, args.out)
+    used = sum(row.use == "yes" for row in rows)
+    print(f"{len(rows)} studies, {used} to analyse, {len(rows) - used} not used: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,173 @@
+"""Studies, selection, batches and the study sheet."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from lstv import cohort
+from lstv.cohort import Selection
+from lstv.errors import UserError
+
+
+def rsna(root, series, files=None):
+    """An RSNA folder: ``series`` = (study, series, description) rows; ``files`` = number of files by series."""
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / cohort.SERIES_TABLE, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("study_id", "series_id", "series_description"))
+        writer.writerows(series)
+    for study, number, _ in series:
+        if cohort.is_safe(study):
+            folder = root / cohort.IMAGES / study / number
+            folder.mkdir(parents=True)
+            for index in range((files or {}).get(number, 3)):
+                (folder / f"{index}.dcm").write_bytes(b"")
+    return root
+
+
+def by_id(rows):
+    return {row.study_id: row for row in rows}
+
+
+def test_series_choice_most_files_then_lowest_id(tmp_path):
+    t2 = cohort.SAGITTAL_T2
+    root = rsna(
+        tmp_path,
+        [
+            ("1", "30", t2),
+            ("1", "4", t2),
+            ("1", "200", "Sagittal T1"),
+            ("2", "9", t2),
+            ("2", "10", t2),
+            ("3", "5", "Axial T2"),
+        ],
+        files={"30": 5, "4": 5, "200": 99, "9": 2, "10": 7},
+    )
+    rows = by_id(cohort.rsna_rows(root))
+    assert rows["1"].series_id == "4" and rows["1"].n_slices == "5"  # 4 < 30 as numbers
+    assert rows["2"].series_id == "10"
+    assert rows["3"].use == "no" and "Axial T2" in rows["3"].reason and t2 in rows["3"].reason
+
+
+def test_ids_stay_text(tmp_path):
+    root = rsna(tmp_path, [("007", "1", cohort.SAGITTAL_T2)])
+    cohort.write_sheet(cohort.rsna_rows(root), tmp_path / "sheet.csv")
+    assert [row.study_id for row in cohort.read_sheet(tmp_path / "sheet.csv")] == ["007"]
+
+
+@pytest.mark.parametrize("bad", ["../x", "..", ".hidden", "a b", "a/b", "ä"])
+def test_an_id_that_cannot_name_a_file_is_a_row_of_its_own(tmp_path, bad):
+    root = rsna(tmp_path, [("1", "2", cohort.SAGITTAL_T2), (bad, "3", cohort.SAGITTAL_T2)])
+    rows = cohort.rsna_rows(root)
+    assert len(rows) == 2
+    wrong = next(row for row in rows if row.study_id != "1")
+    assert cohort.is_safe(wrong.study_id) and repr(bad) in wrong.reason and not wrong.series_dir
+    known = cohort.known_studies("rsna", str(root), "")
+    assert {study.study_id for study in known} == {row.study_id for row in rows}
+
+
+def test_fingerprints_change_with_a_studys_series_only(tmp_path):
+    t2 = cohort.SAGITTAL_T2
+
+    def fingerprints():
+        return {study.study_id: study.fingerprint for study in cohort.known_studies("rsna", str(tmp_path), "")}
+
+    rsna(tmp_path, [("1", "2", t2), ("5", "6", t2)])
+    before = fingerprints()
+    with open(tmp_path / cohort.SERIES_TABLE, "a") as stream:
+        stream.write("5,7,Sagittal T1\n9,10,Sagittal T2/STIR\n")
+    after = fingerprints()
+    assert after["1"] == before["1"] and after["5"] != before["5"] and "9" in after
+
+
+def test_trial_is_seeded_and_stable():
+    ids = [str(number) for number in range(200)]
+
+    def trial(ids, seed):
+        left_out = cohort.not_selected(dict.fromkeys(ids, "unknown"), Selection("trial", 10, seed))
+        return set(ids) - set(left_out)
+
+    assert len(trial(ids, 1)) == 10
+    assert trial(ids, 1) == trial(list(reversed(ids)), 1) != trial(ids, 2)
+    assert len(trial([*ids, "new"], 1) - trial(ids, 1)) <= 1
+
+
+def test_validation_and_leakage(tmp_path):
+    np.save(tmp_path / "valid.npy", np.array([2, 3], dtype=np.int64))
+    studies = [cohort.Study(number, "f", "unknown", "yes") for number in "1234"]
+    splits = cohort.split_of(studies, str(tmp_path / "valid.npy"))
+    assert splits == {"1": "train", "2": "validation", "3": "validation", "4": "train"}
+    for mode in ("production", "validation"):
+        assert "trained on" in cohort.not_selected(splits, Selection(mode))["1"]
+    everything = cohort.not_selected(splits, Selection("production", allow_training_studies=True))
+    assert everything == {}
+    assert set(cohort.not_selected(splits, Selection("validation", allow_training_studies=True))) == {"1", "4"}
+    with pytest.raises(UserError, match="source.valid_ids"):
+        cohort.not_selected({"1": "unknown"}, Selection("validation"))
+
+
+def test_list_selection(tmp_path):
+    listing = tmp_path / "ids.txt"
+    listing.write_text("# mine\n3\n1  # good one\n\n")
+    splits = dict.fromkeys("1234", "unknown")
+    assert set(cohort.not_selected(splits, Selection("list", list=str(listing)))) == {"2", "4"}
+    listing.write_text("77\n")
+    with pytest.raises(UserError, match="study 77, which the source does not have"):
+        cohort.not_selected(splits, Selection("list", list=str(listing)))
+    listing.write_text("../x\n")
+    with pytest.raises(UserError, match=r"'\.\./x', which is no study id"):
+        cohort.not_selected(splits, Selection("list", list=str(listing)))
+    with pytest.raises(UserError, match="does not exist"):
+        cohort.not_selected(splits, Selection("list", list=str(tmp_path / "none.txt")))
+
+
+@pytest.mark.parametrize(
+    ("studies", "size", "count"), [(20, 8, 4), (2000, 128, 16), (1, 128, 1), (20, 1, 0), (0, 8, 1)]
+)
+def test_batch_count_is_a_power_of_two(studies, size, count):
+    assert cohort.batch_count(studies, size) == count
+
+
+def test_batches_are_even_and_stable():
+    ids = [str(number) for number in range(4000)]
+    sizes = {}
+    for study in ids:
+        sizes[cohort.batch_of(study, 16)] = sizes.get(cohort.batch_of(study, 16), 0) + 1
+    assert len(sizes) == 16 and max(sizes.values()) < 1.3 * 250
+    assert cohort.batch_of("123", 0) == "123"
+    assert cohort.batch_of("123", 16) == cohort.batch_of("123", 16)
+
+
+def supplied(tmp_path, text):
+    path = tmp_path / "my_sheet.csv"
+    path.write_text(text)
+    return path
+
+
+def test_supplied_sheet(tmp_path):
+    path = supplied(
+        tmp_path,
+        "study_id,series_dir,use,split\nb,/data/b,,train\na,/data/a,no,\n../x,/data/x,yes,\nc,,yes,validation\n",
+    )
+    rows = by_id(cohort.sheet_rows(path))
+    assert rows["b"].use == "yes" and rows["b"].split == "train"
+    assert rows["a"].use == "no"
+    assert "names no series_dir" in rows["c"].reason
+    assert len(rows) == 4
+    planned = cohort.selected(cohort.known_studies("sheet", str(path), ""), Selection(), None)
+    written = cohort.apply_selection(list(rows.values()), Selection(), None)
+    assert set(planned) == {row.study_id for row in written if row.use == "yes"}
+    assert "b" not in planned and "trained on" in by_id(written)["b"].reason
+
+
+def test_supplied_sheet_mistakes(tmp_path):
+    with pytest.raises(UserError, match="line 3: study a stands there twice"):
+        cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
+    with pytest.raises(UserError, match="no column series_dir"):
+        cohort.sheet_rows(supplied(tmp_path, "study_id\na\n"))
+    with pytest.raises(UserError, match="'maybe', but must be yes or no"):
+        cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
+    with pytest.raises(UserError, match="does not exist"):
+        cohort.sheet_rows(tmp_path / "none.csv")

@@ -1,0 +1,89 @@
+"""The configuration's schema: shipped files fit it, every mistake gives one sentence that names it and the fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from lstv import settings
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def demo(**changes) -> dict:
+    base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return {**base, **changes}
+
+
+def objects(schema, where="config"):
+    if schema.get("type") == "object":
+        yield where, schema
+    for key, value in schema.get("properties", {}).items():
+        yield from objects(value, f"{where}.{key}")
+
+
+def test_every_object_is_closed_and_every_key_described():
+    for where, schema in objects(SCHEMA):
+        assert schema["additionalProperties"] is False, where
+        for key, value in schema["properties"].items():
+            assert value.get("description"), f"{where}.{key}"
+
+
+def test_every_key_is_explained_in_the_config_readme():
+    text = (ROOT / "config/README.md").read_text()
+    for where, schema in objects(SCHEMA):
+        for key, value in schema["properties"].items():
+            name = f"{where}.{key}".removeprefix("config.")
+            if value.get("type") != "object":
+                assert f"`{name}`" in text, name
+
+
+def test_shipped_configuration_is_valid_and_complete():
+    assert settings.problems(demo(), SCHEMA) == []
+    complete = settings.complete(demo(), SCHEMA)
+    assert complete["review"]["ambiguous"] == 60 and complete["source"]["path"] is None
+    assert settings.contradictions(complete) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"localiser": {}}, "unknown key localiser; did you mean localizer?"),
+        (
+            {"localizer": {"checkpoint": "x", "member": "full"}},
+            "unknown key localizer.member; did you mean localizer.members?",
+        ),
+        ({"source": {"kind": "rnsa"}}, "source.kind is 'rnsa', but must be one of demo"),
+        ({"source": {}}, "source.kind is missing"),
+        ({"cohort": "../x"}, "cohort is '../x', which does not fit"),
+        ({"localizer": {"checkpoint": "x", "batch_studies": "many"}}, "localizer.batch_studies: 'many' is not of type"),
+        ({"localizer": {"checkpoint": "x", "batch_studies": 0}}, "localizer.batch_studies: 0 is less than the minimum"),
+    ],
+)
+def test_mistakes(changes, sentence):
+    found = settings.problems(demo(**changes), SCHEMA)
+    assert len(found) == 1 and sentence in found[0] and "\n" not in found[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"source": {"kind": "rsna"}}, "source.path is not set"),
+        ({"source": {"kind": "rsna", "path": "/no/such/folder"}}, "/no/such/folder does not exist"),
+        ({"source": {"kind": "sheet", "path": "config/config.yaml"}}, "knows synthetic phantoms only"),
+        ({"localizer": {"checkpoint": "resources/none.pth"}}, "resources/none.pth does not exist"),
+        ({"metrics": {"entropy_high": 4.0, "entropy_moderate": 5.0}}, "must be below metrics.entropy_high"),
+        ({"evaluation": {"labels": "none.csv"}}, "evaluation.labels none.csv does not exist"),
+        ({"selection": {"mode": "list", "list": "none.txt"}}, "selection.list none.txt does not exist"),
+    ],
+)
+def test_contradictions(changes, sentence):
+    found = settings.contradictions(settings.complete(demo(**changes), SCHEMA))
+    assert any(sentence in line for line in found), found
