@@ -1,0 +1,65 @@
+"""Run the localizer on the studies of one batch and write their heatmaps (HDF5).
+
+Every study of the batch is in the file: with its heatmaps, or with status failed or excluded and the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import __version__, cohort, heatmaps
+from lstv.program import run
+from lstv.progress import Progress
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sheet", type=Path, required=True, help="the study sheet")
+    parser.add_argument("--batch", help="name of the batch; without it all studies of the sheet")
+    parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
+    parser.add_argument("--sha256", help="expected sha256 of the checkpoint")
+    parser.add_argument("--preprocessing", choices=("trained", "reference"), default="trained")
+    parser.add_argument("--members", choices=("centre", "slices", "full"), default="centre")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--forward-batch", type=int, default=64, help="slices in one forward pass")
+    parser.add_argument("--workers", type=int, default=2, help="processes that decode DICOM")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
+    parser.add_argument("--out", type=Path, required=True, help="the heatmap file")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    rows = cohort.read_sheet(args.sheet)
+    if args.batch:
+        rows = [row for row in rows if cohort.batch_of(row.study_id, args.batches) == args.batch]
+    import torch  # after the arguments are known to be good: this import takes seconds
+    from lstv import inference, pointnet
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    options = inference.Options(args.preprocessing, args.members, args.forward_batch, args.workers)
+    device = inference.choose_device(args.device)
+    print(inference.describe(device, options), flush=True)
+    localizer = pointnet.load_localizer(args.checkpoint, expected_sha256=args.sha256)
+    record = {
+        "software_version": __version__,
+        "checkpoint_file": localizer.file_name,
+        "checkpoint_sha256": localizer.sha256,
+        "demo_weights": localizer.demo,
+        "preprocessing": args.preprocessing,
+        "members": args.members,
+        "device": device.type,
+        "torch": str(torch.__version__),
+    }
+    with heatmaps.create(args.out, record) as writer, Progress(len(rows), "studies") as progress:
+        inference.infer(rows, localizer, device, options, writer, lambda maps: progress.step(maps.status))
+    print(f"{args.out}: {progress.summary()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,257 @@
+"""Studies of a sheet -> heatmaps: decoding in worker processes, the network on many studies at once, one writer."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+
+from lstv.cohort import Row
+from lstv.errors import UserError
+from lstv.heatmaps import HeatmapWriter, Members, StudyMaps
+from lstv.levels import GRID
+from lstv.pointnet import Localizer, PointNet
+from lstv.prepare import Prepared, prepare
+from lstv.views import SLICE_OFFSETS, VIEWS, ViewMaker
+
+MEMBERS = ("centre", "slices", "full")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: ``preprocessing`` trained | reference, ``members`` centre | slices | full, ``forward_batch`` images in
+    one forward pass, ``workers`` decoding processes."""
+
+    preprocessing: str = "trained"
+    members: str = "centre"
+    forward_batch: int = 64
+    workers: int = 2
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        return () if self.members == "centre" else SLICE_OFFSETS
+
+    @property
+    def images_per_study(self) -> int:
+        return 1 + len(self.offsets) + (len(VIEWS) if self.members == "full" else 0)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` takes a GPU if this torch can use it. Raises UserError where ``cuda`` is asked for and cannot be had."""
+    problem = _cuda_problem()
+    if name == "cuda" and problem:
+        raise UserError(f"localizer.device is cuda, but {problem}; set it to auto or cpu, or run on a GPU node.")
+    return torch.device("cuda" if name != "cpu" and not problem else "cpu")
+
+
+def _cuda_problem() -> str:
+    if not torch.cuda.is_available():
+        return "torch sees no GPU here"
+    major, minor = torch.cuda.get_device_capability()
+    built = [arch for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")]
+    # a build for sm_XY runs on every later minor revision of the same major one
+    if built and not any(int(arch[3:-1]) == major and int(arch[-1]) <= minor for arch in built if arch[3:].isdigit()):
+        name = torch.cuda.get_device_name()
+        return f"torch {torch.__version__} is not built for {name} (compute capability {major}.{minor})"
+    return ""
+
+
+def describe(device: torch.device, options: Options) -> str:
+    """One line for the log: device, precision, batch, workers."""
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability()
+        free, total = torch.cuda.mem_get_info()
+        where = (
+            f"device cuda ({torch.cuda.get_device_name()}, compute capability {major}.{minor}, "
+            f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free), precision float16"
+        )
+    else:
+        where = f"device cpu ({torch.get_num_threads()} threads), precision float32"
+        if _cuda_problem() and torch.cuda.is_available():
+            where += f" because {_cuda_problem()}"
+    return (
+        f"{where}, torch {torch.__version__}, forward batch {options.forward_batch}, {options.workers} decoding workers, "
+        f"members {options.members} ({options.images_per_study} images a study)"
+    )
+
+
+class Runner:
+    """The network on one device, for batches of slices."""
+
+    def __init__(self, network: PointNet, device: torch.device, forward_batch: int) -> None:
+        self._network = network.to(device=device, memory_format=torch.channels_last).eval()
+        self._device = device
+        self._forward_batch = forward_batch
+        self.views = ViewMaker(device)
+
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, 160, 160) on any device -> float32 logits (N, 6, 160, 160) on the runner's device."""
+        precision = torch.autocast("cuda", torch.float16) if self._device.type == "cuda" else nullcontext()
+        parts = []
+        with torch.inference_mode(), precision:
+            for part in images.to(self._device, non_blocking=True).split(self._forward_batch):
+                inputs = part[:, None].contiguous(memory_format=torch.channels_last)
+                parts.append(self._network(inputs).float())
+        return torch.cat(parts)
+
+    def study_maps(self, group: list[Prepared], with_views: bool) -> list[StudyMaps]:
+        """Heatmaps of prepared studies that are ok, all their images in shared forward passes."""
+        counts = [len(study.images) for study in group]
+        images = torch.from_numpy(np.concatenate([study.images for study in group])).to(self._device)
+        firsts = np.cumsum([0, *counts[:-1]])
+        views = self.views.make(images[firsts]) if with_views else images.new_empty((len(group), 0, GRID, GRID))
+        logits = self.logits(torch.cat([images, views.flatten(0, 1)]))
+        slice_logits, view_logits = logits[: len(images)], logits[len(images) :]
+        back = torch.empty((len(group), 0, 5, GRID, GRID))
+        if with_views:
+            probability = view_logits.softmax(1)[:, 1:].unflatten(0, (len(group), len(VIEWS)))
+            back = _as_bytes(self.views.map_back(probability))
+        neighbours = _as_bytes(slice_logits.softmax(1)[:, 1:])
+        centres = slice_logits[firsts].cpu().numpy()
+        result = []
+        for index, (study, first, count) in enumerate(zip(group, firsts, counts)):
+            members = None
+            if with_views or count > 1:
+                members = self._members(study, neighbours[first + 1 : first + count], back[index])
+            result.append(_study_maps(study, centres[index], members))
+        return result
+
+    def _members(self, study: Prepared, neighbours: torch.Tensor, views: torch.Tensor) -> Members:
+        names = [f"slice{offset:+d}" for offset in study.offsets] + [view.name for view in VIEWS[: len(views)]]
+        kinds = ["slice"] * len(study.offsets) + ["view"] * len(views)
+        seen = np.ones((len(study.offsets), GRID, GRID), dtype=bool)
+        valid = np.concatenate([seen, self.views.valid[: len(views)]])
+        probability = np.concatenate([neighbours.cpu().numpy(), views.cpu().numpy().astype(np.uint8)])
+        return Members(tuple(names), tuple(kinds), probability, valid)
+
+
+def _as_bytes(probability: torch.Tensor) -> torch.Tensor:
+    return (255 * probability).round().clamp(0, 255).to(torch.uint8)
+
+
+def _study_maps(study: Prepared, logits: np.ndarray | None = None, members: Members | None = None) -> StudyMaps:
+    return StudyMaps(
+        study_id=study.study_id,
+        status=study.status,
+        reason=study.reason,
+        series_id=study.series_id,
+        flags=study.flags,
+        provenance=study.provenance or {},
+        geometry=study.geometry,
+        image=None if study.images is None else study.images[0],
+        logits=logits,
+        members=members,
+    )
+
+
+def infer(
+    rows: Iterable[Row],
+    localizer: Localizer,
+    device: torch.device,
+    options: Options,
+    writer: HeatmapWriter,
+    progress: Callable[[StudyMaps], None] = lambda maps: None,
+) -> None:
+    """Run the localizer on every study of the sheet's rows and write each one's maps, or its status and reason.
+
+    ``progress`` is called once for each study, after it is written, in the writer's thread.
+    """
+    runner = Runner(localizer.network, device, options.forward_batch)
+    studies_at_once = max(1, options.forward_batch // options.images_per_study)
+    with _Writer(writer, progress) as out:
+        group: list[Prepared] = []
+        for study in _prepared(list(rows), localizer, options):
+            if study.status != "ok":
+                out.put(_study_maps(study))
+                continue
+            group.append(study)
+            if len(group) == studies_at_once:
+                out.put(*runner.study_maps(group, options.members == "full"))
+                group = []
+        if group:
+            out.put(*runner.study_maps(group, options.members == "full"))
+
+
+def _prepared(rows: list[Row], localizer: Localizer, options: Options) -> Iterator[Prepared]:
+    """Prepared studies in the order of the rows; a bounded number is decoded ahead, so that memory stays bounded too."""
+    arguments = (options.preprocessing, options.offsets, localizer.demo)
+    pool = _pool(options.workers)
+    try:
+        pending: deque[tuple[Row, Future]] = deque()
+        waiting = iter(rows)
+        for row in islice(waiting, 4 * options.workers):
+            pending.append((row, pool.submit(prepare, row, *arguments)))
+        while pending:
+            row, future = pending.popleft()
+            try:
+                study = future.result()
+            except BrokenProcessPool:
+                # a decoder took its process down; find out whether with this study, and go on with the others
+                pool.shutdown(cancel_futures=True)
+                pool = _pool(options.workers)
+                study = _prepare_alone(row, *arguments)
+                pending = deque((other, pool.submit(prepare, other, *arguments)) for other, _ in pending)
+            following = next(waiting, None)
+            if following is not None:
+                pending.append((following, pool.submit(prepare, following, *arguments)))
+            yield study
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # spawn: a forked child would inherit the device's state and torch's threads
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def _prepare_alone(row: Row, *arguments: object) -> Prepared:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(prepare, row, *arguments).result()
+        except BrokenProcessPool:
+            reason = f"a DICOM decoder crashed on the files of {row.series_dir}; export this series again"
+            return Prepared(row.study_id, row.series_id, "failed", reason)
+
+
+class _Writer:
+    """Compresses and writes in a thread of its own, so that the device does not wait; the queue bounds the memory."""
+
+    def __init__(self, writer: HeatmapWriter, progress: Callable[[StudyMaps], None]) -> None:
+        self._queue: queue.Queue[StudyMaps | None] = queue.Queue(maxsize=256)
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(writer, progress), daemon=True)
+
+    def __enter__(self) -> _Writer:
+        self._thread.start()
+        return self
+
+    def put(self, *studies: StudyMaps) -> None:
+        for maps in studies:
+            if self._error:
+                raise self._error
+            self._queue.put(maps)
+
+    def _run(self, writer: HeatmapWriter, progress: Callable[[StudyMaps], None]) -> None:
+        while (maps := self._queue.get()) is not None:
+            if self._error is None:
+                try:
+                    writer.write(maps)
+                    progress(maps)
+                except Exception as error:  # handed to the thread that fills the queue
+                    self._error = error
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if kind is None and self._error:
+            raise self._error
