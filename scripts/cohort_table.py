@@ -1,0 +1,36 @@
+"""Write the cohort table: one row for every study of the sheet, with its metrics, rank and reasons."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import cohort, metrics, table
+from lstv.program import run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sheet", type=Path, required=True, help="the study sheet, CSV")
+    parser.add_argument(
+        "--studies-dir", type=Path, required=True, help="folder with <study_id>.json of every used study"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the cohort table, CSV")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    sheet = cohort.read_sheet(args.sheet)
+    # what the sheet uses, not what lies in the folder: an earlier run may have left files of other studies
+    records = [metrics.read(args.studies_dir / f"{row.study_id}.json") for row in sheet if row.use == "yes"]
+    rows = table.write(args.out, sheet, records)
+    counts = {status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "excluded")}
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    print(f"{len(rows)} studies ({summary}): {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

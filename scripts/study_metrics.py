@@ -1,0 +1,46 @@
+"""Write the metrics of one study from its heatmaps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import heatmaps, metrics
+from lstv.errors import UserError
+from lstv.program import run
+from lstv.uncertainty import Thresholds
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file that holds the study")
+    parser.add_argument("--study", required=True, help="study id")
+    parser.add_argument("--out", type=Path, required=True, help="the study's metrics, JSON")
+    parser.add_argument(
+        "--risk-high", type=float, default=Thresholds.high, help="L5/S1 entropy above this is high (nats)"
+    )
+    parser.add_argument(
+        "--risk-moderate", type=float, default=Thresholds.moderate, help="from this on it is moderate (nats)"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    if not args.risk_moderate <= args.risk_high:
+        raise UserError(
+            f"metrics.entropy_moderate is {args.risk_moderate:g}, above metrics.entropy_high {args.risk_high:g}; "
+            "set it to at most that."
+        )
+    maps = heatmaps.read_study(args.heatmaps, args.study)
+    record = metrics.study_record(
+        maps, heatmaps.read_run(args.heatmaps), Thresholds(args.risk_high, args.risk_moderate)
+    )
+    metrics.write(record, args.out)
+    print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
