@@ -1,0 +1,111 @@
+"""ROC curve, precision-recall curve and decision curve of an evaluation, as SVG that is the same for the same record."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lstv.atomic import write_text
+
+_STYLES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."))  # Okabe & Ito; told apart in grey by their dashes
+_STYLE = {
+    "svg.hashsalt": "lstv",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+
+
+def write_figures(record: dict, folder: Path) -> list[Path]:
+    """Write roc.svg, pr.svg and decision_curve.svg; a figure without data says so in words."""
+    drawings = {"roc": _roc, "pr": _pr, "decision_curve": _decision}
+    return [_save(draw, record, Path(folder) / f"{name}.svg") for name, draw in drawings.items()]
+
+
+def _save(draw: Callable[[Axes, dict], bool], record: dict, path: Path) -> Path:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.2, 5.0), layout="constrained")
+        axes = figure.subplots()
+        if not draw(axes, record):
+            axes.set_axis_off()
+            axes.text(
+                0.5, 0.5, record["reason"] or "Not assessed: too few labels.", ha="center", va="center", wrap=True
+            )
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    write_text(path, stream.getvalue())
+    return path
+
+
+def _roc(axes: Axes, record: dict) -> bool:
+    metrics = {entry["metric"]: entry for entry in record["metrics"]}
+    drawn = False
+    for (name, points), (colour, dashes) in zip(record["curves"].items(), _STYLES):
+        if points is None:
+            continue
+        entry = metrics[name]
+        label = f"{name}: {entry['auc']:.2f} ({_limit(entry['auc_low'])} to {_limit(entry['auc_high'])})"
+        axes.plot(points["false_positive_rate"], points["sensitivity"], color=colour, ls=dashes, label=label)
+        drawn = True
+    if not drawn:
+        return False
+    axes.plot([0, 1], [0, 1], color="#666666", lw=0.8, ls=":", label="chance")
+    _frame(axes, "1 - specificity", "Sensitivity", "ROC curve, AUC with 95 % interval", "lower right")
+    return True
+
+
+def _pr(axes: Axes, record: dict) -> bool:
+    metrics = {entry["metric"]: entry for entry in record["metrics"]}
+    drawn = False
+    for (name, points), (colour, dashes) in zip(record["curves"].items(), _STYLES):
+        if points is None:
+            continue
+        value = metrics[name]["average_precision"]
+        axes.step(
+            [0.0, *points["recall"]],
+            [points["precision"][0], *points["precision"]],
+            where="pre",
+            color=colour,
+            ls=dashes,
+            label=f"{name}: {value:.2f}",
+        )
+        drawn = True
+    if not drawn:
+        return False
+    prevalence = record["labels"]["prevalence"]
+    axes.axhline(prevalence, color="#666666", lw=0.8, ls=":", label=f"chance = prevalence: {prevalence:.2f}")
+    _frame(axes, "Recall (sensitivity)", "Precision (PPV)", "Precision-recall curve, average precision", "upper right")
+    return True
+
+
+def _decision(axes: Axes, record: dict) -> bool:
+    drawn = [entry for entry in record["probability"] if entry["decision_curve"]]
+    if not drawn:
+        return False
+    for entry, (colour, dashes) in zip(drawn, _STYLES):
+        points = entry["decision_curve"]
+        thresholds = [point["threshold"] for point in points]
+        axes.plot(thresholds, [p["net_benefit"] for p in points], color=colour, ls=dashes, label=entry["metric"])
+    axes.plot(thresholds, [p["flag_all"] for p in points], color="#666666", lw=0.8, label="flag everybody")
+    axes.axhline(0, color="#666666", lw=0.8, ls=":", label="flag nobody")
+    axes.set(xlabel="Probability from which a localizer is asked for", ylabel="Net benefit per study")
+    axes.set_xticks([0.02, 0.05, 0.1, 0.15, 0.2])
+    axes.set_title("Decision curve, out-of-fold probabilities", fontsize="medium")
+    axes.legend(loc="upper right", fontsize="small")
+    return True
+
+
+def _frame(axes: Axes, x: str, y: str, title: str, legend: str) -> None:
+    axes.set(xlabel=x, ylabel=y, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_title(title, fontsize="medium")
+    axes.legend(loc=legend, fontsize="small")
+
+
+def _limit(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"

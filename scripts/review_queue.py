@@ -1,0 +1,43 @@
+"""Write the review queue: the most ambiguous studies and a weighted random sample of the others."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import atomic
+from lstv.errors import UserError
+from lstv.evaluation.cohort_table import read_cohort_table
+from lstv.program import run
+from lstv.review_queue import COLUMNS, build_queue, csv_rows
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
+    parser.add_argument("--ambiguous", type=int, default=60, help="most ambiguous studies (default: %(default)s)")
+    parser.add_argument("--sample", type=int, default=90, help="random others (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=2024, help="seed of the draw")
+    parser.add_argument("--json", type=Path, required=True, help="the queue, JSON")
+    parser.add_argument("--csv", type=Path, required=True, help="the queue to fill in, CSV")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.ambiguous < 0 or args.sample < 0:
+        raise UserError("--ambiguous and --sample are numbers of studies and cannot be negative.")
+    queue = build_queue(read_cohort_table(args.table), ambiguous=args.ambiguous, sample=args.sample, seed=args.seed)
+    atomic.write_csv(args.csv, COLUMNS, csv_rows(queue))
+    atomic.write_json(args.json, queue)
+    counts = queue["counts"]
+    print(
+        f"{counts['flagged']} most ambiguous studies and {counts['sampled']} of the {counts['unflagged']} others; "
+        f"{sum(queue['not_queued'].values())} not queued: {args.csv}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

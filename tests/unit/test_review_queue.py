@@ -1,0 +1,146 @@
+"""The review queue: who is in it, with which weight, and that the weights undo the partial verification."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import review_queue as program
+import yaml
+from jsonschema import Draft202012Validator
+from lstv.errors import UserError
+from lstv.evaluation.labels import read_labels
+from lstv.review_queue import COLUMNS, build_queue, csv_rows
+
+SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "review_queue.schema.yaml"
+
+
+def table(n, **changes):
+    rows = [
+        {
+            "study_id": f"s{i:04d}",
+            "series_id": str(i),
+            "status": "ok",
+            "reason": "",
+            "flags": "l5_s1_not_found",
+            "risk": "high",
+            "rank": str(i + 1),
+            "score": "" if i == 0 else str(1 - i / n),
+            "reasons": "label changes in 9 of 25 views",
+        }
+        for i in range(n)
+    ]
+    for index, change in changes.items():
+        rows[int(index[1:])].update(change)
+    return rows
+
+
+def validated(queue):
+    Draft202012Validator(yaml.safe_load(SCHEMA.read_text())).validate(queue)
+    return queue
+
+
+def test_the_most_ambiguous_and_an_even_sample_of_the_others():
+    queue = validated(build_queue(table(283), ambiguous=60, sample=30, seed=1))
+    flagged = [study for study in queue["studies"] if study["stratum"] == "flagged"]
+    sample = [study for study in queue["studies"] if study["stratum"] == "sample"]
+    assert [study["rank"] for study in flagged] == list(range(1, 61))
+    assert {study["weight"] for study in flagged} == {1.0}
+    assert flagged[0]["score"] is None
+    assert len(sample) == 30
+    ranks = [study["rank"] for study in sample]
+    assert ranks == sorted(ranks)
+    ends = 61 + np.cumsum([23, 23, 23, 22, 22, 22, 22, 22, 22, 22])
+    assert np.bincount(np.searchsorted(ends, ranks, side="right")).tolist() == [3] * 10
+    assert {study["sampling_fraction"] for study in sample} == {round(3 / 23, 6), round(3 / 22, 6)}
+    assert sum(study["weight"] for study in sample) == pytest.approx(223, abs=1e-3)
+    assert sorted(study["reading_order"] for study in queue["studies"]) == list(range(1, 91))
+    assert queue["counts"] == {"in_table": 283, "ranked": 283, "flagged": 60, "unflagged": 223, "sampled": 30}
+
+
+def test_unusable_studies_are_counted_and_not_queued():
+    rows = table(
+        12,
+        i0={"status": "failed", "rank": ""},
+        i1={"status": "excluded", "rank": ""},
+        i2={"flags": "no_disc_blob;quality_blank_image"},
+        i3={"rank": ""},
+    )
+    queue = validated(build_queue(rows, ambiguous=3, sample=2))
+    assert queue["not_queued"] == {"excluded": 1, "failed": 1, "no_rank": 1, "quality_problem": 1}
+    assert [study["rank"] for study in queue["studies"]][:3] == [5, 6, 7]
+    assert queue["counts"]["ranked"] == 8
+
+
+@pytest.mark.parametrize(
+    ("n", "ambiguous", "sample", "flagged", "sampled"),
+    [
+        (0, 60, 30, 0, 0),
+        (1, 60, 30, 1, 0),
+        (20, 60, 30, 20, 0),
+        (65, 60, 30, 60, 5),
+        (70, 60, 3, 60, 3),
+        (40, 0, 7, 0, 7),
+    ],
+)
+def test_cohorts_smaller_than_asked_for(n, ambiguous, sample, flagged, sampled):
+    queue = validated(build_queue(table(n), ambiguous=ambiguous, sample=sample))
+    strata = [study["stratum"] for study in queue["studies"]]
+    assert (strata.count("flagged"), strata.count("sample")) == (flagged, sampled)
+    if sampled:
+        weights = sum(study["weight"] for study in queue["studies"] if study["stratum"] == "sample")
+        assert weights == pytest.approx(n - flagged, abs=1e-3)
+
+
+def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_rows():
+    rows = table(200)
+    assert build_queue(rows, seed=1) == build_queue(rows[::-1], seed=1)
+    assert build_queue(rows, seed=1)["studies"] != build_queue(rows, seed=2)["studies"]
+
+
+def test_weights_undo_the_verification_bias():
+    """40 of 300 are positive, 10 of them beyond the flagged 60: weighted, their number is right on average, plain never."""
+    rng = np.random.default_rng(3)
+    positive = {f"s{i:04d}" for i in (*range(30), *rng.choice(np.arange(60, 300), 10, replace=False))}
+    totals, seen = [], []
+    for seed in range(300):
+        studies = build_queue(table(300), seed=seed)["studies"]
+        found = [study for study in studies if study["study_id"] in positive]
+        totals.append(sum(study["weight"] for study in found))
+        seen.append(len(found))
+    assert np.mean(totals) == pytest.approx(40, abs=1.5)
+    assert max(seen) < 40
+
+
+def test_the_csv_is_a_label_file_once_the_label_is_filled_in(tmp_path):
+    with open(tmp_path / "table.csv", "w", newline="") as stream:
+        writer = csv.DictWriter(stream, table(1)[0])
+        writer.writeheader()
+        writer.writerows(table(100))
+    out, sheet = tmp_path / "q.json", tmp_path / "q.csv"
+    options = ["--ambiguous", "10", "--sample", "9", "--json", str(out), "--csv", str(sheet)]
+    assert program.main(["--table", str(tmp_path / "table.csv"), *options]) == 0
+    queue = validated(json.loads(out.read_text()))
+    with open(sheet) as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == COLUMNS
+    assert {row["label"] + row["reader"] + row["castellvi"] for row in rows} == {""}
+    assert read_labels(sheet).unread_rows == 19
+    for row in rows:
+        row["label"] = "normal"
+    with open(sheet, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    file = read_labels(sheet)
+    assert file.weighted
+    assert sum(reading.weight for reading in file.readings) == pytest.approx(100, abs=1e-3)
+    assert len(csv_rows(queue)) == 19
+
+
+def test_negative_numbers_are_refused():
+    with pytest.raises(UserError, match="cannot be negative"):
+        program.main(["--table", "t", "--json", "o", "--csv", "c", "--sample", "-1"])
