@@ -1,0 +1,45 @@
+"""The files that a program is made of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lstv.dependencies import library_files
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+def names(program: str) -> set[str]:
+    return {str(path.relative_to(SCRIPTS)) for path in library_files(SCRIPTS / program)}
+
+
+def test_direct_indirect_and_late_imports():
+    assert names("study_sheet.py") == {
+        "lstv/__init__.py",
+        "lstv/cohort.py",
+        "lstv/atomic.py",
+        "lstv/errors.py",
+        "lstv/program.py",
+    }
+    inference = names("infer_heatmaps.py")
+    assert {"lstv/pointnet.py", "lstv/inference.py", "lstv/views.py", "lstv/dicom.py", "lstv/geometry.py"} <= inference
+    assert not any("uncertainty" in name or "report" in name for name in inference)
+
+
+@pytest.mark.parametrize("program", ["study_metrics.py", "cohort_table.py", "review_queue.py"])
+def test_nothing_that_is_loaded_is_missing(program):
+    code = (
+        "import runpy, sys; sys.argv = [sys.argv[1], '--help']\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'lstv'), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, program], cwd=SCRIPTS, capture_output=True, text=True, check=True
+    )
+    loaded = {line for line in done.stdout.splitlines() if line.endswith(".py") and "/lstv/" in line}
+    assert loaded and {str(Path(line).relative_to(SCRIPTS)) for line in loaded} <= names(program)

@@ -1,0 +1,111 @@
+"""The heatmap file gives back what was written, is never half there, and other files are refused."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from lstv import heatmaps
+from lstv.errors import UserError
+from lstv.geometry import SliceGeometry
+from lstv.heatmaps import Members, StudyMaps
+
+GEOMETRY = SliceGeometry((1.0, 2.0, 3.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), 0.5, 0.75, 400, 320)
+
+
+def study(study_id="a", members=True):
+    random = np.random.default_rng(0)
+    return StudyMaps(
+        study_id,
+        "ok",
+        "",
+        "77",
+        ("reoriented",),
+        {"series_uid": "1.2"},
+        GEOMETRY,
+        random.integers(0, 255, (160, 160), dtype=np.uint8),
+        random.normal(size=(6, 160, 160)).astype(np.float32),
+        Members(
+            ("slice-1", "zoom-0.9"),
+            ("slice", "view"),
+            random.integers(0, 255, (2, 5, 160, 160), dtype=np.uint8),
+            random.random((2, 160, 160)) > 0.5,
+        )
+        if members
+        else None,
+    )
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "x.h5"
+    written = study()
+    with heatmaps.create(path, {"checkpoint_sha256": "ab"}) as writer:
+        writer.write(written)
+        writer.write(StudyMaps("b", "failed", "no slices"))
+    assert heatmaps.read_run(path) == {"checkpoint_sha256": "ab"}
+    found = heatmaps.read_study(path, "a")
+    assert (found.series_id, found.flags, found.provenance, found.geometry) == (
+        "77",
+        ("reoriented",),
+        {"series_uid": "1.2"},
+        GEOMETRY,
+    )
+    np.testing.assert_array_equal(found.logits, written.logits)
+    np.testing.assert_array_equal(found.image, written.image)
+    np.testing.assert_array_equal(found.members.probability, written.members.probability)
+    np.testing.assert_array_equal(found.members.valid, written.members.valid)
+    assert found.members.names == written.members.names
+    assert heatmaps.read_study(path, "a", members=False).members is None
+    failed = heatmaps.read_study(path, "b")
+    assert (failed.status, failed.reason, failed.logits) == ("failed", "no slices", None)
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), heatmaps.create(tmp_path / "x.h5", {}) as writer:
+        writer.write(study())
+        raise RuntimeError("interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_are_the_same_for_the_same_studies(tmp_path):
+    for name in ("x.h5", "y.h5"):
+        with heatmaps.create(tmp_path / name, {"a": 1}) as writer:
+            writer.write(study())
+    assert (tmp_path / "x.h5").read_bytes() == (tmp_path / "y.h5").read_bytes()
+
+
+def test_wrong_files(tmp_path):
+    with pytest.raises(UserError, match=r"none\.h5 cannot be read"):
+        heatmaps.read_study(tmp_path / "none.h5", "a")
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(UserError, match="cannot be read"):
+        heatmaps.read_study(tmp_path / "text.h5", "a")
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["format_version"] = 0
+    with pytest.raises(UserError, match="has format 0"):
+        heatmaps.read_study(tmp_path / "old.h5", "a")
+    with heatmaps.create(tmp_path / "x.h5", {}) as writer:
+        writer.write(study())
+    with pytest.raises(UserError, match="holds no study zz"):
+        heatmaps.read_study(tmp_path / "x.h5", "zz")
+
+
+def test_a_study_with_all_members_stays_below_two_megabytes(tmp_path):
+    rows, columns = np.mgrid[:160, :160]
+    blob = np.exp(-((rows - 80) ** 2 + (columns - 80) ** 2) / 60.0)
+    probability = np.broadcast_to((255 * blob).astype(np.uint8), (26, 5, 160, 160)).copy()
+    maps = study(members=False)
+    members = Members(("m",) * 26, ("view",) * 26, probability, np.ones((26, 160, 160), dtype=bool))
+    with heatmaps.create(tmp_path / "x.h5", {}) as writer:
+        writer.write(StudyMaps(**{**maps.__dict__, "members": members}))
+    assert (tmp_path / "x.h5").stat().st_size < 2 << 20
+
+
+def test_grid_points_in_the_patient():
+    # the grid's outer edge is the slice's outer edge: half a pixel beyond the first centre on both
+    corner = GEOMETRY.grid_to_patient(-0.5, -0.5, 160)
+    np.testing.assert_allclose(corner, GEOMETRY.to_patient(-0.5, -0.5))
+    np.testing.assert_allclose(GEOMETRY.grid_to_patient(159.5, 159.5, 160), GEOMETRY.to_patient(319.5, 399.5))
+    np.testing.assert_allclose(GEOMETRY.to_patient(10, 20), [1, 2 + 7.5, 3 - 10])
+    assert GEOMETRY.grid_spacing(160) == (1.25, 1.5)

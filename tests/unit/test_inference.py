@@ -1,0 +1,181 @@
+"""From the study sheet to the heatmap file, with a small untrained network: batching, members, failures, crashes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import infer_heatmaps
+from dicom_files import write_series
+from lstv import cohort, heatmaps, inference, pointnet, prepare
+from lstv.cohort import Row
+from lstv.dicom import PHANTOM_MODEL
+from lstv.errors import UserError
+from lstv.program import run
+
+WIDTHS = pointnet.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("net") / "net.pth"
+    torch.save({"state_dict": pointnet.PointNet(WIDTHS).state_dict(), "purpose": pointnet.DEMO_PURPOSE}, path)
+    return path
+
+
+def volume(seed: int, slices: int = 7) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 1000, (slices, 64, 48)).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def sheet(tmp_path_factory) -> Path:
+    """Three good studies and one of each kind that is not."""
+    root = tmp_path_factory.mktemp("cohort")
+    rows = []
+    for index in range(3):
+        write_series(root / f"good{index}", volume(index), ManufacturerModelName=PHANTOM_MODEL)
+        rows.append(Row(f"good{index}", f"s{index}", str(root / f"good{index}")))
+    write_series(root / "real", volume(9))
+    (root / "empty").mkdir()
+    write_series(root / "one", volume(3, 1), ManufacturerModelName=PHANTOM_MODEL)
+    write_series(root / "blank", 0 * volume(3), ManufacturerModelName=PHANTOM_MODEL)
+    rows += [Row(name, name, str(root / name)) for name in ("real", "empty", "one", "blank", "gone")]
+    rows += [
+        Row("unused", use="no", reason="not selected: trial of 3 studies"),
+        Row("badid", reason="the id '../x' is bad"),
+    ]
+    path = root / "sheet.csv"
+    cohort.write_sheet(rows, path)
+    return path
+
+
+def arguments(sheet, checkpoint, out, *others):
+    paths = [
+        "--sheet",
+        str(sheet),
+        "--checkpoint",
+        str(checkpoint),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
+    return [*paths, "--workers", "2", *others]
+
+
+def test_every_study_of_the_sheet_is_in_the_file(sheet, checkpoint, tmp_path, capsys):
+    out = tmp_path / "all.h5"
+    assert infer_heatmaps.main(arguments(sheet, checkpoint, out)) == 0
+    found = {row.study_id: heatmaps.read_study(out, row.study_id) for row in cohort.read_sheet(sheet)}
+    status = {study: maps.status for study, maps in found.items()}
+    assert [status[f"good{i}"] for i in range(3)] == ["ok"] * 3
+    assert status["unused"] == "excluded"
+    for study, words in {
+        "real": "refused for real images",
+        "empty": "no DICOM",
+        "one": "one slice",
+        "blank": "blank",
+        "gone": "does not exist",
+        "badid": "the id '../x' is bad",
+    }.items():
+        assert status[study] == "failed" and words in found[study].reason, (study, found[study].reason)
+        assert found[study].logits is None
+    record = heatmaps.read_run(out)
+    assert record["demo_weights"] is True and len(record["checkpoint_sha256"]) == 64
+    log = capsys.readouterr().out
+    assert log.startswith("device cpu (1 threads), precision float32") and "ok 3" in log
+
+
+def test_heatmaps_do_not_depend_on_batching_or_members(sheet, checkpoint, tmp_path):
+    for name, options in {
+        "one": ("--forward-batch", "1"),
+        "many": ("--forward-batch", "64"),
+        "full": ("--members", "full"),
+        "slices": ("--members", "slices"),
+    }.items():
+        assert infer_heatmaps.main(arguments(sheet, checkpoint, tmp_path / f"{name}.h5", *options)) == 0
+    reference = heatmaps.read_study(tmp_path / "one.h5", "good1")
+    for name in ("many", "full", "slices"):
+        maps = heatmaps.read_study(tmp_path / f"{name}.h5", "good1")
+        np.testing.assert_allclose(maps.logits, reference.logits, atol=1e-4)
+        np.testing.assert_array_equal(maps.image, reference.image)
+    full, slices = (heatmaps.read_study(tmp_path / f"{name}.h5", "good1").members for name in ("full", "slices"))
+    assert slices.kinds == ("slice",) * 4 and slices.names == ("slice-2", "slice-1", "slice+1", "slice+2")
+    assert full.names[:4] == slices.names and len(full.names) == 4 + len(inference.VIEWS)
+    np.testing.assert_array_equal(full.probability[:4], slices.probability)
+    assert full.probability.shape == (len(full.names), 5, 160, 160)
+    assert reference.members is None
+
+
+def test_neighbours_outside_the_stack_are_left_out(checkpoint, tmp_path):
+    write_series(tmp_path / "thin", volume(5, 3), ManufacturerModelName=PHANTOM_MODEL)
+    cohort.write_sheet([Row("thin", "s", str(tmp_path / "thin"))], tmp_path / "sheet.csv")
+    infer_heatmaps.main(arguments(tmp_path / "sheet.csv", checkpoint, tmp_path / "x.h5", "--members", "slices"))
+    assert heatmaps.read_study(tmp_path / "x.h5", "thin").members.names == ("slice-1", "slice+1")
+
+
+def test_a_batch_holds_its_studies_only(sheet, checkpoint, tmp_path):
+    ids = [row.study_id for row in cohort.read_sheet(sheet)]
+    batch = cohort.batch_of("good0", 4)
+    out = tmp_path / "batch.h5"
+    assert infer_heatmaps.main(arguments(sheet, checkpoint, out, "--batch", batch, "--batches", "4")) == 0
+    for study in ids:
+        if cohort.batch_of(study, 4) == batch:
+            assert heatmaps.read_study(out, study).status
+        else:
+            with pytest.raises(UserError, match="holds no study"):
+                heatmaps.read_study(out, study)
+
+
+def test_device_cuda_without_a_gpu_is_an_error(sheet, checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    options = arguments(sheet, checkpoint, tmp_path / "x.h5")
+    options[options.index("cpu")] = "cuda"
+    assert run(lambda: infer_heatmaps.main(options)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: localizer.device is cuda, but torch sees no GPU here") and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("capability", "built", "usable"),
+    [
+        ((7, 0), ["sm_75", "sm_80", "sm_90"], False),
+        ((7, 0), ["sm_70"], True),
+        ((8, 6), ["sm_80"], True),
+        ((8, 0), ["sm_86"], False),
+    ],
+)
+def test_a_gpu_that_this_torch_is_not_built_for(monkeypatch, capability, built, usable):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
+    assert inference.choose_device("auto").type == ("cuda" if usable else "cpu")
+    if not usable:
+        with pytest.raises(UserError, match=r"not built for Tesla V100 \(compute capability"):
+            inference.choose_device("cuda")
+
+
+def _crash_on_second(row, *arguments):
+    if row.study_id == "b":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return prepare.Prepared(row.study_id, row.series_id, "excluded", "stand-in")
+
+
+def test_a_decoder_that_crashes_costs_its_study_only(monkeypatch, checkpoint):
+    monkeypatch.setattr(inference, "prepare", _crash_on_second)
+    localizer = pointnet.load_localizer(checkpoint)
+    rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]
+    found = list(inference._prepared(rows, localizer, inference.Options(workers=2)))
+    assert [study.study_id for study in found] == list("abcdefghijklm")
+    assert {study.study_id for study in found if study.status == "failed"} == {"b"}
+    assert "crashed on the files of /data/b" in found[1].reason
