@@ -1,0 +1,110 @@
+"""Zip files: which members there are, reading the start of one, and unpacking those of a chosen series.
+
+Names of members are never used as paths: unpacked files are numbered. Sizes are checked before and while unpacking.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lstv.errors import StudyError
+
+LARGEST_MEMBER = 1 << 30
+"""Bytes of one unpacked file; a single MR image is below 4 MB, an enhanced one rarely above 500 MB."""
+LARGEST_SERIES = 8 << 30
+"""Bytes of one unpacked series."""
+_KEEP_FREE = 1 << 30
+_BLOCK = 1 << 20
+
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
+"""What a damaged, encrypted (RuntimeError) or unusually compressed (NotImplementedError) zip file raises."""
+
+
+def member_names(path: str) -> tuple[list[str], int]:
+    """(names of the readable members, number of password-protected ones). Raises one of ``ZIP_ERRORS``.
+
+    A name that occurs twice is one member, the last, as with every zip program.
+    """
+    with zipfile.ZipFile(path) as archive:
+        files = [info for info in archive.infolist() if not info.is_dir()]
+    return sorted({info.filename for info in files if not info.flag_bits & 1}), sum(i.flag_bits & 1 for i in files)
+
+
+class MemberReader:
+    """Reads the first bytes of members; never more than asked for is unpacked, so a size bomb costs nothing here."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def start(self, name: str, size: int) -> bytes:
+        """The first ``size`` bytes of member ``name`` (fewer if it ends). Raises one of ``ZIP_ERRORS``."""
+        with self._archive.open(name) as member:
+            return member.read(size)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[MemberReader]:
+    """A reader of the zip file at ``path``. Raises one of ``ZIP_ERRORS``."""
+    with zipfile.ZipFile(path) as archive:
+        yield MemberReader(archive)
+
+
+def unpack(members: Iterable[tuple[str, str]], folder: Path) -> list[Path]:
+    """Unpack (zip file, member) pairs to ``folder``/000001.dcm ... in the order given; the folder appears when complete.
+
+    Raises StudyError where a member is damaged, too large or the disk too full; nothing is left then.
+    """
+    members = list(members)
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(mode=0o700)
+    try:
+        _unpack(members, temporary)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return [folder / _name(number) for number in range(1, len(members) + 1)]
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}.dcm"
+
+
+def _unpack(members: list[tuple[str, str]], folder: Path) -> None:
+    archives: dict[str, zipfile.ZipFile] = {}
+    try:
+        for path in dict.fromkeys(path for path, _ in members):
+            archives[path] = zipfile.ZipFile(path)
+        infos = [archives[path].getinfo(name) for path, name in members]
+        declared = sum(info.file_size for info in infos)
+        if declared > LARGEST_SERIES or any(info.file_size > LARGEST_MEMBER for info in infos):
+            raise StudyError(
+                f"the series would take {declared / 2**30:.1f} GiB unpacked from its zip file, more than is plausible for "
+                "one MR series; unpack it by hand if it is genuine."
+            )
+        free = shutil.disk_usage(folder).free
+        if declared + _KEEP_FREE > free:
+            raise StudyError(
+                f"unpacking the series from its zip file needs {declared / 2**20:.0f} MiB and 1024 MiB to spare, "
+                f"only {free / 2**20:.0f} MiB are free; make room and scan again."
+            )
+        for number, ((path, _), info) in enumerate(zip(members, infos), start=1):
+            with archives[path].open(info) as member, open(folder / _name(number), "xb") as target:
+                shutil.copyfileobj(member, target, _BLOCK)  # ends at the declared size and checks the CRC
+    except (*ZIP_ERRORS, KeyError) as error:
+        raise StudyError(
+            f"the series could not be unpacked from its zip file ({error}); unpack the zip file by hand or export again."
+        ) from error
+    finally:
+        for archive in archives.values():
+            archive.close()

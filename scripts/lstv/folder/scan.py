@@ -1,0 +1,301 @@
+"""Walk a folder and read the headers of everything DICOM in it, in parallel."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from lstv.errors import UserError
+from lstv.folder import archives, enhanced
+from lstv.folder.header import STUDY_TAGS, DamagedHeader, DicomDirectory, NotDicom, read_header
+from lstv.folder.series import Source
+
+CHUNK = 256
+"""Files handed to a worker at once; small enough for an even load and a moving progress bar."""
+EXAMPLES = 5
+_STUDY, _SERIES = (list(STUDY_TAGS).index(tag) for tag in (0x0020000D, 0x0020000E))
+
+Progress = Callable[[int, int], None]
+"""Called with (files done, files known so far)."""
+
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_OTHER_ARCHIVES = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+"""First bytes of gzip, 7z, rar, bzip2, xz and zstandard files."""
+
+NOTICES = {
+    "not_dicom": "not DICOM: passed over",
+    "dicomdir": "DICOMDIR: passed over, the files it lists are found by themselves",
+    "no_permission": "no permission to read: ask for access or scan as another user",
+    "unreadable": "could not be opened or read: dangling link or failing disk",
+    "damaged_header": "marked as DICOM but the header cannot be read: export again",
+    "no_uid": "DICOM without Study or Series Instance UID: cannot be grouped, export again",
+    "special": "neither file nor folder (socket, pipe, device): passed over",
+    "other_archive": "packed in another way than zip: unpack it and scan again",
+    "damaged_zip": "zip file that cannot be read: unpack it by hand and scan again",
+    "encrypted": "member of a zip file that needs a password: unpack it and scan again",
+    "nested_zip": "zip file inside a zip file: unpack the outer one and scan again",
+    "line_break": "name contains a line break: rename and scan again",
+    "loop": "link to a folder already visited: not followed twice",
+}
+"""What is reported of files that give no image, by the key used in ``Scan.notices``."""
+
+
+@dataclass
+class Scan:
+    """What a folder holds.
+
+    ``found``: raw header (``Header.shared``) -> [(source, SOP Instance UID, position)], one for each frame;
+    ``directories``: number of DICOM objects of any kind in each folder; ``notices``: how many files of each kind gave
+    nothing; ``examples``: paths of the first few of them.
+    """
+
+    found: dict[tuple[bytes, ...], list[tuple[Source, bytes, bytes]]] = field(default_factory=dict)
+    directories: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    n_files: int = 0
+
+    def note(self, kind: str, path: str) -> None:
+        self.notices[kind] += 1
+        examples = self.examples.setdefault(kind, [])
+        if len(examples) < EXAMPLES:
+            examples.append(path)
+
+
+@dataclass
+class _Part:
+    """A worker's result; ``items`` index the chunk it was given."""
+
+    found: dict[tuple[bytes, ...], list[tuple[int, bytes, bytes]]] = field(default_factory=dict)
+    noted: list[tuple[str, int]] = field(default_factory=list)
+    zips: list[int] = field(default_factory=list)
+
+
+def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan:
+    """Read all headers below ``root`` with ``jobs`` processes (1: in this one).
+
+    Links are followed, each folder once. The result does not depend on ``jobs``. Raises UserError where the folder is
+    missing or cannot be listed.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise UserError(f"folder {root} does not exist or is no folder; correct the path (in a container: bind it).")
+    result = Scan()
+    paths = list(_walk(root.resolve(), result))
+    result.n_files = len(paths)
+    if not paths and result.notices["no_permission"]:
+        raise UserError(f"folder {root} cannot be listed for lack of permission; ask for access and scan again.")
+    report = progress or (lambda done, total: None)
+    zips: list[str] = []
+    with _pool(jobs) as pool:
+        work = [(None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)]
+        done = _run(pool, jobs, work, result, zips, partial(_report, report, 0, len(paths)))
+        members = list(_members(sorted(zips), result))
+        total = len(paths) + sum(len(names) for _, names in members)
+        result.n_files = total
+        _run(pool, jobs, members, result, zips, partial(_report, report, done, total))
+    for files in result.found.values():
+        files.sort(key=lambda file: (isinstance(file[0], tuple), file[0]))
+    return result
+
+
+def _report(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
+
+
+def _pool(jobs: int) -> Executor | _Here:
+    return ProcessPoolExecutor(jobs) if jobs > 1 else _Here()
+
+
+class _Here:
+    """The executor of one job: runs in this process."""
+
+    def __enter__(self) -> _Here:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def submit(self, call: Callable, *arguments: object) -> Future:
+        future: Future = Future()
+        future.set_result(call(*arguments))
+        return future
+
+
+def _walk(root: Path, result: Scan) -> Iterator[str]:
+    """Paths of all files in a stable order; linked folders come last, so that a real path is preferred to a link."""
+    waiting, links, seen = [str(root)], [], set()
+    while waiting or links:
+        folder = waiting.pop() if waiting else links.pop(0)
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                result.note("loop", folder)
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            result.note(_os_kind(error), folder)
+            continue
+        below = []
+        for entry in entries:
+            if "\n" in entry.name or "\r" in entry.name:
+                result.note("line_break", repr(entry.path))
+            elif entry.is_dir(follow_symlinks=False):
+                below.append(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                yield entry.path
+            elif entry.is_symlink():
+                target = _target(entry.path, result)
+                if target == "folder":
+                    links.append(entry.path)
+                elif target == "file":
+                    yield entry.path
+            else:
+                result.note("special", entry.path)
+        waiting.extend(reversed(below))
+
+
+def _target(path: str, result: Scan) -> str:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        result.note(_os_kind(error), path)
+        return ""
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if stat.S_ISREG(mode):
+        return "file"
+    result.note("special", path)
+    return ""
+
+
+def _os_kind(error: OSError) -> str:
+    return "no_permission" if isinstance(error, PermissionError) else "unreadable"
+
+
+def _members(zips: Iterable[str], result: Scan) -> Iterator[tuple[str, list[str]]]:
+    for path in zips:
+        try:
+            names, encrypted = archives.member_names(path)
+        except archives.ZIP_ERRORS:
+            result.note("damaged_zip", path)
+            continue
+        for _ in range(encrypted):
+            result.note("encrypted", path)
+        step = 4 * CHUNK  # every chunk opens the zip file and reads its table of contents again
+        for at in range(0, len(names), step):
+            yield path, names[at : at + step]
+
+
+def _run(
+    pool: Executor | _Here,
+    jobs: int,
+    work: list[tuple[str | None, list[str]]],
+    result: Scan,
+    zips: list[str],
+    report: Callable[[int], None],
+) -> int:
+    """Work off (zip file or None, names) chunks with a few in flight per worker; the number of files done."""
+    done = 0
+    waiting: dict[Future, tuple[str | None, list[str]]] = {}
+    rest = iter(work)
+    report(0)
+    try:
+        while True:
+            while len(waiting) < 4 * jobs and (chunk := next(rest, None)) is not None:
+                waiting[pool.submit(_read_chunk, *chunk)] = chunk
+            if not waiting:
+                return done
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                archive, names = waiting.pop(future)
+                _merge(future.result(), archive, names, result, zips)
+                done += len(names)
+                report(done)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker that reads headers was killed, probably for want of memory; scan again with fewer jobs."
+        ) from error
+
+
+def _merge(part: _Part, archive: str | None, names: list[str], result: Scan, zips: list[str]) -> None:
+    sources: list[Source] = list(names) if archive is None else [(archive, name) for name in names]
+    for shared, files in part.found.items():
+        result.found.setdefault(shared, []).extend((sources[index], sop, position) for index, sop, position in files)
+    if archive is None:
+        seen = {index for files in part.found.values() for index, _, _ in files}
+        result.directories.update(os.path.dirname(names[index]) for index in seen)
+    for kind, index in part.noted:
+        result.note(kind, names[index] if archive is None else f"{archive}!{names[index]}")
+        if archive is None and kind in ("dicomdir", "damaged_header", "no_uid"):
+            result.directories[os.path.dirname(names[index])] += 1
+    zips.extend(names[index] for index in part.zips)
+
+
+def _read_chunk(archive: str | None, names: list[str]) -> _Part:
+    part = _Part()
+    if archive is None:
+        for index, path in enumerate(names):
+            try:
+                with open(path, "rb", buffering=0) as file:
+                    _sort(part, index, partial(_start, file), inside=False)
+            except OSError as error:
+                part.noted.append((_os_kind(error), index))
+        return part
+    try:
+        with archives.opened(archive) as reader:
+            for index, name in enumerate(names):
+                try:
+                    _sort(part, index, partial(reader.start, name), inside=True)
+                except archives.ZIP_ERRORS:
+                    part.noted.append(("damaged_zip", index))
+    except archives.ZIP_ERRORS:
+        part.noted.append(("damaged_zip", 0))
+    return part
+
+
+def _start(file, size: int) -> bytes:
+    file.seek(0)
+    return file.read(size)
+
+
+def _sort(part: _Part, index: int, read: Callable[[int], bytes], *, inside: bool) -> None:
+    """Put one file where it belongs by its content; its name says nothing."""
+    magic = b""
+
+    def first(size: int) -> bytes:
+        nonlocal magic
+        data = read(size)
+        magic = data[:8]
+        return data
+
+    try:
+        header = read_header(first)
+        headers = enhanced.frames(header, read) if enhanced.is_enhanced(header) else [header]
+    except NotDicom:
+        if magic.startswith(_ZIP_MAGIC):
+            if inside:
+                part.noted.append(("nested_zip", index))
+            else:
+                part.zips.append(index)
+        else:
+            packed = magic.startswith(_OTHER_ARCHIVES)
+            part.noted.append(("other_archive" if packed else "not_dicom", index))
+    except DicomDirectory:
+        part.noted.append(("dicomdir", index))
+    except DamagedHeader:
+        part.noted.append(("damaged_header", index))
+    else:
+        if not header.shared[_STUDY] or not header.shared[_SERIES]:
+            part.noted.append(("no_uid", index))
+            return
+        for frame in headers or [header]:
+            part.found.setdefault(frame.shared, []).append((index, frame.sop_instance, frame.position))

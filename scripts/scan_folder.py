@@ -1,0 +1,136 @@
+"""Scan any folder of DICOM files and write the study sheet: every study found, the series chosen, the reason if none.
+
+Example: scan_folder.py --folder /data/export --key ~/.config/lstv-uncertainty/key --out results/mine/study_sheet.csv
+--series-lists results/mine/series --all-series results/mine/series.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lstv.atomic import write_csv, write_json
+from lstv.cohort import write_sheet
+from lstv.errors import UserError
+from lstv.folder import sheet
+from lstv.folder.choose import Choice, choose
+from lstv.folder.private import write_private
+from lstv.folder.progress import ScanProgress
+from lstv.folder.pseudonym import Naming, Pseudonyms, Uids, load_key
+from lstv.folder.scan import EXAMPLES, NOTICES, Scan, scan
+from lstv.folder.series import Study, build_studies
+from lstv.program import run
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--folder", type=Path, required=True, help="folder to scan; everything below it is looked at")
+    add("--out", type=Path, required=True, help="study sheet to write (CSV)")
+    add(
+        "--series-lists",
+        type=Path,
+        required=True,
+        help="folder for file lists, one per chosen series; do not share it",
+    )
+    add("--extracted", type=Path, help="folder for series unpacked from zip files (default: beside --series-lists)")
+    add("--all-series", type=Path, help="also write every series found, its facts and why it was (not) chosen (CSV)")
+    add("--summary", type=Path, help="also write counts of what was found and passed over (JSON)")
+    add("--choices", type=Path, help="CSV with study_id, series_id: series that you chose yourself")
+    add("--ids", choices=("pseudonym", "uid"), default="pseudonym", help="ids in all outputs (default: %(default)s)")
+    add("--key", type=Path, help="key of the pseudonyms, made on first use (mode 0600); keep it outside the results")
+    add(
+        "--mapping", type=Path, help="private table from ids back to UIDs and patients (mode 0600), outside the results"
+    )
+    add(
+        "--descriptions",
+        choices=tuple(sheet.DESCRIPTIONS),
+        help="words of series descriptions in the tables (default: known technical ones with pseudonyms, else keep all)",
+    )
+    add("--jobs", type=_positive, default=_cores(), help="processes that read headers (default: %(default)s)")
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    naming = _naming(args)
+    wanted = sheet.read_choices(args.choices) if args.choices else {}
+    with ScanProgress() as progress:
+        found = scan(args.folder, jobs=args.jobs, progress=progress)
+    print(progress.summary())
+    args.series_lists.mkdir(parents=True, exist_ok=True)
+    _report(found, args.series_lists)
+    studies = build_studies(found.found)
+    if not studies:
+        raise UserError(
+            f"none of the {found.n_files} files under {args.folder} is DICOM with study and series UIDs; check the path."
+        )
+    choices = _choices(studies, naming, wanted)
+    describe = sheet.DESCRIPTIONS[args.descriptions or ("known" if naming.pseudonymous else "keep")]
+    places = sheet.Places(args.series_lists, args.extracted or args.series_lists.parent / "extracted")
+    rows = sheet.study_rows(choices, naming, places, found.directories, describe)
+    if args.all_series:
+        write_csv(args.all_series, sheet.SERIES_COLUMNS, sheet.series_rows(choices, naming, describe))
+    if args.summary:
+        write_json(args.summary, sheet.summary(found, choices))
+    if args.mapping:
+        sheet.write_mapping(args.mapping, choices, naming)
+    write_sheet(rows, args.out)
+    print(f"{len(rows)} studies, {sum(bool(row.series_dir) for row in rows)} of them with a series to use: {args.out}")
+    return 0
+
+
+def _naming(args: argparse.Namespace) -> Naming:
+    results = args.out.resolve().parent
+    for option, path in (("--key", args.key), ("--mapping", args.mapping)):
+        if path is not None and path.expanduser().resolve().is_relative_to(results):
+            raise UserError(
+                f"{option} {path} lies in the results folder {results}, which may be shared; put it elsewhere."
+            )
+    if args.ids == "uid":
+        return Uids()
+    if args.key is None:
+        raise UserError("pseudonymous ids need a key file; give --key FILE (made on first use) or --ids uid.")
+    key, warning = load_key(args.key.expanduser())
+    if warning:
+        print(f"Warning: {warning}", file=sys.stderr)
+    return Pseudonyms(key)
+
+
+def _choices(studies: Sequence[Study], naming: Naming, wanted: dict[str, str]) -> list[Choice]:
+    choices = []
+    for study in studies:
+        series_id = wanted.pop(naming.study(study.uid), None)
+        uid = next((uid for uid in study.series if naming.series(uid) == series_id), "") if series_id else None
+        choices.append(choose(study, uid))
+    if wanted:
+        raise UserError(f"--choices names study {next(iter(wanted))}, which is not in the folder; correct its line.")
+    return choices
+
+
+def _report(found: Scan, lists: Path) -> None:
+    """Say how much was passed over; which files, in the private folder only, because paths often name patients."""
+    for kind, number in sorted(found.notices.items()):
+        print(f"{number} x {NOTICES[kind]}")
+    if found.notices:
+        lines = [f"{kind}\t{path}\n" for kind, paths in sorted(found.examples.items()) for path in paths]
+        write_private(lists / "passed_over.txt", "".join(lines).encode("utf-8", "surrogateescape"))
+        print(f"    the first {EXAMPLES} of each kind: {lists / 'passed_over.txt'}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,246 @@
+"""scan_folder.py from a messy export to the study sheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import scan_folder
+from folder_tree import AXIAL, STIR, T1, enhanced, image, save, stack
+from lstv import cohort
+from lstv.errors import StudyError, UserError
+from lstv.folder.private import read_list
+
+SECRETS = ("Geheim", "Gerda", "PID-4711", "1.2.3", "2.25", "20200229")
+
+
+@pytest.fixture
+def export(tmp_path) -> Path:
+    """Two patients, four studies: plain, scattered, zipped, and one without a usable series."""
+    root = tmp_path / "Geheim^Gerda"
+    stack(root / "A" / "S3", "1.2.3.1", "1.2.3.1.3", count=15, name="{:08X}")
+    stack(root / "A" / "S4", "1.2.3.1", "1.2.3.1.4", count=15, SeriesDescription="T1 Geheim", **T1)
+    stack(root / "A" / "S5", "1.2.3.1", "1.2.3.1.5", count=20, orientation=AXIAL)
+    stack(root / "A" / "S1", "1.2.3.1", "1.2.3.1.1", count=3, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    save(
+        root / "A" / "S3.sr",
+        image("1.2.3.1", "1.2.3.1.9", 0, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR"),
+    )
+    for number in range(13):
+        path = root / "B" / ("x" if number % 2 else "y") / f"IM{number}"
+        save(path, image("1.2.3.2", "1.2.3.2.1", number, PatientID="P2", **STIR))
+    (root / "B" / "x" / "notes.txt").write_text("Gerda")
+    paths = stack(tmp_path / "tmp", "1.2.3.3", "1.2.3.3.1", count=11, pixels=random.Random(0).randbytes(40_000))
+    with zipfile.ZipFile(root / "c.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            archive.write(path, f"Geheim/{path.name}")
+    stack(root / "D", "1.2.3.4", "1.2.3.4.1", count=20, orientation=AXIAL)
+    (root / "loop").symlink_to(root)
+    return root
+
+
+def _run(export: Path, tmp_path: Path, *options: str) -> dict[str, dict[str, str]]:
+    results = tmp_path / "results"
+    arguments = [
+        "--folder", str(export), "--out", str(results / "study_sheet.csv"), "--series-lists", str(results / "series"),
+        "--all-series", str(results / "series.csv"), "--summary", str(results / "scan.json"), "--jobs", "1", *options,
+    ]  # fmt: skip
+    assert scan_folder.main(arguments) == 0
+    with open(results / "study_sheet.csv", newline="") as file:
+        return {row["study_id"]: row for row in csv.DictReader(file)}
+
+
+def _key(tmp_path: Path) -> tuple[str, str]:
+    return "--key", str(tmp_path / "private" / "key")
+
+
+def test_sheet_with_uids(export, tmp_path):
+    rows = _run(export, tmp_path, "--ids", "uid")
+    assert list(rows) == ["1.2.3.1", "1.2.3.2", "1.2.3.3", "1.2.3.4"]
+    assert tuple(rows["1.2.3.1"]) == cohort.COLUMNS
+    assert rows["1.2.3.1"] == {
+        "study_id": "1.2.3.1", "series_id": "1.2.3.1.3", "series_dir": str(export / "A" / "S3"), "series_description":
+        "t2_tse_sag", "n_slices": "15", "split": "unknown", "use": "yes", "reason": "",
+    }  # fmt: skip
+    assert rows["1.2.3.2"]["series_dir"] == str(tmp_path / "results" / "series" / "1.2.3.2.1.txt")
+    listed = read_list(Path(rows["1.2.3.2"]["series_dir"]))
+    assert sorted(listed) == sorted(p for p in (export / "B").rglob("IM*"))
+    unpacked = Path(rows["1.2.3.3"]["series_dir"])
+    assert unpacked == tmp_path / "results" / "extracted" / "1.2.3.3.1"
+    assert len(list(unpacked.iterdir())) == 11
+    assert (rows["1.2.3.4"]["use"], rows["1.2.3.4"]["series_dir"]) == ("no", "")
+    assert rows["1.2.3.4"]["reason"] == (
+        "no usable sagittal T2 series of the lumbar spine (1 series: it is axial, not sagittal)."
+    )
+
+
+def test_the_sheet_is_what_the_cohort_reads(export, tmp_path):
+    _run(export, tmp_path, *_key(tmp_path))
+    rows = cohort.read_sheet(tmp_path / "results" / "study_sheet.csv")
+    assert [row.use for row in rows].count("yes") == 3
+    assert all(cohort.is_safe(row.study_id) for row in rows)
+
+
+def test_nothing_of_the_patient_by_default(export, tmp_path, capfd):
+    rows = _run(export, tmp_path, *_key(tmp_path), "--mapping", str(tmp_path / "private" / "mapping.csv"))
+    results = tmp_path / "results"
+    for name in ("study_sheet.csv", "series.csv", "scan.json"):
+        text = (results / name).read_text().replace(str(tmp_path), "")
+        assert not [secret for secret in SECRETS if secret in text], name
+    assert all(row["study_id"].startswith("st-") for row in rows.values())
+    assert not [secret for secret in SECRETS if secret in "".join(capfd.readouterr())]
+    lists = sorted(path.name for path in (results / "series").iterdir())
+    assert lists[0] == "passed_over.txt"
+    assert [name[:3] for name in lists[1:]] == ["se-", "se-"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (results / "series").iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (results / "extracted").iterdir()} == {0o700}
+    mapping = tmp_path / "private" / "mapping.csv"
+    assert stat.S_IMODE(mapping.stat().st_mode) == 0o600
+    with open(mapping, newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["study_id"] for line in lines} == set(rows)
+    assert {line["patient_id"] for line in lines} == {"PID-4711", "P2"}
+
+
+def test_descriptions_can_be_kept_or_dropped(export, tmp_path):
+    rows = _run(export, tmp_path, *_key(tmp_path), "--descriptions", "keep")
+    assert "t2_tse_sag" in {row["series_description"] for row in rows.values()}
+    rows = _run(export, tmp_path, *_key(tmp_path), "--descriptions", "none")
+    assert {row["series_description"] for row in rows.values()} == {""}
+
+
+def test_the_same_twice(export, tmp_path):
+    def content():
+        return {str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "results").rglob("*") if p.is_file()}
+
+    _run(export, tmp_path, *_key(tmp_path))
+    first = content()
+    _run(export, tmp_path, *_key(tmp_path), "--jobs", "2")
+    assert content() == first
+
+
+def test_table_of_all_series(export, tmp_path):
+    _run(export, tmp_path, "--ids", "uid")
+    with open(tmp_path / "results" / "series.csv", newline="") as file:
+        rows = {row["series_id"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 8
+    assert [uid for uid, row in rows.items() if row["chosen"] == "yes"] == ["1.2.3.1.3", "1.2.3.2.1", "1.2.3.3.1"]
+    assert all((row["reason"] == "") == (row["chosen"] == "yes") for row in rows.values())
+    assert rows["1.2.3.1.4"]["reason"] == "its weighting is T1, not T2"
+    assert rows["1.2.3.1.9"]["reason"] == "it is a structured report"
+    assert (rows["1.2.3.1.3"]["height_mm"], rows["1.2.3.1.3"]["echo_time_ms"]) == ("280", "105")
+    assert rows["1.2.3.3.1"]["zipped"] == "yes"
+
+
+def test_summary(export, tmp_path):
+    _run(export, tmp_path, "--ids", "uid")
+    counts = json.loads((tmp_path / "results" / "scan.json").read_text())
+    assert (counts["studies"], counts["studies_with_a_series"], counts["series"]) == (4, 3, 8)
+    assert {kind: entry["number"] for kind, entry in counts["passed_over"].items()} == {"not_dicom": 1, "loop": 1}
+
+
+def test_a_folder_with_anything_else_in_it_gets_a_list(tmp_path):
+    stack(tmp_path / "in", "1.2.3", "1.2.3.1")
+    save(tmp_path / "in" / "other", image("1.2.3", "1.2.3.2", 0, orientation=AXIAL))
+    rows = _run(tmp_path / "in", tmp_path, "--ids", "uid")
+    assert len(read_list(Path(rows["1.2.3"]["series_dir"]))) == 15
+
+
+def test_enhanced_multi_frame(tmp_path):
+    root = tmp_path / "in"
+    save(root / "a", enhanced("1.2.3", "1.2.3.1", count=17))
+    save(root / "b", enhanced("1.2.3", "1.2.3.2", count=30, **STIR))
+    save(root / "c", enhanced("1.2.3", "1.2.3.3", count=30, orientation=AXIAL))
+    rows = _run(root, tmp_path, "--ids", "uid")
+    assert (rows["1.2.3"]["series_id"], rows["1.2.3"]["n_slices"]) == ("1.2.3.1", "17")
+    assert read_list(Path(rows["1.2.3"]["series_dir"])) == [root / "a"]
+    with open(tmp_path / "results" / "series.csv", newline="") as file:
+        found = {row["series_id"]: row for row in csv.DictReader(file)}
+    assert found["1.2.3.2"]["reason"] == "it is STIR, the chosen one T2"
+    assert found["1.2.3.3"]["reason"] == "it is axial, not sagittal"
+    assert {row["n_files"] for row in found.values()} == {"1"}
+
+
+def test_enhanced_without_functional_groups(tmp_path):
+    dataset = enhanced("1.2.3", "1.2.3.1")
+    del dataset.PerFrameFunctionalGroupsSequence
+    save(tmp_path / "in" / "a", dataset)
+    assert "describe no frames" in _run(tmp_path / "in", tmp_path, "--ids", "uid")["1.2.3"]["reason"]
+
+
+def test_own_choices(export, tmp_path):
+    choices = tmp_path / "choices.csv"
+    choices.write_text("study_id,series_id\n1.2.3.1,1.2.3.1.4\n")
+    rows = _run(export, tmp_path, "--ids", "uid", "--choices", str(choices))
+    assert (rows["1.2.3.1"]["series_id"], rows["1.2.3.1"]["reason"]) == ("1.2.3.1.4", "chosen by the user")
+    choices.write_text("study_id,series_id\n9.9,1.2\n")
+    with pytest.raises(UserError, match=r"9\.9, which is not in the folder"):
+        _run(export, tmp_path, "--ids", "uid", "--choices", str(choices))
+
+
+def test_damaged_zip_fails_its_study_only(export, tmp_path):
+    path = export / "c.zip"
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.infolist()[4]
+        at = info.header_offset + 30 + len(info.filename) + info.compress_size - 3
+    content[at] ^= 255
+    path.write_bytes(content)
+    rows = _run(export, tmp_path, "--ids", "uid")
+    assert (rows["1.2.3.3"]["use"], rows["1.2.3.3"]["series_dir"]) == ("yes", "")
+    assert "could not be unpacked" in rows["1.2.3.3"]["reason"]
+    assert rows["1.2.3.1"]["series_dir"]
+
+
+def test_no_dicom_at_all(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a")
+    with pytest.raises(UserError, match="none of the 1 files"):
+        _run(tmp_path / "in", tmp_path, "--ids", "uid")
+
+
+@pytest.mark.parametrize("option", ["--key", "--mapping"])
+def test_secrets_never_in_the_results(export, tmp_path, option):
+    with pytest.raises(UserError, match="lies in the results folder"):
+        _run(export, tmp_path, *_key(tmp_path), option, str(tmp_path / "results" / "deep" / "file"))
+    assert not (tmp_path / "results" / "deep").exists()
+
+
+def test_pseudonyms_need_a_key(export, tmp_path):
+    with pytest.raises(UserError, match="--key"):
+        _run(export, tmp_path)
+
+
+def test_one_sentence_and_status_2(tmp_path):
+    script = Path(scan_folder.__file__)
+    command = [
+        sys.executable,
+        script,
+        "--folder",
+        tmp_path / "no",
+        "--out",
+        tmp_path / "r" / "s.csv",
+        "--series-lists",
+        tmp_path,
+    ]
+    done = subprocess.run([*command, "--ids", "uid"], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 2
+    assert done.stderr.strip().count("\n") == 0
+    assert "does not exist" in done.stderr
+
+
+def test_lists_that_cannot_be_used(tmp_path):
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_list(tmp_path / "no.txt")
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(StudyError, match="is empty"):
+        read_list(tmp_path / "empty.txt")
