@@ -1,0 +1,83 @@
+"""Fetch the named series of the RSNA 2024 lumbar competition, and no more of its archive than they take.
+
+A second run fetches only what is missing or altered (size and CRC-32). The manifest is written last: path, size and crc32
+of every file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import fetch_options
+from lstv.errors import UserError
+from lstv.kaggle import images, ranged_zip, whole_archive
+from lstv.kaggle.disk import PARTIAL, explained, readable
+from lstv.kaggle.images import Plan
+from lstv.kaggle.remote import NoRanges, RemoteFile
+from lstv.kaggle.retry import Pacer
+from lstv.kaggle.sources import COMPETITION
+from lstv.program import run
+
+DIRECTORY_CACHE = ".archive_directory"
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--series-list", type=Path, help="CSV with study_id and series_id; a study sheet will do")
+    parser.add_argument("--out", type=Path, required=True, help="folder for train_images/<study>/<series>/<n>.dcm")
+    parser.add_argument("--manifest", type=Path, help="the list of files written last (default: manifest.csv in --out)")
+    parser.add_argument(
+        "--whole-archive",
+        action="store_true",
+        help="fetch the archive in one piece and unpack it; without --series-list everything in it",
+    )
+    parser.add_argument(
+        "--workers", type=int, choices=range(1, 17), default=4, metavar="1..16", help="connections (default: 4)"
+    )
+    fetch_options.add(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.series_list is None and not args.whole_archive:
+        raise UserError("no series are named; give --series-list, or --whole-archive to fetch everything.")
+    series = images.read_series_list(args.series_list) if args.series_list else None
+    manifest = args.manifest or args.out / "manifest.csv"
+    service, policy, pacer = fetch_options.service(args)
+    with explained(args.out):
+        (args.out / PARTIAL).mkdir(parents=True, exist_ok=True)
+    remote = RemoteFile("the competition's archive", lambda: service.competition_archive(COMPETITION), policy, pacer)
+    if args.whole_archive:
+        plan = whole_archive.fetch(remote, series, args.out)
+    else:
+        plan = _selected(remote, series, args.out, pacer, args.workers)
+    images.write_manifest(plan.members, manifest)
+    shutil.rmtree(args.out / PARTIAL)
+    for name in plan.absent:
+        print(f"not in the archive: series {name}", file=sys.stderr)
+    print(
+        f"{manifest}: {len(plan.members)} files ({readable(sum(member.size for member in plan.members))}), "
+        f"{len(plan.members) - len(plan.missing)} there already, {readable(remote.received)} transferred"
+    )
+    return 0
+
+
+def _selected(remote: RemoteFile, series: set[tuple[str, str]], out: Path, pacer: Pacer, workers: int) -> Plan:
+    try:
+        directory = ranged_zip.read_directory(remote, out / DIRECTORY_CACHE, out / PARTIAL)
+        plan = images.plan(directory, series, out, remote.what)
+        if plan.missing:
+            images.fetch(remote, plan.missing, out, pacer, workers)
+        return plan
+    except NoRanges as error:
+        raise UserError(
+            f"{error} Run again with --whole-archive ({readable(remote.size)} to fetch, and room to unpack it)."
+        ) from None
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

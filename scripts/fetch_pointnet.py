@@ -1,0 +1,39 @@
+"""Fetch the point net and the ids of the studies it was not trained on, and check both."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import fetch_options
+from lstv.kaggle import dataset
+from lstv.kaggle.remote import RemoteFile
+from lstv.kaggle.sources import CHECKPOINT, DATASET, DATASET_OWNER, VALID_IDS
+from lstv.program import run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for 00002484.pth, valid_id.npy and their .sha256"
+    )
+    fetch_options.add(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+
+    def open_remote(name: str) -> RemoteFile:
+        service, policy, pacer = fetch_options.service(args)
+        return RemoteFile(name, lambda: service.dataset_file(DATASET_OWNER, DATASET, name), policy, pacer)
+
+    for name, check in ((VALID_IDS, dataset.check_valid_ids), (CHECKPOINT, dataset.check_checkpoint)):
+        fetched = dataset.fetch(name, args.out, lambda name=name: open_remote(name), check)
+        print(f"{fetched.path}: {'fetched' if fetched.transferred else 'there already'}, sha256 {fetched.sha256}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,47 @@
+"""Fetch the table that says of each series of the competition what it shows (train_series_descriptions.csv)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import fetch_options
+from lstv.cohort import SERIES_TABLE, read_table
+from lstv.errors import UserError
+from lstv.kaggle.disk import PARTIAL, explained
+from lstv.kaggle.remote import RemoteFile
+from lstv.kaggle.single_file import download
+from lstv.kaggle.sources import COMPETITION
+from lstv.program import run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help=f"folder for {SERIES_TABLE}")
+    fetch_options.add(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    service, policy, pacer = fetch_options.service(args)
+    remote = RemoteFile(SERIES_TABLE, lambda: service.competition_file(COMPETITION, SERIES_TABLE), policy, pacer)
+    part = download(remote, SERIES_TABLE, args.out / PARTIAL)
+    try:
+        rows = read_table(part, ("study_id", "series_id", "series_description"))
+        if not rows:
+            raise UserError("it has no lines.")
+    except UserError as error:
+        part.unlink()
+        raise UserError(f"what Kaggle sent as {SERIES_TABLE} is refused: {error}") from error
+    target = args.out / SERIES_TABLE
+    with explained(args.out):
+        os.replace(part, target)
+    print(f"{target}: {len(rows)} series of {len({row['study_id'] for row in rows})} studies")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,104 @@
+"""The point net and the list of the studies it was not trained on: fetched once, then held to their recorded sha256."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstv.errors import UserError
+from lstv.kaggle.disk import PARTIAL, explained, file_digest, write_atomic
+from lstv.kaggle.remote import RemoteFile
+from lstv.kaggle.single_file import download
+from lstv.kaggle.sources import VALID_ID_COUNT
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """``transferred`` is False where the file was there already."""
+
+    path: Path
+    sha256: str
+    transferred: bool
+
+
+def fetch(name: str, folder: Path, open_remote: Callable[[], RemoteFile], check: Callable[[Path], None]) -> Fetched:
+    """Put ``name`` into ``folder``, with ``name.sha256`` beside it (in the form of ``sha256sum``).
+
+    The sha256 is recorded once, after ``check`` accepted the file; from then on only that content is accepted. A file that
+    is there without a record is checked and recorded. Nothing is asked of the service when file and record agree.
+    Raises UserError where the content differs from the record or is refused.
+    """
+    target, record = folder / name, folder / f"{name}.sha256"
+    recorded = _read_record(record)
+    with explained(folder):
+        if target.is_file():
+            digest = file_digest(target)
+            if recorded is None:
+                check(target)
+                _write_record(record, digest, name)
+            if recorded in (None, digest):
+                return Fetched(target, digest, transferred=False)
+        part = download(open_remote(), name, folder / PARTIAL)
+        digest = file_digest(part)
+        if recorded is not None and digest != recorded:
+            part.unlink()
+            raise UserError(
+                f"Kaggle now sends another {name} (sha256 {digest}) than was recorded at the first download ({recorded}); "
+                f"if the change is intended, delete {record} and run again."
+            )
+        try:
+            check(part)
+        except UserError as error:
+            part.unlink()
+            raise UserError(f"what Kaggle sent as {name} is refused: {error}") from error
+        os.replace(part, target)
+        if recorded is None:
+            _write_record(record, digest, name)
+    return Fetched(target, digest, transferred=True)
+
+
+def check_checkpoint(path: Path) -> None:
+    """Raise CheckpointError unless the file is the published point net: all names, all shapes, finite values."""
+    from lstv.errors import CheckpointError
+    from lstv.pointnet import load_localizer
+
+    if load_localizer(path).demo:
+        raise CheckpointError(f"checkpoint {path} is the demo's small network, not the published point net.")
+
+
+def check_valid_ids(path: Path) -> None:
+    """Raise UserError unless the file holds as many distinct integer study ids as the published one."""
+    import numpy as np
+
+    try:
+        ids = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path} is not a NumPy file of study ids ({error}); delete it and fetch it again.") from None
+    if (
+        ids.ndim != 1
+        or ids.dtype.kind not in "iu"
+        or len(np.unique(ids)) != VALID_ID_COUNT
+        or len(ids) != VALID_ID_COUNT
+    ):
+        raise UserError(
+            f"{path} holds {ids.size} values of type {ids.dtype}, but the published list has {VALID_ID_COUNT} different "
+            "integer ids; use the published file."
+        )
+
+
+def _read_record(record: Path) -> str | None:
+    try:
+        text = record.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    digest = text.split(maxsplit=1)[0].lower() if text.strip() else ""
+    if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
+        raise UserError(f"{record} holds no sha256; delete it to record the file anew.")
+    return digest
+
+
+def _write_record(record: Path, digest: str, name: str) -> None:
+    write_atomic(record, f"{digest}  {name}\n".encode(), record.parent / PARTIAL)

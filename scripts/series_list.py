@@ -1,0 +1,51 @@
+"""List the series to fetch: every sagittal T2 series of the selected studies of the RSNA 2024 table.
+
+A study with two of them has both listed; which one is analysed is decided in the study sheet, when the files are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import cohort
+from lstv.atomic import write_csv
+from lstv.errors import UserError
+from lstv.program import run
+
+COLUMNS = ("study_id", "series_id", "series_description")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--path", type=Path, required=True, help=f"folder that holds {cohort.SERIES_TABLE}")
+    parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on")
+    parser.add_argument("--mode", choices=("production", "trial", "validation", "list"), default="production")
+    parser.add_argument("--trial-studies", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=2024)
+    parser.add_argument("--list", help="mode list: file with one study id a line")
+    parser.add_argument("--allow-training-studies", action="store_true")
+    parser.add_argument("--out", type=Path, required=True, help="CSV with study_id, series_id, series_description")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    table = args.path / cohort.SERIES_TABLE
+    rows = cohort.read_table(table, COLUMNS)
+    selection = cohort.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
+    wanted = cohort.selected(cohort.known_studies(table), selection, args.valid_ids)
+    chosen = [row for row in rows if row["study_id"] in wanted and row["series_description"] == cohort.SAGITTAL_T2]
+    if not chosen:
+        raise UserError(
+            f"no selected study of {table} has a series called {cohort.SAGITTAL_T2!r}; check the selection."
+        )
+    chosen.sort(key=lambda row: (row["study_id"], row["series_id"]))
+    write_csv(args.out, COLUMNS, ({name: row[name] for name in COLUMNS} for row in chosen))
+    print(f"{args.out}: {len(chosen)} series of {len({row['study_id'] for row in chosen})} studies")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

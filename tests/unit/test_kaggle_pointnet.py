@@ -1,0 +1,177 @@
+"""Fetching the point net: what is accepted, recorded and afterwards enforced."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+import fetch_pointnet
+import kaggle_stub as stub
+from kaggle_lab import Lab
+from kaggle_stub import Fault, KaggleStub
+from lstv.kaggle import dataset
+from lstv.pointnet import DEMO_PURPOSE, PointNet, Widths
+
+SMALL = Widths((2, 2, 2), (2, 2, 2, 2), (2, 2, 2, 2, 2))
+NAMES = ("valid_id.npy", "00002484.pth")
+
+
+def saved(state: dict, **more: object) -> bytes:
+    stream = io.BytesIO()
+    torch.save({"state_dict": state, **more}, stream)
+    return stream.getvalue()
+
+
+def state(fill: float = 0.0) -> dict[str, torch.Tensor]:
+    """Every entry with its published shape, but of one stored number: a file of the right form, though small."""
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in PointNet().state_dict().items()}
+    return {
+        name: torch.full((1,), fill).expand(shape) if shape else torch.tensor(fill) for name, shape in shapes.items()
+    }
+
+
+def ids(count: int = 283, kind: str = "int64") -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.arange(4_000_000, 4_000_000 + count).astype(kind))
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> bytes:
+    return saved(state())
+
+
+@pytest.fixture
+def lab(tmp_path, checkpoint):
+    with KaggleStub({"dataset/valid_id.npy": ids(), "dataset/00002484.pth": checkpoint}) as kaggle:
+        yield Lab(kaggle, tmp_path)
+
+
+def fetch(lab, **environment):
+    return lab.call(fetch_pointnet.main, "--out", lab.out, **environment)
+
+
+def refusal(lab, **environment) -> str:
+    result = fetch(lab, **environment)
+    assert result.returncode == 2
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def any_checkpoint(monkeypatch):
+    """Takes every checkpoint for good: loading the published size takes seconds, and one test does it."""
+    monkeypatch.setattr(dataset, "check_checkpoint", lambda path: None)
+
+
+def recorded(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_first_run_records_second_asks_nothing_and_altered_files_are_mended(lab, any_checkpoint, checkpoint):
+    first = fetch(lab)
+    assert first.returncode == 0, first.stderr
+    assert (lab.out / NAMES[1]).read_bytes() == checkpoint
+    assert (lab.out / f"{NAMES[1]}.sha256").read_text() == f"{recorded(checkpoint)}  {NAMES[1]}\n"
+    lab.kaggle.log.clear()
+    assert fetch(lab).stdout.count("there already") == 2
+    assert lab.kaggle.log == []
+    (lab.out / NAMES[1]).write_bytes(checkpoint[:-10])
+    result = fetch(lab)
+    assert result.stdout.count("fetched") == 1 and (lab.out / NAMES[1]).read_bytes() == checkpoint
+
+
+def test_another_file_under_the_same_name_is_refused_for_good(lab, any_checkpoint):
+    fetch(lab)
+    other = saved(state(fill=1.0))
+    (lab.out / NAMES[1]).unlink()  # as the workflow does before it runs a step again
+    lab.kaggle.files["dataset/00002484.pth"] = stub.Bytes(other)
+    sentence = refusal(lab)
+    assert "Kaggle now sends another 00002484.pth" in sentence and recorded(other) in sentence and "delete" in sentence
+    assert not (lab.out / NAMES[1]).exists()
+    (lab.out / f"{NAMES[1]}.sha256").unlink()
+    assert fetch(lab).returncode == 0
+
+
+def test_as_a_program_with_the_real_check(lab, checkpoint):
+    result = lab.run("fetch_pointnet.py", "--out", lab.out)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("fetched, sha256") == 2
+    assert (lab.out / NAMES[1]).read_bytes() == checkpoint
+
+
+def test_files_put_there_by_hand_are_checked_and_recorded(lab, checkpoint, any_checkpoint):
+    lab.out.mkdir()
+    (lab.out / NAMES[0]).write_bytes(ids())
+    (lab.out / NAMES[1]).write_bytes(checkpoint)
+    assert fetch(lab).stdout.count("there already") == 2
+    assert lab.kaggle.log == []
+    assert recorded(checkpoint) in (lab.out / f"{NAMES[1]}.sha256").read_text()
+
+
+def test_public_dataset_needs_no_credentials(lab, any_checkpoint):
+    none = {"KAGGLE_USERNAME": None, "KAGGLE_KEY": None}
+    assert fetch(lab, **none).returncode == 0
+    lab.kaggle.public_dataset = False
+    (lab.out / NAMES[0]).unlink()
+    sentence = refusal(lab, **none)
+    assert "without a login" in sentence and "KAGGLE_API_TOKEN" in sentence
+
+
+def test_packed_into_a_zip_on_the_way(lab, any_checkpoint, checkpoint):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("00002484.pth", checkpoint)
+    lab.kaggle.files["dataset/00002484.pth"] = stub.Bytes(packed.getvalue())
+    assert fetch(lab).returncode == 0
+    assert (lab.out / NAMES[1]).read_bytes() == checkpoint
+
+
+class _Code:
+    def __reduce__(self):
+        return (print, ("code in a checkpoint ran",))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (saved({k: v for k, v in state().items() if k != "logit.bias"}), "misses logit.bias"),
+        (saved(PointNet(SMALL).state_dict(), purpose=DEMO_PURPOSE), "demo's small network"),
+        (pickle.dumps({"state_dict": _Code()}, protocol=2), "refused"),
+        (b"rubbish" * 100, "checkpoint"),
+    ],
+    ids=["another network", "demo", "code", "rubbish"],
+)
+def test_what_is_not_the_published_network_is_refused(lab, content, sentence):
+    lab.kaggle.files["dataset/00002484.pth"] = stub.Bytes(content)
+    said = refusal(lab)
+    assert "what Kaggle sent as 00002484.pth is refused" in said and sentence in said
+    assert "code in a checkpoint ran" not in said
+    assert not list(lab.out.rglob("00002484.pth*"))
+
+
+@pytest.mark.parametrize("content", [ids(282), ids(283, "float64"), b"\x93NUMPY rubbish", b"", ids()[:-8]])
+def test_what_is_not_the_list_of_validation_ids_is_refused(lab, any_checkpoint, content):
+    lab.kaggle.files["dataset/valid_id.npy"] = stub.Bytes(content)
+    assert "valid_id.npy" in refusal(lab)
+    assert not list(lab.out.rglob("valid_id.npy"))
+
+
+def test_cut_and_continued(lab, any_checkpoint, checkpoint):
+    lab.kaggle.faults = [Fault("storage", "cut", -1, share=0.6, least=len(checkpoint) // 2)]
+    assert fetch(lab).returncode == 0  # the rest is shorter and passes
+    assert (lab.out / NAMES[1]).read_bytes() == checkpoint
+    assert [r.range.startswith("bytes=0-") for r in lab.kaggle.requests("storage")][-2:] == [True, False]
+
+
+def test_renamed(lab, any_checkpoint):
+    del lab.kaggle.files["dataset/00002484.pth"]
+    sentence = refusal(lab)
+    assert "does not have 00002484.pth" in sentence and "https://www.kaggle.com/datasets/hengck23" in sentence
+    assert (lab.out / "valid_id.npy").exists()
