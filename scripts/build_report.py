@@ -1,0 +1,91 @@
+"""Build the report of a cohort: one HTML file that needs no network and holds no patient's name.
+
+The metrics and heatmap files can be given as arguments, in a file with one path a line (@FILE in place of arguments, or
+--studies-list and --heatmaps-list), or by their folders: then those of the sheet's studies are taken, and no others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import cohort
+from lstv.errors import UserError
+from lstv.program import run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
+    parser.add_argument("--table", type=Path, required=True, help="the cohort table (CSV)")
+    parser.add_argument("--sheet", type=Path, required=True, help="the study sheet (CSV)")
+    parser.add_argument("--studies", type=Path, nargs="*", default=[], metavar="JSON", help="metrics of the studies")
+    parser.add_argument("--studies-list", type=Path, metavar="FILE", help="file with one metrics JSON a line")
+    parser.add_argument("--studies-dir", type=Path, metavar="DIR", help="folder of the metrics, <study_id>.json")
+    parser.add_argument("--heatmaps", type=Path, nargs="*", default=[], metavar="H5", help="heatmap files")
+    parser.add_argument("--heatmaps-list", type=Path, metavar="FILE", help="file with one heatmap file a line")
+    parser.add_argument("--heatmaps-dir", type=Path, metavar="DIR", help="folder of the heatmap files, <batch>.h5")
+    parser.add_argument(
+        "--batches", type=int, default=1, help="with --heatmaps-dir: batches of the cohort (0: one a study)"
+    )
+    parser.add_argument("--config-summary", type=Path, metavar="JSON", help="the settings of the run")
+    parser.add_argument("--title", default="Lumbosacral junction report")
+    parser.add_argument("--top", type=int, default=12, help="candidates shown with images (default: 12)")
+    parser.add_argument(
+        "--show-ids",
+        choices=("yes", "no"),
+        default="no",
+        help="show study ids; no (the default) names studies by their line in the cohort table",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the report (HTML)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.top < 0:
+        raise UserError(f"--top is {args.top}, but must be 0 or more.")
+    used = [row.study_id for row in cohort.read_sheet(args.sheet) if row.use == "yes"]
+    from lstv.report.build import build  # after the arguments are known to be good: seaborn takes seconds
+
+    page = build(
+        table=args.table,
+        sheet=args.sheet,
+        studies=[*args.studies, *_listed(args.studies_list), *_metrics_of(args, used)],
+        heatmap_files=[*args.heatmaps, *_listed(args.heatmaps_list), *_heatmaps_of(args, used)],
+        settings=args.config_summary,
+        out=args.out,
+        title=args.title,
+        top=args.top,
+        show_ids=args.show_ids == "yes",
+    )
+    counts = page["counts"]
+    print(
+        f"{args.out}: {counts['entered']} studies, {counts['ok']} analysed, {len(page['candidates'])} candidates shown"
+    )
+    return 0
+
+
+def _metrics_of(args: argparse.Namespace, used: list[str]) -> list[Path]:
+    return [args.studies_dir / f"{study_id}.json" for study_id in used] if args.studies_dir else []
+
+
+def _heatmaps_of(args: argparse.Namespace, used: list[str]) -> list[Path]:
+    if args.heatmaps_dir is None:
+        return []
+    return [args.heatmaps_dir / f"{batch}.h5" for batch in sorted({cohort.batch_of(i, args.batches) for i in used})]
+
+
+def _listed(path: Path | None) -> list[Path]:
+    if path is None:
+        return []
+    try:
+        return [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise UserError(f"the list {path} cannot be read ({error.strerror}); check the path.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

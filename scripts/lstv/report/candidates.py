@@ -1,0 +1,150 @@
+"""Which studies to look at first, and what is said about each."""
+
+from __future__ import annotations
+
+import math
+
+import pandas
+
+from lstv import uncertainty
+from lstv.levels import LEVEL_LABELS, LEVELS
+from lstv.report import accounting, formats, summaries, wording
+from lstv.report.palette import JUNCTION
+from lstv.uncertainty.fields import FOUND
+
+CARD_METRICS = (
+    ("junction_identity_entropy", "Doubt between levels", 2, "nats"),
+    ("junction_flip_rate_views", "Label changes in views", 2, ""),
+    ("entropy_difference", "Beside own levels", 2, "nats"),
+    ("caudal_residual", "Response below L5/S1", 2, ""),
+    ("angle_difference", "Angle difference", 1, "°"),
+)
+"""Study metrics on a card, where the table has them: what enters the combined ranking."""
+
+
+def ordered(analysed: pandas.DataFrame) -> pandas.DataFrame:
+    """Analysed studies, the first to look at first: by ``rank``, or without ranks by descending L5/S1 entropy (a study
+    whose L5/S1 was not found last, because its entropy means nothing)."""
+    if "rank" in analysed and analysed["rank"].notna().any():
+        return analysed.sort_values(["rank", "study_id"], kind="stable", na_position="last")
+    keys = pandas.DataFrame(
+        {
+            "lost": ~summaries.found(analysed, JUNCTION),
+            "entropy": -analysed[f"{JUNCTION}_entropy"],
+            "study_id": analysed["study_id"],
+        }
+    )
+    return analysed.loc[keys.sort_values(["lost", "entropy", "study_id"], kind="stable").index]
+
+
+def flags_of(row: dict) -> list[str]:
+    """The flags of a row of the table."""
+    return [flag for flag in row["flags"].split(";") if flag]
+
+
+def has_quality_problem(row: dict) -> bool:
+    """Whether the study's images do not fit the question."""
+    return row["quality"] == "problem" or any(map(wording.is_quality, flags_of(row)))
+
+
+def is_found(row: dict, level: str) -> bool:
+    """Whether a level was found in the study of this row."""
+    return row[f"{level}_confidence"] > FOUND
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell holds a finite number."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def card(row: dict, document: dict | None, names: accounting.Names, thresholds: dict) -> dict:
+    """What stands on a candidate's card, but for its image."""
+    lost = [LEVEL_LABELS[level] for level in LEVELS if not is_found(row, level)]
+    return {
+        "study_id": row["study_id"],
+        "name": names(row["study_id"]),
+        "rank": int(row["rank"]) if is_number(row.get("rank")) else None,
+        "risk": row["risk"],
+        "risk_title": wording.STRATUM_TITLES.get(row["risk"], row["risk"] or "no stratum"),
+        "facts": _facts(row, lost),
+        "reasons": _reasons(row, lost, thresholds),
+        "notes": _notes(row),
+        "not_found": lost,
+        "measures": _measures((document or {}).get("study", {})),
+    }
+
+
+def _facts(row: dict, lost: list[str]) -> list[dict]:
+    """The main numbers: ``label``, ``value``, ``unit`` and a ``note`` in small print."""
+    facts = []
+    if is_number(row.get("score")):
+        facts.append(_fact("Combined score", formats.number(row["score"], 3)))
+    entropy = row[f"{JUNCTION}_entropy"] if is_found(row, JUNCTION) else None
+    area = f"about {formats.count(round(math.exp(entropy)))} px" if is_number(entropy) else ""
+    facts.append(_fact("L5/S1 entropy", formats.number(entropy, 2), "nats" if is_number(entropy) else "", area))
+    if is_number(row.get("rank_entropy")):
+        facts.append(_fact("Rank by this entropy", formats.count(int(row["rank_entropy"]))))
+    facts.append(_fact("L5/S1 peak", formats.number(row[f"{JUNCTION}_confidence"], 3)))
+    facts.append(_fact("Levels found", f"{len(LEVELS) - len(lost)} of {len(LEVELS)}"))
+    for column, label, digits, unit in CARD_METRICS:
+        if is_number(row.get(column)):
+            facts.append(_fact(label, formats.number(row[column], digits), unit))
+    return facts
+
+
+def _fact(label: str, value: str, unit: str = "", note: str = "") -> dict:
+    return {"label": label, "value": value, "unit": unit, "note": note}
+
+
+def _reasons(row: dict, lost: list[str], thresholds: dict) -> list[str]:
+    """The ranking's reasons; where the table has none, what the users' rule says."""
+    given = [part for part in row["reasons"].split("; ") if part]
+    if given:
+        return [part[0].upper() + part[1:] for part in given]
+    reasons = [f"Not found: {', '.join(lost)}"] if lost else []
+    if row["risk"] == "high":
+        reasons.append(f"The L5/S1 entropy is above {thresholds['high']:g} nats")
+    return reasons or ["Nothing in particular; only its place in the order"]
+
+
+def _notes(row: dict) -> list[str]:
+    """What else to know of the study; levels that were not found are told elsewhere on the card."""
+    notes = [wording.TRAINING] if row["split"] == "train" else []
+    flags = [flag for flag in flags_of(row) if wording.is_note(flag) and not flag.endswith("_not_found")]
+    return notes + [wording.flag_words(flag) for flag in flags]
+
+
+def _measures(values: dict) -> list[dict]:
+    """All documented study metrics of a JSON, for the reader who wants them."""
+    return [
+        {"name": entry.name, "value": formats.significant(values[entry.name]), "unit": entry.unit}
+        for entry in uncertainty.metrics("study")
+        if entry.name in values
+    ]
+
+
+def agreement(analysed: pandas.DataFrame, top: int) -> dict | None:
+    """The users' rule beside the combined rank, where the table has both ``rank`` and ``score``.
+
+    Bands of the rank against the strata: ``bands`` (titles), ``rows`` (stratum and a count per band); and for the first
+    ``first`` studies by rank how many the rule calls high (``high``) and how many are among as many first ones by the L5/S1
+    entropy (``shared``, None without the column ``rank_entropy``).
+    """
+    if "score" not in analysed or "rank" not in analysed or not analysed["score"].notna().any():
+        return None
+    ranked = analysed[analysed["rank"].notna()].sort_values("rank")
+    share = ranked["rank"].rank(method="first") / len(ranked)
+    edges = ((0.0, 0.05, "First 5 %"), (0.05, 0.2, "Next 15 %"), (0.2, 0.5, "Next 30 %"), (0.5, 1.0, "Last 50 %"))
+    rows = []
+    for stratum in wording.STRATA:
+        inside = ranked["risk"] == stratum.name
+        counts = [int((inside & (share > low) & (share <= high)).sum()) for low, high, _ in edges]
+        rows.append({"title": stratum.title, "name": stratum.name, "counts": counts})
+    first = ranked.head(top)
+    return {
+        "bands": [title for _, _, title in edges],
+        "rows": rows,
+        "first": len(first),
+        "high": int((first["risk"] == "high").sum()),
+        "shared": int((first["rank_entropy"] <= len(first)).sum()) if "rank_entropy" in first else None,
+    }

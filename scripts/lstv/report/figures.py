@@ -1,0 +1,282 @@
+"""The report's figures: the cohort's distributions, drawn with seaborn, each with a description in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib
+
+matplotlib.use("Agg")  # before seaborn imports pyplot: no screen is needed
+
+import numpy as np
+import pandas
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from lstv.levels import LEVEL_LABELS, LEVELS
+from lstv.report import formats, summaries
+from lstv.report.palette import JUNCTION
+from lstv.report.svg import ACCENT, INK, LINE, MUTED, PAGE, SOFT, inline
+
+WIDTH, HEIGHT = 5.0, 3.4
+"""Inches of 72 units: narrow, so that the letters stay readable when the figure is as wide as a phone."""
+
+EVERY_POINT = 150
+"""Up to so many studies each is drawn as a point."""
+
+DENSE = 600
+"""Above so many a scatter plot becomes a map of counts."""
+
+_STYLE = {
+    "svg.hashsalt": "lstv-uncertainty",
+    "svg.fonttype": "none",
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.grid": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+_DENSITY = LinearSegmentedColormap.from_list("density", [(0.18, 0.53, 0.65, 0.2), (0.18, 0.53, 0.65, 1.0)])
+"""Counts as opacity of one hue, for light and dark pages alike: a raster cannot follow the page's colours."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure of the page: ``svg``, its ``title`` and the ``caption`` that says how to read it."""
+
+    title: str
+    svg: str
+    caption: str
+
+
+def draw(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> list[Drawn]:
+    """All figures that the analysed studies allow; none where there is no study."""
+    if not len(analysed):
+        return []
+    with matplotlib.rc_context(_STYLE):
+        drawn = [
+            junction_entropy(analysed, thresholds),
+            per_level(analysed, "entropy", "Entropy (nats)", "entropy", "Entropy of each level"),
+            per_level(analysed, "confidence", "Peak confidence", "confidence", "Peak confidence of each level"),
+            own_levels(analysed),
+            area(analysed),
+            both_orders(analysed, thresholds),
+        ]
+    return [figure for figure in drawn if figure is not None]
+
+
+def _axes(height: float = HEIGHT) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def junction_entropy(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Drawn | None:
+    """Histogram of the L5/S1 entropy with the thresholds of the strata."""
+    values = summaries.level_values(analysed, JUNCTION, "entropy")
+    if not len(values):
+        return None
+    figure, axes = _axes()
+    seaborn.histplot(x=values, bins=_bins(values), color=SOFT, edgecolor=ACCENT, linewidth=0.8, alpha=1, ax=axes)
+    axes.grid(axis="x", visible=False)
+    low, high = axes.get_xlim()
+    margin = 0.15 * (high - low)
+    inside = {name: value for name, value in thresholds.items() if low - margin <= value <= high + margin}
+    top = axes.get_ylim()[1]
+    axes.set_ylim(0, top * (1.02 + 0.1 * len(inside)))
+    for line, (name, value) in enumerate(inside.items()):
+        axes.axvline(value, color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
+        to_right = value < (low + high) / 2
+        axes.annotate(
+            f"{name} {'>' if name == 'high' else '≥'} {value:g}",
+            (value, axes.get_ylim()[1]),
+            xytext=(5 if to_right else -5, -2 - 15 * line),
+            textcoords="offset points",
+            ha="left" if to_right else "right",
+            va="top",
+            bbox={"facecolor": PAGE, "edgecolor": "none", "pad": 1.5},
+        )
+    axes.set(xlabel="L5/S1 entropy (nats)", ylabel="Studies")
+    _count_axis(axes)
+    beyond = [
+        f"The threshold {name} ({value:g}) lies outside the range shown."
+        for name, value in thresholds.items()
+        if name not in inside
+    ]
+    spread = summaries.quartiles(values)
+    description = (
+        f"Histogram of {formats.count(len(values))} studies: median {spread['median']:.2f}, middle half from "
+        f"{spread['q1']:.2f} to {spread['q3']:.2f}, range {values.min():.2f} to {values.max():.2f} nats; "
+        f"{(values > thresholds['high']).sum():,} above {thresholds['high']:g}."
+    )
+    caption = (
+        "Dashed: thresholds of the rule. A narrow peak that sits on a threshold means that the rule cuts through the bulk "
+        "of the cohort, not that it has found a group apart."
+    )
+    caption = " ".join([caption, *beyond])
+    return _finished(figure, "fig-junction", "L5/S1 entropy", description, caption)
+
+
+def per_level(analysed: pandas.DataFrame, metric: str, label: str, name: str, title: str) -> Drawn | None:
+    """Boxes of one metric at the five levels."""
+    values = {LEVEL_LABELS[level]: summaries.level_values(analysed, level, metric) for level in LEVELS}
+    if not any(map(len, values.values())):
+        return None
+    figure, axes = _axes()
+    few = len(analysed) <= EVERY_POINT
+    ends = (0.05, 0.95) if few else (0.01, 0.99)
+    points = pandas.concat(
+        [_box(axes, row, series, ends, all_points=few) for row, series in enumerate(values.values())], ignore_index=True
+    )
+    seaborn.stripplot(
+        x=points["value"],
+        y=points["row"],
+        orient="h",
+        native_scale=True,
+        jitter=False,
+        color=ACCENT,
+        size=4,
+        alpha=0.65,
+        ax=axes,
+    )
+    axes.set_yticks(range(len(values)), values)
+    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.set(xlabel=label, ylabel="")
+    for tick, level in zip(axes.get_yticklabels(), LEVELS):
+        tick.set_fontweight("bold" if level == JUNCTION else "normal")
+    medians = "; ".join(f"{level} {formats.number(series.median(), 3)}" for level, series in values.items())
+    names = "5th and 95th" if few else "1st and 99th"
+    caption = f"Box: middle half of the studies, line: median, whiskers: {names} percentile"
+    caption += ", points: every study." if few else ", points: studies beyond."
+    caption += " Only levels that were found."
+    return _finished(figure, f"fig-{name}", title, f"Median by level: {medians}.", caption)
+
+
+def _box(
+    axes: Axes, row: int, values: pandas.Series, ends: tuple[float, float], *, all_points: bool
+) -> pandas.DataFrame:
+    """Draw one box; return the points that belong to it: all of them, or those beyond the whiskers."""
+    if not len(values):
+        return pandas.DataFrame({"value": [], "row": []})
+    low, q1, median, q3, high = np.quantile(values, (ends[0], 0.25, 0.5, 0.75, ends[1]))
+    axes.hlines(row, low, high, color=INK, linewidth=1.1)
+    axes.vlines([low, high], row - 0.15, row + 0.15, color=INK, linewidth=1.1)
+    axes.barh(row, q3 - q1, left=q1, height=0.62, color=SOFT, edgecolor=ACCENT, linewidth=1.1, zorder=2)
+    axes.vlines(median, row - 0.31, row + 0.31, color=INK, linewidth=1.6, zorder=3)
+    shown = values if all_points else values[(values < low) | (values > high)]
+    return pandas.DataFrame({"value": shown.to_numpy(), "row": float(row)})
+
+
+def own_levels(analysed: pandas.DataFrame) -> Drawn | None:
+    """Histogram of the junction's entropy against the study's own other levels."""
+    values = summaries.study_values(analysed, "entropy_difference")
+    if len(values) < 3:
+        return None
+    figure, axes = _axes()
+    seaborn.histplot(x=values, bins=_bins(values), color=SOFT, edgecolor=ACCENT, linewidth=0.8, alpha=1, ax=axes)
+    axes.axvline(0, color=INK, linewidth=1.4)
+    axes.grid(axis="x", visible=False)
+    axes.set(xlabel="L5/S1 minus median of the other levels (nats)", ylabel="Studies")
+    _count_axis(axes)
+    spread = summaries.quartiles(values)
+    description = (
+        f"Histogram of {formats.count(len(values))} studies: median {formats.number(spread['median'], 3)}, "
+        f"middle half from {formats.number(spread['q1'], 3)} to {formats.number(spread['q3'], 3)} nats."
+    )
+    caption = (
+        "Each study against itself: field of view, pixel size and the network’s usual blob size cancel. Studies far to the "
+        "right have an L5/S1 blob larger or more spread than their own upper levels."
+    )
+    return _finished(figure, "fig-own", "L5/S1 against the study’s other levels", description, caption)
+
+
+def area(analysed: pandas.DataFrame) -> Drawn | None:
+    """Entropy against blob area with the line entropy = ln(area)."""
+    relation = summaries.area_relation(analysed, JUNCTION)
+    if relation is None:
+        return None
+    figure, axes = _axes()
+    x, y = relation["area"], relation["entropy"]
+    _scatter(x, y, axes)
+    line = np.linspace(x.min(), x.max(), 60)
+    axes.plot(line, np.log(line), color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
+    axes.annotate(
+        "ln(area)", (line[40], np.log(line[40])), xytext=(8, -6), textcoords="offset points", ha="left", va="top"
+    )
+    axes.set(xlabel="Area of the L5/S1 blob (px of the 160 × 160 grid)", ylabel="L5/S1 entropy (nats)")
+    description = (
+        f"{formats.count(len(x))} studies: the logarithm of the area explains {100 * relation['r2']:.0f} % of the "
+        "variance of the entropy (squared correlation)."
+    )
+    caption = (
+        "Dashed: entropy = ln(area). In this cohort the logarithm of the blob’s area explains "
+        f"{100 * relation['r2']:.0f} % of the variance of the L5/S1 entropy; the rest is what the entropy adds to the "
+        "plain area."
+    )
+    return _finished(figure, "fig-area", "What the L5/S1 entropy measures", description, caption)
+
+
+def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Drawn | None:
+    """Combined score against the L5/S1 entropy, with the threshold of the rule."""
+    both = pandas.DataFrame(
+        {
+            "entropy": summaries.level_values(analysed, JUNCTION, "entropy"),
+            "score": summaries.study_values(analysed, "score"),
+        }
+    ).dropna()
+    if len(both) < 3:
+        return None
+    figure, axes = _axes()
+    _scatter(both["entropy"], both["score"], axes)
+    low, high = axes.get_xlim()
+    if low <= thresholds["high"] <= high:
+        axes.axvline(thresholds["high"], color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
+    axes.set(xlabel="L5/S1 entropy (nats)", ylabel="Combined score")
+    correlation = both["entropy"].rank().corr(both["score"].rank())
+    agreement = f"Spearman’s correlation {formats.number(correlation, 2)}" if np.isfinite(correlation) else "no spread"
+    description = f"{formats.count(len(both))} studies; {agreement}."
+    caption = (
+        f"Each study by the rule (dashed: high above {thresholds['high']:g} nats) and by the combined score; {agreement}. "
+        "High up on the left are studies that the plain entropy does not see."
+    )
+    return _finished(figure, "fig-orders", "The rule beside the combined score", description, caption)
+
+
+def _scatter(x: pandas.Series, y: pandas.Series, axes: Axes) -> None:
+    if len(x) > DENSE:
+        seaborn.histplot(x=x, y=y, bins=40, cmap=_DENSITY, ax=axes, rasterized=True)
+    else:
+        seaborn.scatterplot(x=x, y=y, color=ACCENT, s=26, alpha=0.65, linewidth=0, ax=axes)
+
+
+def _bins(values: pandas.Series) -> int | str:
+    return int(np.clip(np.sqrt(len(values)) * 1.5, 8, 45)) if values.nunique() > 1 else 1
+
+
+def _count_axis(axes: Axes) -> None:
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def _finished(figure: Figure, name: str, title: str, description: str, caption: str) -> Drawn:
+    return Drawn(title, inline(figure, name, title, description), caption)

@@ -1,0 +1,107 @@
+"""Read what the report is made from, and check that the files belong to one run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import pandas
+
+from lstv import cohort, heatmaps
+from lstv.errors import UserError
+from lstv.levels import LEVELS
+
+REQUIRED = (
+    "study_id",
+    *(f"{level}_{name}" for level in LEVELS for name in ("confidence", "entropy")),
+    "status",
+    "reason",
+)
+TEXT = ("study_id", "series_id", "status", "reason", "flags", "split", "risk", "quality", "rank_group", "reasons")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """``table`` is the cohort table (text columns as str without missing values, the others as numbers), ``sheet`` the
+    study sheet by study id, ``studies`` the metrics JSONs by study id, ``json_paths`` where they lie."""
+
+    table: pandas.DataFrame
+    sheet: dict[str, cohort.Row]
+    studies: dict[str, dict] = field(default_factory=dict)
+    json_paths: dict[str, Path] = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+
+
+def read(table: Path, sheet: Path, studies: Iterable[Path], settings: Path | None) -> Inputs:
+    """Read all but the heatmaps. Raises UserError where a file is unreadable or two of them contradict each other."""
+    frame = read_table(table)
+    rows = {row.study_id: row for row in cohort.read_sheet(sheet)}
+    in_table = set(frame["study_id"])
+    for here, there, where, elsewhere in ((rows, in_table, sheet, table), (in_table, rows, table, sheet)):
+        lacking = sorted(set(here) - set(there))
+        if lacking:
+            raise UserError(
+                f"{where} has study {lacking[0]}, which {elsewhere} has not ({len(lacking)} such studies); they are of "
+                "different runs: make the table again from this sheet."
+            )
+    documents, paths = {}, {}
+    for path in studies:
+        document = read_json(path)
+        study_id = document.get("study_id")
+        if study_id not in in_table:
+            raise UserError(
+                f"{path} is of study {study_id}, which {table} has not; give only the studies of this table."
+            )
+        documents[study_id], paths[study_id] = document, Path(path)
+    return Inputs(frame, rows, documents, paths, read_json(settings) if settings else {})
+
+
+def read_table(path: Path) -> pandas.DataFrame:
+    """The cohort table, one row a study in the order of the file; ids stay text."""
+    try:
+        frame = pandas.read_csv(path, dtype=dict.fromkeys(TEXT, str), encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise UserError(f"the cohort table {path} cannot be read ({error}); make it again.") from error
+    absent = [name for name in REQUIRED if name not in frame]
+    if absent:
+        raise UserError(f"the cohort table {path} has no column {absent[0]}; make it again with this version.")
+    for name in TEXT:
+        frame[name] = frame[name].fillna("") if name in frame else ""
+    twice = frame["study_id"][frame["study_id"].duplicated()]
+    if len(twice):
+        raise UserError(f"the cohort table {path} has study {twice.iloc[0]} twice; make it again.")
+    unknown = frame[~frame["status"].isin(("ok", "failed", "excluded"))]
+    if len(unknown):
+        row = unknown.iloc[0]
+        raise UserError(
+            f"the cohort table {path} gives study {row['study_id']} the status {row['status']!r}, but it must be ok, failed "
+            "or excluded; make it again."
+        )
+    return frame
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object. Raises UserError where the file is missing or holds anything else."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON ({error}); delete it and run its rule again.") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path} holds no JSON object; delete it and run its rule again.")
+    return document
+
+
+def locate(heatmap_files: Iterable[Path], study_ids: Iterable[str]) -> dict[str, Path]:
+    """Which heatmap file holds which of the studies; files are opened only until all are found."""
+    wanted, found = set(study_ids), {}
+    # with one file a study its name is the study's: those first, so that thousands need not be opened
+    for path in sorted(map(Path, heatmap_files), key=lambda path: (path.stem not in wanted, str(path))):
+        if len(found) == len(wanted):
+            break
+        heatmaps.read_run(path)  # says in one sentence what is wrong with a file that is none
+        with h5py.File(path, "r") as file:
+            found.update(dict.fromkeys(sorted((wanted - set(found)) & set(file)), path))
+    return found

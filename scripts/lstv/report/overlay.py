@@ -1,0 +1,185 @@
+"""A study's centre slice with its heatmaps, as layers: two PNG images and drawings in the slice's true proportions."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import contourpy
+import cv2
+import numpy as np
+from scipy.special import softmax
+
+from lstv.errors import StudyError
+from lstv.geometry import SliceGeometry
+from lstv.heatmaps import StudyMaps
+from lstv.levels import GRID, LEVEL_LABELS, LEVELS
+from lstv.report.palette import JUNCTION, LEVEL_COLOURS, rgb
+
+WIDTH = 320.0
+"""Width of the drawing in its own units; the height follows from the millimetres."""
+
+LABEL_SHIFT = 20.0
+ZOOM_MM = 90.0
+"""Width of the field around the junction that is shown enlarged."""
+
+_DIRECTIONS = (("R", "L"), ("A", "P"), ("I", "S"))
+"""Letters at the decreasing and the increasing end of the DICOM patient axes x, y, z."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One level in the drawing: outline of p = 0.5 as an SVG path, the point and where its label stands (or None)."""
+
+    label: str
+    colour: str
+    junction: bool
+    outline: str
+    point: tuple[float, float] | None
+    text: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What the page needs to draw one study; ``image`` and ``heat`` are data URLs, lengths are in drawing units."""
+
+    width: float
+    height: float
+    image: str
+    heat: str
+    marks: tuple[Mark, ...]
+    anchor: str
+    zoom: str
+    letters: dict[str, str]
+    bar: float | None
+    bar_label: str
+
+
+def probabilities(maps: StudyMaps) -> np.ndarray:
+    """float32 (5, 160, 160): softmax over the six channels, background left out."""
+    return softmax(maps.logits.astype(np.float32), axis=0)[1:]
+
+
+def overlay(maps: StudyMaps, points: dict[str, list[float] | None]) -> Overlay:
+    """Layers of one study; ``points`` are (column, row) on the 160 x 160 grid, None where a level was not found."""
+    if maps.image is None or maps.logits is None:
+        raise StudyError(f"study {maps.study_id} has no heatmaps to draw ({maps.status}: {maps.reason})")
+    probability = probabilities(maps)
+    row_mm, column_mm = maps.geometry.grid_spacing(GRID)
+    sx = WIDTH / GRID
+    sy = sx * row_mm / column_mm
+    height = GRID * sy
+    placed = {
+        level: ((point[0] + 0.5) * sx, (point[1] + 0.5) * sy) if point is not None else None
+        for level, point in points.items()
+    }
+    directions = letters(maps.geometry)
+    to_right = _label_side(placed, directions)
+    marks = tuple(
+        Mark(
+            LEVEL_LABELS[level],
+            LEVEL_COLOURS[level],
+            level == JUNCTION,
+            _outline(probability[index], sx, sy),
+            _rounded(placed.get(level)),
+            _rounded(_beside(placed.get(level), to_right)),
+        )
+        for index, level in enumerate(LEVELS)
+    )
+    bar_mm = 50 if GRID * column_mm > 100 else 10
+    return Overlay(
+        WIDTH,
+        round(height, 1),
+        png(windowed(maps.image)),
+        png(heat_layer(probability)),
+        marks,
+        "start" if to_right else "end",
+        _zoom(placed, height, sx / column_mm),
+        directions,
+        round(bar_mm * sx / column_mm, 1),
+        f"{bar_mm} mm",
+    )
+
+
+def windowed(image: np.ndarray) -> np.ndarray:
+    """uint8 (H, W) with the grey scale stretched up to the 98.5th percentile of what is not background.
+
+    For looking only: bright skin fat would leave the spine dark.
+    """
+    filled = image[image > 5]
+    top = float(np.percentile(filled, 98.5)) if filled.size else 255.0
+    return np.clip(image * (255.0 / top), 0, 255).astype(np.uint8)
+
+
+def heat_layer(probability: np.ndarray) -> np.ndarray:
+    """uint8 RGBA (160, 160, 4): each level in its hue, as opaque as it is probable; transparent below p = 0.02."""
+    colours = np.array([rgb(LEVEL_COLOURS[level]) for level in LEVELS], dtype=np.float32)
+    total = probability.sum(axis=0)
+    mixed = np.tensordot(probability, colours, axes=(0, 0)) / np.maximum(total, 1e-6)[..., None]
+    strength = np.array([0.7 if level == JUNCTION else 0.45 for level in LEVELS], dtype=np.float32)
+    alpha = np.where(total < 0.02, 0.0, np.tensordot(probability, strength, axes=(0, 0)))
+    layer = np.concatenate([mixed, 255 * alpha[..., None]], axis=-1).round().astype(np.uint8)
+    layer[layer[..., 3] == 0] = 0  # compresses better
+    return layer
+
+
+def png(image: np.ndarray) -> str:
+    """A grey (H, W) or RGBA (H, W, 4) uint8 image as a data URL."""
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
+    _, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
+
+
+def _outline(probability: np.ndarray, sx: float, sy: float) -> str:
+    path = []
+    for line in contourpy.contour_generator(z=probability).lines(0.5):
+        if len(line) >= 4:
+            path.append("M" + "L".join(f"{(x + 0.5) * sx:.1f} {(y + 0.5) * sy:.1f}" for x, y in line))
+    return "".join(path)
+
+
+def letters(geometry: SliceGeometry) -> dict[str, str]:
+    """Patient directions at the four edges, as on a workstation."""
+    right, down = _letter(geometry.row_direction), _letter(geometry.column_direction)
+    opposite = {end: start for pair in _DIRECTIONS for start, end in (pair, pair[::-1])}
+    return {"left": opposite[right], "right": right, "top": opposite[down], "bottom": down}
+
+
+def _letter(direction: tuple[float, float, float]) -> str:
+    axis = int(np.argmax(np.abs(direction)))
+    return _DIRECTIONS[axis][int(direction[axis] > 0)]
+
+
+def _label_side(placed: dict[str, tuple[float, float] | None], directions: dict[str, str]) -> bool:
+    """Whether labels stand to the right of their points: on the posterior side, unless there is no room."""
+    columns = [point[0] for point in placed.values() if point is not None]
+    if directions["left"] == "P":
+        return bool(columns) and min(columns) < 80
+    return not columns or max(columns) < WIDTH - 80
+
+
+def _beside(point: tuple[float, float] | None, to_right: bool) -> tuple[float, float] | None:
+    if point is None:
+        return None
+    return point[0] + (LABEL_SHIFT if to_right else -LABEL_SHIFT), point[1] + 4
+
+
+def _rounded(point: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if point is None else (round(point[0], 1), round(point[1], 1))
+
+
+def _zoom(placed: dict[str, tuple[float, float] | None], height: float, units_per_mm: float) -> str:
+    """``viewBox`` of the enlarged field: around L5/S1, else below the lowest level found, else the lower middle."""
+    # as wide as ZOOM_MM and in the proportions of the slice, so that both drawings are equally high
+    width = min(ZOOM_MM * units_per_mm, WIDTH)
+    tall = width * height / WIDTH
+    x, y = WIDTH / 2, 0.75 * height
+    for level in reversed(LEVELS):
+        if placed.get(level) is not None:
+            x, y = placed[level]
+            y += 0.0 if level == JUNCTION else 0.25 * tall
+            break
+    left = min(max(x - width / 2, 0), WIDTH - width)
+    top = min(max(y - tall / 2, 0), height - tall)
+    return f"{left:.1f} {top:.1f} {width:.1f} {tall:.1f}"

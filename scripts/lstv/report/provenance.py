@@ -1,0 +1,76 @@
+"""What made the numbers: software, checkpoint, preprocessing, decoders, settings. No clock time, no paths, no patients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePath
+
+LABELS = {
+    "software_version": "lstv-uncertainty",
+    "checkpoint_file": "Checkpoint file",
+    "checkpoint_sha256": "Checkpoint sha256",
+    "demo_weights": "Demo weights",
+    "preprocessing": "Preprocessing",
+    "preprocessing_version": "Preprocessing version",
+    "members": "Members (slices and views beside the centre slice)",
+    "device": "Device",
+    "torch": "PyTorch",
+}
+
+_PATHS = ("path", "valid_ids", "list", "labels", "container")
+"""Settings that are not shown: a path says nothing to the reader, and may be called like a patient."""
+
+
+def facts(runs: list[dict], documents: list[dict]) -> list[dict]:
+    """``label`` and ``value`` of each known entry; several values are listed with how often each was met.
+
+    Inference's own record counts; what it does not say is looked for in the metrics' provenance.
+    """
+    records = [document.get("provenance", {}) for document in documents]
+    result = []
+    for key, label in LABELS.items():
+        values = Counter(_text(record[key]) for record in runs if record.get(key) is not None)
+        values = values or Counter(_text(record[key]) for record in records if record.get(key) is not None)
+        if values:
+            result.append({"key": key, "label": label, "value": _listed(values)})
+    decoders: Counter[str] = Counter()
+    for record in records:
+        if isinstance(record.get("decoders"), dict):
+            decoders.update(record["decoders"])
+    if decoders:
+        listed = "; ".join(f"{name}: {count:,} files" for name, count in sorted(decoders.items()))
+        result.append({"key": "decoders", "label": "DICOM decoders", "value": listed})
+    return result
+
+
+def uses_demo_weights(runs: list[dict], documents: list[dict]) -> bool:
+    """Whether any heatmap came from the network that was trained on synthetic phantoms."""
+    return any(
+        record.get("demo_weights") for record in (*runs, *(document.get("provenance", {}) for document in documents))
+    )
+
+
+def settings_rows(settings: dict, prefix: str = "") -> list[dict]:
+    """The settings, one line a key (``metrics.entropy_high``); no paths, of the checkpoint its file name."""
+    rows = []
+    for key, value in sorted(settings.items()):
+        if isinstance(value, dict):
+            rows += settings_rows(value, f"{prefix}{key}.")
+        elif value is not None and key not in _PATHS:
+            text = PurePath(str(value)).name if key == "checkpoint" else _text(value)
+            rows.append({"label": f"{prefix}{key}", "value": text})
+    return rows
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _listed(values: Counter) -> str:
+    if len(values) == 1:
+        return next(iter(values))
+    return "; ".join(f"{value} ({count:,}×)" for value, count in sorted(values.items()))

@@ -1,0 +1,71 @@
+"""What the codes of the pipeline are called in front of a reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstv.dicom import FLAGS as SERIES_FLAGS
+from lstv.levels import LEVEL_LABELS
+from lstv.uncertainty.flags import MEANINGS
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A risk stratum: ``name`` as in the table, ``title`` and ``rule`` for people; ``rule`` takes the thresholds."""
+
+    name: str
+    title: str
+    rule: str
+
+
+STRATA = (
+    Stratum("high", "High", "L5/S1 entropy above {high:g} nats"),
+    Stratum("moderate", "Moderate", "L5/S1 entropy from {moderate:g} up to {high:g} nats"),
+    Stratum("low", "Low", "L5/S1 entropy below {moderate:g} nats"),
+    Stratum("not_found", "L5/S1 not found", "no pixel where L5/S1 is the likely answer; its entropy is not used"),
+)
+
+STRATUM_WORDS = {"high": "High", "moderate": "Moderate", "low": "Low", "not_found": "Not found"}
+"""The same in the narrow column of a table."""
+
+STRATUM_TITLES = {stratum.name: stratum.title for stratum in STRATA}
+
+NOT_SELECTED = "not selected"
+"""How the reason of a study begins that the selection of the run (a trial, a list) left out."""
+
+QUALITY = "quality_"
+"""How a flag begins that says the images do not fit the question. Such studies are listed apart, never as candidates."""
+
+_WHOLE_RUN = "members_"
+"""How a flag begins that says what was run: the same for all studies, so it is no note on one."""
+
+TRAINING = "the point net was trained on this study"
+
+
+def is_quality(flag: str) -> bool:
+    """Whether a flag speaks of the images rather than of the junction."""
+    return flag.startswith(QUALITY)
+
+
+def is_note(flag: str) -> bool:
+    """Whether a flag tells something of the study itself."""
+    return not flag.startswith(_WHOLE_RUN)
+
+
+def flag_words(flag: str) -> str:
+    """A flag as a few words: ``l5_s1_not_found`` -> ``L5/S1 not found``, ``quality_low_contrast`` -> ``low contrast``."""
+    level = _level_of(flag)
+    if level:
+        return f"{LEVEL_LABELS[level]} {flag[len(level) + 1 :].replace('_', ' ')}"
+    return flag.removeprefix(QUALITY).replace("_", " ")
+
+
+def flag_meaning(flag: str) -> str:
+    """What a flag says, from where it is raised; its words where no meaning is written down."""
+    level = _level_of(flag)
+    general = flag.replace(level, "{level}", 1) if level else flag
+    return MEANINGS.get(general) or SERIES_FLAGS.get(flag) or flag_words(flag)
+
+
+def _level_of(flag: str) -> str | None:
+    return next((level for level in LEVEL_LABELS if flag.startswith(f"{level}_")), None)

@@ -1,0 +1,515 @@
+"""The report: numbers that add up, nothing from outside, no identity unless asked for, the same bytes every time."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from html.parser import HTMLParser
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+import build_report
+import plot_study
+import report_inputs
+from lstv import cohort, heatmaps, metrics, table, uncertainty
+from lstv.errors import UserError
+from lstv.geometry import SliceGeometry
+from lstv.levels import GRID, LEVELS
+from lstv.report import accounting, candidates, formats, inputs, overlay, palette, provenance, summaries, wording
+from lstv.report.build import build
+from lstv.report.content import thresholds_of
+from lstv.uncertainty import flags
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: tags with attributes, ids, text of each section, nesting."""
+
+    VOID = {"meta", "link", "input", "br", "img", "image", "path", "use", "circle", "rect", "wbr", "line"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.problems: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in self.VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> at {self.getpos()}")
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return report_inputs.make(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def made(files):
+    content = build(**files.arguments())
+    text = (files.folder / "report.html").read_text(encoding="utf-8")
+    return content, text, Page(text)
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """For tests of the words: the figures take most of the time."""
+    monkeypatch.setattr("lstv.report.build.figures.draw", lambda *_: [])
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def test_page_is_well_formed_and_accessible(made):
+    _, text, page = made
+    assert text.startswith("<!doctype html>")
+    assert page.problems == [] and page.open == []
+    assert page.all("html")[0]["lang"] == "en-GB"
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for name in ("header", "nav", "main", "footer"):
+        assert page.all(name), name
+    assert len(page.all("h1")) == 1
+    assert text.count("<caption") == len(page.all("table"))
+    for drawing in page.all("svg"):
+        assert drawing.get("role") == "img" and (drawing.get("aria-label") or drawing.get("aria-labelledby"))
+    for attributes in (a for _, a in page.tags):
+        for name in attributes.get("aria-labelledby", "").split():
+            assert name in ids
+        if attributes.get("href", "").startswith("#"):
+            assert attributes["href"][1:] in ids
+    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(later - earlier <= 1 for earlier, later in zip(headings, headings[1:]))
+
+
+def test_page_asks_for_nothing_from_outside(made):
+    _, text, page = made
+    assert not re.search(
+        r"https?:|//[a-z]", text.replace("image/png;base64,", "").split("<script>")[0].split("</style>")[0]
+    )
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "action", "srcset", "data", "poster"):
+            value = attributes.get(name, "")
+            assert not re.match(r"(?i)(https?:|ftp:|//|/|file:)", value), (tag, value)
+    assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest|import\(", text)
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+
+
+def test_links_lead_to_files_beside_the_page(files, made):
+    _, _, page = made
+    linked = [a["href"] for a in page.all("a") if not a["href"].startswith("#")]
+    assert files.table.name in linked and any(name.startswith("studies/") for name in linked)
+    assert all((files.folder / name).is_file() for name in linked)
+
+
+def test_research_banner_and_demo_notice(files, made, tmp_path, no_figures):
+    _, _, page = made
+    assert page.words.index("Research use only. Not a diagnosis.") < 100
+    assert "Demo weights, synthetic phantoms: the numbers mean nothing clinically" in page.words
+    real = report_inputs.make(tmp_path, ok=3, drawn=3, run=report_inputs.RUN | {"demo_weights": False})
+    build(**real.arguments())
+    assert "Demo weights, synthetic phantoms" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_same_input_gives_the_same_bytes(files, made, tmp_path):
+    first = (files.folder / "report.html").read_bytes()
+    arguments = files.arguments(out=files.folder / "again.html")
+    arguments["studies"] = arguments["studies"][::-1]
+    build(**arguments)
+    assert (files.folder / "again.html").read_bytes() == first
+
+
+# --- what it counts -------------------------------------------------------------------------------------------------
+
+
+def test_every_study_is_counted_once(made):
+    content, _, page = made
+    counts = content["counts"]
+    assert (counts["entered"], counts["ok"], counts["failed"], counts["excluded"], counts["not_selected"]) == (
+        28,
+        20,
+        2,
+        1,
+        5,
+    )
+    assert sum(stratum["n"] for stratum in content["strata"]) == counts["ok"] == len(content["rows"])
+    assert sum(group["n"] for group in content["reasons"]) == counts["failed"] + counts["excluded"]
+    assert "28 entered = 20 analysed + 2 failed + 1 excluded + 5 not selected" in page.words
+    for level in range(len(LEVELS)):
+        assert content["levels"]["found"][level] + content["levels"]["not_found"][level] == counts["ok"]
+
+
+def test_a_failed_study_or_one_of_poor_quality_is_no_candidate(files, made):
+    content, _, _ = made
+    shown = [card["study_id"] for card in content["candidates"]]
+    rows = {row["study_id"]: row for row in inputs.read_table(files.table).to_dict("records")}
+    assert [rows[study_id]["status"] for study_id in shown] == ["ok"] * 12
+    assert all(rows[study_id]["quality"] == "ok" for study_id in shown)
+    ranks = [rows[study_id]["rank"] for study_id in shown]
+    assert ranks == sorted(ranks)
+    cropped = [row["name"] for row in content["quality"]]
+    assert cropped and not set(cropped) & set(shown)
+    assert content["counts"]["quality"] == len(cropped)
+
+
+def test_a_level_that_was_not_found_has_no_entropy(made):
+    content, _, page = made
+    lost = next(card for card in content["candidates"] if "L5/S1" in card["not_found"])
+    assert {"label": "L5/S1 entropy", "value": "–", "unit": "", "note": ""} in lost["facts"]
+    line = next(row for row in content["rows"] if row["name"] == lost["name"])
+    assert line["entropy"][4] is None and line["found"] == 4
+    assert "Found: L1/L2, L2/L3, L3/L4, L4/L5. Not found: L5/S1." in str(page.tags)
+
+
+def test_reasons_are_those_of_the_table(files, made):
+    content, _, _ = made
+    row = inputs.read_table(files.table).set_index("study_id").loc[content["candidates"][1]["study_id"]]
+    assert [r.lower() for r in content["candidates"][1]["reasons"]] == row["reasons"].lower().split("; ")
+    assert all(
+        card["reasons"] and "nan" not in " ".join(card["reasons"]).lower().split() for card in content["candidates"]
+    )
+
+
+def test_median_and_quartiles_by_hand():
+    spread = summaries.quartiles(summaries.pandas.Series([1.0, 2.0, 3.0, 4.0]))
+    assert spread == {"n": 4, "median": 2.5, "q1": 1.75, "q3": 3.25}
+    assert summaries.quartiles(summaries.pandas.Series(dtype=float))["median"] is None
+
+
+def test_area_explains_the_entropy_where_it_is_its_logarithm():
+    frame = summaries.pandas.DataFrame(
+        {"l5_s1_confidence": [0.9] * 4 + [0.1], "l5_s1_area_px": [100, 130, 150, 200, 1]}
+    )
+    frame["l5_s1_entropy"] = np.log(frame["l5_s1_area_px"]) + 0.1
+    relation = summaries.area_relation(frame, "l5_s1")
+    assert relation["r2"] == pytest.approx(1.0) and len(relation["area"]) == 4
+    assert summaries.area_relation(frame.drop(columns="l5_s1_area_px"), "l5_s1") is None
+
+
+def test_thresholds_are_those_that_were_used():
+    used = [{"provenance": {"risk_high": 5.2, "risk_moderate": 4.9}}] * 2
+    assert thresholds_of({"metrics": {"entropy_high": 9}}, used) == {"high": 5.2, "moderate": 4.9}
+    assert thresholds_of({"metrics": {"entropy_high": 5.5}}, []) == {"high": 5.5, "moderate": 4.0}
+    with pytest.raises(UserError, match="different thresholds"):
+        thresholds_of({}, [*used, {"provenance": {"risk_high": 5.0, "risk_moderate": 4.0}}])
+
+
+def test_the_rule_beside_the_rank():
+    ranked = summaries.pandas.DataFrame(
+        {"rank": range(1, 21), "score": np.linspace(1, 0, 20), "risk": ["high"] * 3 + ["low"] * 17}
+    )
+    ranked["rank_entropy"] = ranked["rank"][::-1].to_numpy()
+    both = candidates.agreement(ranked, top=5)
+    assert both["rows"][0]["counts"] == [1, 2, 0, 0] and both["rows"][2]["counts"] == [0, 1, 6, 10]
+    assert (both["high"], both["shared"]) == (3, 0)
+    assert candidates.agreement(ranked.drop(columns="score"), top=5) is None
+
+
+# --- identity -------------------------------------------------------------------------------------------------------
+
+
+def test_hidden_ids_are_nowhere(files, no_figures):
+    out = files.folder / "hidden.html"
+    build(**files.arguments(out=out, show_ids=False))
+    text = out.read_text(encoding="utf-8")
+    for row in cohort.read_sheet(files.sheet):
+        assert row.study_id not in text and row.series_id not in text
+    assert "HOPE" not in text and "line 2" in text
+    assert files.table.name in text
+
+
+def test_paths_are_in_no_report(made):
+    _, text, _ = made
+    assert "HOPE" not in text and "/data" not in text
+
+
+def test_equal_reasons_are_one_group():
+    frame = summaries.pandas.DataFrame(
+        {
+            "study_id": ["11", "12", "13"],
+            "series_id": ["7", "8", "9"],
+            "status": ["failed"] * 3,
+            "reason": ["3 files of study 11 in /a/b/x.dcm", "4 files of study 12 in /a/c/x.dcm", "blank L5/S1"],
+        }
+    )
+    sheet = {str(i): cohort.Row(str(i)) for i in (11, 12, 13)}
+    groups, more = accounting.grouped_reasons(frame, sheet, accounting.Names(True, {}))
+    assert more == 0
+    assert [(g["n"], g["reason"]) for g in groups] == [
+        (2, "for example: 3 files of study … in x.dcm"),
+        (1, "blank L5/S1"),
+    ]
+
+
+def test_text_from_outside_is_escaped(tmp_path, no_figures):
+    files = report_inputs.make(tmp_path, ok=2, drawn=2)
+    text = files.table.read_text(encoding="utf-8")
+    files.table.write_text(text.replace("no series is called", "<script>alert(1)</script>"), encoding="utf-8")
+    build(**files.arguments(title="<img src=x onerror=alert(1)> & co"))
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in report and "&lt;script&gt;alert" in report and "<img" not in report
+
+
+def test_settings_show_no_paths():
+    rows = provenance.settings_rows(
+        {
+            "source": {"path": "/home/x/cohort"},
+            "localizer": {"sha256": None, "checkpoint": "/home/x/net.pth"},
+            "a": [1, 2],
+        }
+    )
+    assert rows == [{"label": "a", "value": "1, 2"}, {"label": "localizer.checkpoint", "value": "net.pth"}]
+
+
+# --- corners --------------------------------------------------------------------------------------------------------
+
+
+def test_a_cohort_in_which_nothing_worked(tmp_path):
+    files = report_inputs.make(tmp_path, ok=0, failed=3, drawn=0)
+    content = build(**files.arguments())
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert content["candidates"] == [] and page.problems == []
+    assert "No study could be analysed" in page.words and "Nothing to draw" in page.words
+
+
+def test_one_study(tmp_path):
+    files = report_inputs.make(tmp_path, ok=1, failed=0, excluded=0, unselected=0)
+    build(**files.arguments())
+    assert "1 entered = 1 analysed" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+
+
+def test_a_table_of_the_reference_columns_alone(files, tmp_path, no_figures):
+    """Without rank, score, area and reasons: ordered by the L5/S1 entropy, the not found last, nothing invented."""
+    frame = inputs.read_table(files.table)
+    keep = [*inputs.REQUIRED, "series_id", "risk", "flags", "split"]
+    frame[keep].to_csv(tmp_path / "table.csv", index=False)
+    content = build(**files.arguments(table=tmp_path / "table.csv", out=tmp_path / "report.html", studies=[]))
+    entropies = [row["entropy"][4] for row in content["rows"]]
+    known = [value for value in entropies if value is not None]
+    assert known == sorted(known, reverse=True) and entropies[len(known) :] == [None] * (len(entropies) - len(known))
+    assert not content["combined"] and content["agreement"] is None
+    assert "by descending L5/S1 entropy" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+
+
+def test_sheet_and_table_of_different_runs_are_refused(files, tmp_path):
+    rows = cohort.read_sheet(files.sheet)
+    cohort.write_sheet(rows[:-1], tmp_path / "sheet.csv")
+    with pytest.raises(UserError, match=rf"study {rows[-1].study_id}.*different runs"):
+        build(**files.arguments(sheet=tmp_path / "sheet.csv", out=tmp_path / "report.html"))
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"study_id": "stranger"}'])
+def test_a_wrong_metrics_file_is_named(files, tmp_path, content):
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"wrong\.json"):
+        build(**files.arguments(studies=[wrong]))
+
+
+def test_a_table_without_a_column_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("study_id,status\n1,ok\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no column l1_l2_confidence"):
+        inputs.read_table(tmp_path / "t.csv")
+
+
+def test_heatmaps_are_found_in_whichever_file_holds_them(files, tmp_path):
+    with heatmaps.create(tmp_path / "42.h5", {}) as writer:
+        writer.write(heatmaps.StudyMaps("42", "failed", "x"))
+    with h5py.File(files.heatmaps) as file:
+        there = sorted(file)[0]
+    found = inputs.locate([files.heatmaps, tmp_path / "42.h5"], ["42", there, "nowhere"])
+    assert found == {"42": tmp_path / "42.h5", there: files.heatmaps}
+
+
+def test_five_thousand_studies_stay_light(tmp_path):
+    files = report_inputs.make(tmp_path, ok=5000, failed=150, excluded=200, unselected=10, drawn=40, all_files=False)
+    start = time.monotonic()
+    content = build(**files.arguments(top=30))
+    elapsed = time.monotonic() - start
+    size = (tmp_path / "report.html").stat().st_size
+    assert len(content["rows"]) == 5000 and len(content["candidates"]) == 30
+    assert size < 5_000_000, size
+    assert elapsed < 60, elapsed
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def test_heat_layer_is_clear_where_nothing_is_found():
+    probability = np.zeros((5, GRID, GRID), np.float32)
+    probability[4, 80, 90] = 1.0
+    layer = overlay.heat_layer(probability)
+    assert layer.shape == (GRID, GRID, 4) and layer.dtype == np.uint8
+    assert tuple(layer[80, 90, :3]) == palette.rgb(palette.LEVEL_COLOURS["l5_s1"])
+    assert layer[80, 90, 3] > 150 and np.count_nonzero(layer) <= 4
+
+
+def test_overlay_keeps_proportions_and_places_points(files):
+    with h5py.File(files.heatmaps) as file:
+        study_id = sorted(file)[-1]
+    maps = heatmaps.read_study(files.heatmaps, study_id)
+    drawn = overlay.overlay(maps, dict.fromkeys(LEVELS) | {"l5_s1": [79.5, 79.5]})
+    # 400 rows of 0.75 mm over 384 columns of 0.7 mm
+    assert drawn.height == pytest.approx(320 * (400 * 0.75) / (384 * 0.7), abs=0.1)
+    mark = drawn.marks[4]
+    assert mark.point == pytest.approx((160, drawn.height / 2), abs=0.1) and mark.junction
+    assert drawn.marks[0].point is None and drawn.marks[0].outline
+    assert drawn.letters == {"left": "A", "right": "P", "top": "S", "bottom": "I"}
+    assert drawn.bar == pytest.approx(50 * 320 / (384 * 0.7), abs=0.1)
+
+
+def test_letters_follow_the_geometry():
+    mirrored = SliceGeometry((0, 0, 0), (0, -1, 0), (0, 0, 1), 1, 1, 10, 10)
+    assert overlay.letters(mirrored) == {"left": "P", "right": "A", "top": "I", "bottom": "S"}
+
+
+def test_png_keeps_the_colours():
+    image = np.zeros((4, 4, 4), np.uint8)
+    image[..., 0], image[..., 3] = 200, 255
+    data = overlay.png(image).split(",")[1]
+    back = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert tuple(back[0, 0]) == (0, 0, 200, 255)
+
+
+def test_windowing_brightens_a_dark_spine():
+    image = np.full((50, 50), 60, np.uint8)
+    image[0, :10] = 255
+    assert overlay.windowed(image)[25, 25] == 255
+    assert overlay.windowed(np.zeros((5, 5), np.uint8)).max() == 0
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (5.004, 2, "5.00"),
+        (-0.123, 1, "−0.1"),
+        (-0.001, 2, "0.00"),
+        (1975.0, 0, "1,975"),
+        (None, 2, "–"),
+        (float("nan"), 2, "–"),
+    ],
+)
+def test_numbers(value, digits, text):
+    assert formats.number(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0123456, "0.0123"), (15.36, "15.4"), (1234.5, "1,234"), (5, "5"), (0.0, "0"), (1e-9, "1.00e−09")],
+)
+def test_significant_digits(value, text):
+    assert formats.significant(value) == text
+
+
+def test_every_flag_has_words():
+    for flag in flags.names():
+        assert wording.flag_meaning(flag) != wording.flag_words(flag) and "_" not in wording.flag_words(flag)
+    assert wording.flag_words("l5_s1_not_found") == "L5/S1 not found"
+    assert "no disc blob" in wording.flag_meaning("l4_l5_no_blob")
+    assert wording.flag_meaning("something_new") == "something new"
+    assert wording.is_quality("quality_low_contrast") and not wording.is_quality("low_contrast")
+
+
+def test_definitions_are_those_of_the_code(made):
+    _, _, page = made
+    for entry in uncertainty.metrics():
+        assert entry.source in page.words, entry.name
+
+
+# --- programs -------------------------------------------------------------------------------------------------------
+
+
+def test_program_takes_folders(files, capsys):
+    out = files.folder / "folders.html"
+    arguments = ["--table", files.table, "--sheet", files.sheet, "--studies-dir", files.folder / "studies"]
+    arguments += [
+        "--heatmaps-dir",
+        files.heatmaps.parent,
+        "--batches",
+        "1",
+        "--show-ids",
+        "yes",
+        "--title",
+        "Made-up cohort",
+    ]
+    arguments += ["--config-summary", files.settings, "--out", out]
+    assert build_report.main([str(a) for a in arguments]) == 0
+    assert out.read_bytes() == (files.folder / "report.html").read_bytes()
+    assert "28 studies, 20 analysed, 12 candidates shown" in capsys.readouterr().out
+
+
+def test_program_takes_lists(files, tmp_path, no_figures):
+    (tmp_path / "studies.txt").write_text("\n".join(map(str, files.studies)), encoding="utf-8")
+    (tmp_path / "more.txt").write_text(f"--heatmaps\n{files.heatmaps}\n", encoding="utf-8")
+    arguments = ["--table", files.table, "--sheet", files.sheet, "--studies-list", tmp_path / "studies.txt"]
+    arguments += [f"@{tmp_path / 'more.txt'}", "--out", tmp_path / "report.html"]
+    assert build_report.main([str(a) for a in arguments]) == 0
+    assert "Study in table line" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+
+
+def test_program_says_what_is_wrong(files, tmp_path):
+    arguments = ["--table", str(files.table), "--sheet", str(files.sheet), "--out", str(tmp_path / "r.html")]
+    with pytest.raises(UserError, match="list"):
+        build_report.main([*arguments, "--studies-list", str(tmp_path / "none.txt")])
+    with pytest.raises(UserError, match="--top"):
+        build_report.main([*arguments, "--top", "-1"])
+
+
+def test_study_figure(files, tmp_path):
+    with h5py.File(files.heatmaps) as file:
+        study_id = sorted(file)[0]
+    out = tmp_path / "study.png"
+    arguments = ["--metrics", str(files.folder / "studies" / f"{study_id}.json"), "--heatmaps", str(files.heatmaps)]
+    assert plot_study.main([*arguments, "--out", str(out)]) == 0
+    image = cv2.imread(str(out))
+    assert image.shape[1] == 1500 and image.std() > 20
+    first = out.read_bytes()
+    assert plot_study.main([*arguments, "--out", str(out)]) == 0
+    assert out.read_bytes() == first
+
+
+def test_study_figure_of_a_failed_study(tmp_path):
+    maps = heatmaps.StudyMaps("1", "failed", "no file of the series can be read")
+    with heatmaps.create(tmp_path / "b.h5", report_inputs.RUN) as writer:
+        writer.write(maps)
+    metrics.write(metrics.study_record(maps, report_inputs.RUN), tmp_path / "1.json")
+    arguments = ["--metrics", tmp_path / "1.json", "--heatmaps", tmp_path / "b.h5", "--out", tmp_path / "1.png"]
+    assert plot_study.main([str(a) for a in arguments]) == 0
+    assert cv2.imread(str(tmp_path / "1.png")) is not None
+
+
+def test_made_up_input_is_of_the_real_layout(files):
+    assert list(inputs.read_table(files.table).columns) == table.columns()
+    for path in files.studies:
+        metrics.read(path)
