@@ -14,7 +14,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run the workflow on the demo cohort and say where the report is
-	@$(RUN) python scripts/run_workflow.py --profile profiles/local
+	@$(RUN) python scripts/quiet_snakemake.py --profile profiles/local
+	@echo "Report: $(CURDIR)/results/demo/report.html"
+	@echo "Table:  $(CURDIR)/results/demo/lstv_uncertainty_metrics.csv"
 
 test: $(READY) ## run all tests
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS)

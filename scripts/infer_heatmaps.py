@@ -27,6 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--forward-batch", type=int, default=64, help="slices in one forward pass")
     parser.add_argument("--workers", type=int, default=2, help="processes that decode DICOM")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
+    parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
     parser.add_argument("--out", type=Path, required=True, help="the heatmap file")
     return parser.parse_args(argv)
 
@@ -37,11 +38,12 @@ def main(argv: list[str] | None = None) -> int:
     if args.batch:
         rows = [row for row in rows if cohort.batch_of(row.study_id, args.batches) == args.batch]
     import torch  # after the arguments are known to be good: this import takes seconds
+
     from lstv import inference, pointnet
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    options = inference.Options(args.preprocessing, args.members, args.forward_batch, args.workers)
+    options = inference.Options(args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids)
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)
     localizer = pointnet.load_localizer(args.checkpoint, expected_sha256=args.sha256)

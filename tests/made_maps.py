@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from lstv.geometry import SliceGeometry
 from lstv.heatmaps import Members, StudyMaps
 

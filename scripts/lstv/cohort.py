@@ -56,24 +56,16 @@ class Study:
 # --- what the sources know ------------------------------------------------------------------------------------------
 
 
-def known_studies(kind: str, path: str | None, demo_list: str) -> list[Study] | None:
-    """The studies of a source as far as they can be known without running a job, sorted; None where they cannot."""
-    if kind == "demo":
-        table = Path(demo_list)
-    elif kind == "rsna":
-        table = Path(path) / SERIES_TABLE
-    else:
-        table = Path(path)
-    if not table.is_file():
-        return None
+def known_studies(table: str | Path) -> list[Study]:
+    """The studies that a table names (series table, study sheet or list of phantoms), sorted."""
     lines: dict[str, list[dict[str, str]]] = {}
-    for row in read_table(table, ("study_id",)):
+    for row in read_table(Path(table), ("study_id",)):
         lines.setdefault(safe_id(row["study_id"]), []).append(row)
-    return [_known_study(study_id, str(path), lines[study_id]) for study_id in sorted(lines)]
+    return [_known_study(study_id, str(table), lines[study_id]) for study_id in sorted(lines)]
 
 
-def _known_study(study_id: str, path: str, lines: list[dict[str, str]]) -> Study:
-    content = "\n".join([path, *sorted(repr(sorted(line.items())) for line in lines)])
+def _known_study(study_id: str, table: str, lines: list[dict[str, str]]) -> Study:
+    content = "\n".join([table, *sorted(repr(sorted(line.items())) for line in lines)])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()[:16]
     return Study(study_id, fingerprint, lines[0].get("split") or "unknown", lines[0].get("use") or "yes")
 

@@ -30,12 +30,13 @@ MEMBERS = ("centre", "slices", "full")
 @dataclass(frozen=True)
 class Options:
     """How to run: ``preprocessing`` trained | reference, ``members`` centre | slices | full, ``forward_batch`` images in
-    one forward pass, ``workers`` decoding processes."""
+    one forward pass, ``workers`` decoding processes, ``without_uids`` no DICOM UIDs or file names in the results."""
 
     preprocessing: str = "trained"
     members: str = "centre"
     forward_batch: int = 64
     workers: int = 2
+    without_uids: bool = False
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -184,7 +185,7 @@ def infer(
 
 def _prepared(rows: list[Row], localizer: Localizer, options: Options) -> Iterator[Prepared]:
     """Prepared studies in the order of the rows; a bounded number is decoded ahead, so that memory stays bounded too."""
-    arguments = (options.preprocessing, options.offsets, localizer.demo)
+    arguments = (options.preprocessing, options.offsets, localizer.demo, options.without_uids)
     pool = _pool(options.workers)
     try:
         pending: deque[tuple[Row, Future]] = deque()

@@ -216,8 +216,10 @@ def load_localizer(path: Path, *, expected_sha256: str | None = None) -> Localiz
     with torch.device("meta"):
         network = PointNet(widths)
     _check_state(path, state, network)
-    network = PointNet(widths)
-    network.load_state_dict({**{k: v for k, v in network.state_dict().items() if k in OPTIONAL_BUFFERS}, **state})
+    # assigned, not copied: the network is never filled with random weights first
+    defaults = {"D": torch.tensor(0.0), "mean": torch.tensor(0.0), "std": torch.tensor(1.0)}
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    network.load_state_dict({**defaults, **tensors}, assign=True)
     return Localizer(network.eval(), sha256, path.name, demo)
 
 

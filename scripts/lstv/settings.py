@@ -55,26 +55,33 @@ def _description(schema: dict) -> str:
     return " ".join(schema.get("description", "see config/README.md").split())
 
 
+FETCHED = ("resources/pointnet/00002484.pth", "resources/pointnet/valid_id.npy")
+"""What the workflow can fetch from Kaggle, under these names only."""
+
+
 def contradictions(settings: dict) -> list[str]:
     """What a schema cannot see in complete settings: files that are not there, values that do not go together."""
     source, localizer, metrics = settings["source"], settings["localizer"], settings["metrics"]
     found = []
+    to_come = FETCHED if source["download"] else ()
+    if source["download"] and source["kind"] != "rsna":
+        found.append(f"source.download fetches the RSNA studies, but source.kind is {source['kind']}; set it to rsna.")
     if source["kind"] != "demo":
         if source["path"] is None:
             found.append(
                 f"source.kind is {source['kind']}, but source.path is not set; name the folder or the sheet there."
             )
-        elif not Path(source["path"]).exists():
+        elif not Path(source["path"]).exists() and not source["download"]:
             found.append(f"source.path {source['path']} does not exist; set it to where your data are.")
         if Path(localizer["checkpoint"]).parts[:2] == ("resources", "demo"):
             found.append(
                 "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
                 "the published point net, for instance resources/pointnet/00002484.pth."
             )
-    if not Path(localizer["checkpoint"]).is_file():
+    if not Path(localizer["checkpoint"]).is_file() and localizer["checkpoint"] not in to_come:
         found.append(
             f"localizer.checkpoint {localizer['checkpoint']} does not exist; put the point net there "
-            "(resources/README.md says where it comes from) or correct the path."
+            "(resources/README.md says where it comes from), correct the path, or for RSNA studies set source.download."
         )
     if metrics["entropy_moderate"] >= metrics["entropy_high"]:
         found.append(
@@ -83,9 +90,10 @@ def contradictions(settings: dict) -> list[str]:
         )
     for key, path in (
         ("source.valid_ids", source["valid_ids"]),
+        ("source.choices", source["choices"]),
         ("selection.list", settings["selection"]["list"]),
         ("evaluation.labels", settings["evaluation"]["labels"]),
     ):
-        if path is not None and not Path(path).is_file():
+        if path is not None and not Path(path).is_file() and path not in to_come:
             found.append(f"{key} {path} does not exist; correct the path or set it to null.")
     return found

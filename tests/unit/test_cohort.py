@@ -6,6 +6,7 @@ import csv
 
 import numpy as np
 import pytest
+
 from lstv import cohort
 from lstv.cohort import Selection
 from lstv.errors import UserError
@@ -64,7 +65,7 @@ def test_an_id_that_cannot_name_a_file_is_a_row_of_its_own(tmp_path, bad):
     assert len(rows) == 2
     wrong = next(row for row in rows if row.study_id != "1")
     assert cohort.is_safe(wrong.study_id) and repr(bad) in wrong.reason and not wrong.series_dir
-    known = cohort.known_studies("rsna", str(root), "")
+    known = cohort.known_studies(root / cohort.SERIES_TABLE)
     assert {study.study_id for study in known} == {row.study_id for row in rows}
 
 
@@ -72,7 +73,7 @@ def test_fingerprints_change_with_a_studys_series_only(tmp_path):
     t2 = cohort.SAGITTAL_T2
 
     def fingerprints():
-        return {study.study_id: study.fingerprint for study in cohort.known_studies("rsna", str(tmp_path), "")}
+        return {study.study_id: study.fingerprint for study in cohort.known_studies(tmp_path / cohort.SERIES_TABLE)}
 
     rsna(tmp_path, [("1", "2", t2), ("5", "6", t2)])
     before = fingerprints()
@@ -156,7 +157,7 @@ def test_supplied_sheet(tmp_path):
     assert rows["a"].use == "no"
     assert "names no series_dir" in rows["c"].reason
     assert len(rows) == 4
-    planned = cohort.selected(cohort.known_studies("sheet", str(path), ""), Selection(), None)
+    planned = cohort.selected(cohort.known_studies(path), Selection(), None)
     written = cohort.apply_selection(list(rows.values()), Selection(), None)
     assert set(planned) == {row.study_id for row in written if row.use == "yes"}
     assert "b" not in planned and "trained on" in by_id(written)["b"].reason

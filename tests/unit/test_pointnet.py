@@ -7,9 +7,10 @@ import os
 import pickle
 
 import numpy as np
-import pointnet_reference as reference
 import pytest
 import torch
+
+import pointnet_reference as reference
 from lstv.errors import CheckpointError
 from lstv.pointnet import DEMO_PURPOSE, PUBLISHED, PointNet, Widths, load_localizer
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import review_queue as program
 import yaml
 from jsonschema import Draft202012Validator
+
+import review_queue as program
 from lstv.errors import UserError
 from lstv.evaluation.labels import read_labels
 from lstv.review_queue import COLUMNS, build_queue, csv_rows

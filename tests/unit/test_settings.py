@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from lstv import settings
 
 ROOT = Path(__file__).parents[2]

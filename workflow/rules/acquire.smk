@@ -1,0 +1,165 @@
+"""What must be there first: the demo cohort, the scan of a folder, files from Kaggle.
+
+The fetching rules run where Snakemake runs, because compute nodes often have no network, and one at a time. Their programs
+are ancient: an edit must not fetch gigabytes again.
+"""
+
+
+rule demo_cohort:
+    input:
+        **script("make_demo_cohort"),
+        studies=DEMO_STUDIES,
+    output:
+        table=f"{RESULTS}/dicom/{cohort.SERIES_TABLE}",
+        images=directory(f"{RESULTS}/dicom/{cohort.IMAGES}"),
+    log:
+        f"{RESULTS}/logs/demo_cohort.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/demo_cohort.tsv"
+    container:
+        IMAGE
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        out=lambda wildcards, output: os.path.dirname(output.table),
+    message:
+        "Making the demo cohort: synthetic phantoms as DICOM"
+    shell:
+        "python {input.script} --studies {input.studies} --out {params.out:q} --jobs {threads} > {log} 2>&1"
+
+
+checkpoint scan_folder:
+    input:
+        **script("scan_folder"),
+        choices=SOURCE["choices"] or [],
+    output:
+        studies=f"{RESULTS}/scan/studies.csv",
+        series=f"{RESULTS}/scan/series.csv",
+        summary=f"{RESULTS}/scan/scan.json",
+        # paths often name patients, so the lists lie outside the results
+        lists=directory(f"resources/private/{CONFIG['cohort']}/series"),
+    log:
+        f"{RESULTS}/logs/scan_folder.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/scan_folder.tsv"
+    container:
+        IMAGE
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        folder=SOURCE["path"],
+        options=scan_arguments(),
+    message:
+        "Scanning the folder for sagittal T2 series of the lumbar spine"
+    shell:
+        "python {input.script} --folder {params.folder:q} {params.options} --out {output.studies:q}"
+        " --all-series {output.series:q} --summary {output.summary:q} --series-lists {output.lists:q}"
+        " --jobs {threads} > {log} 2>&1"
+
+
+rule fetch_pointnet:
+    input:
+        script=ancient("scripts/fetch_pointnet.py"),
+    output:
+        checkpoint=settings.FETCHED[0],
+        valid_ids=settings.FETCHED[1],
+    log:
+        f"{RESULTS}/logs/fetch_pointnet.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_pointnet.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=720,
+        kaggle=1,
+    params:
+        folder=lambda wildcards, output: os.path.dirname(output.checkpoint),
+    message:
+        "Fetching the point net from Kaggle"
+    shell:
+        "python {input.script} --out {params.folder:q} > {log} 2>&1"
+
+
+checkpoint fetch_series_table:
+    input:
+        script=ancient("scripts/fetch_series_table.py"),
+    output:
+        table=downloaded(cohort.SERIES_TABLE),
+    log:
+        f"{RESULTS}/logs/fetch_series_table.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_series_table.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=720,
+        kaggle=1,
+    params:
+        folder=lambda wildcards, output: os.path.dirname(output.table),
+    message:
+        "Fetching the series table from Kaggle"
+    shell:
+        "python {input.script} --out {params.folder:q} > {log} 2>&1"
+
+
+rule fetch_images:
+    input:
+        script=ancient("scripts/fetch_images.py"),
+        listing=f"{RESULTS}/kaggle/series.csv",
+    output:
+        manifest=f"{RESULTS}/kaggle/manifest.csv",
+    log:
+        f"{RESULTS}/logs/fetch_images.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_images.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=720,
+        kaggle=1,
+    params:
+        folder=SOURCE["path"],
+    message:
+        "Fetching the selected series from Kaggle"
+    shell:
+        "python {input.script} --series-list {input.listing:q} --out {params.folder:q} --manifest {output.manifest:q} > {log} 2>&1"
+
+
+rule series_list:
+    input:
+        **script("series_list"),
+        table=downloaded(cohort.SERIES_TABLE),
+        valid_ids=SOURCE["valid_ids"] or [],
+    output:
+        listing=f"{RESULTS}/kaggle/series.csv",
+    log:
+        f"{RESULTS}/logs/series_list.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/series_list.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folder=SOURCE["path"],
+        selection=selection_arguments(),
+    message:
+        "Listing the series to fetch"
+    shell:
+        "python {input.script} --path {params.folder:q} {params.selection} --out {output.listing:q} > {log} 2>&1"

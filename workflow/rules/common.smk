@@ -1,0 +1,182 @@
+"""Checked configuration and what the rules ask of it. Everything that can be tested alone stands in scripts/lstv."""
+
+import functools
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir).parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from lstv import cohort, settings
+from lstv.dependencies import library_files
+from lstv.errors import UserError
+
+
+def _checked(given):
+    """The configuration with defaults, or an error with one sentence for each mistake in it."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    mistakes = settings.problems(given, schema)
+    if not mistakes:
+        complete = settings.complete(given, schema)
+        mistakes = settings.contradictions(complete)
+    if mistakes:
+        raise WorkflowError("The configuration needs a correction.\n" + "\n".join(mistakes))
+    return complete
+
+
+CONFIG = _checked(config)
+SOURCE, LOCALIZER, SELECTION = (
+    CONFIG["source"],
+    CONFIG["localizer"],
+    CONFIG["selection"],
+)
+RESULTS = f"results/{CONFIG['cohort']}"
+DEMO_STUDIES = "resources/demo/studies.csv"
+IMAGE = CONFIG["container"]
+
+
+wildcard_constraints:
+    study=cohort.STUDY_ID,
+    batch=cohort.STUDY_ID,
+
+
+# --- scripts as inputs, so that an edit reruns what it should ---------------------------------------------------------
+
+
+@functools.cache
+def script(name):
+    """``script=`` the program and ``lib=`` the library files that it imports, directly or not."""
+    program = Path(f"scripts/{name}.py")
+    return {
+        "script": str(program),
+        "lib": [str(path.relative_to(ROOT)) for path in library_files(ROOT / program)],
+    }
+
+
+# --- studies and batches ----------------------------------------------------------------------------------------------
+
+
+def source_path():
+    """Root folder in the RSNA layout, or the sheet of studies."""
+    return {"demo": f"{RESULTS}/dicom", "folder": f"{RESULTS}/scan/studies.csv"}.get(SOURCE["kind"], SOURCE["path"])
+
+
+def layout():
+    return "sheet" if SOURCE["kind"] in ("sheet", "folder") else "rsna"
+
+
+def source_table():
+    """The file by which the source's studies are known."""
+    return source_path() if layout() == "sheet" else f"{source_path()}/{cohort.SERIES_TABLE}"
+
+
+@functools.cache
+def studies():
+    """Fingerprint of every selected study by its id; known before any job runs, unless it must be fetched or scanned."""
+    if SOURCE["kind"] == "folder":
+        checkpoints.scan_folder.get()
+    if SOURCE["download"]:
+        checkpoints.fetch_series_table.get()
+    try:
+        known = cohort.known_studies(DEMO_STUDIES if SOURCE["kind"] == "demo" else source_table())
+        return cohort.selected(known, cohort.Selection(**SELECTION), SOURCE["valid_ids"])
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+@functools.cache
+def batches():
+    """Study ids of every inference batch by its name."""
+    count = cohort.batch_count(len(studies()), LOCALIZER["batch_studies"])
+    members = {}
+    for study in studies():
+        members.setdefault(cohort.batch_of(study, count), []).append(study)
+    return members
+
+
+def batch_fingerprint(wildcards):
+    """Changes when the studies of a batch change, so that only the batches concerned run again."""
+    return [f"{study}:{studies()[study]}" for study in batches()[wildcards.batch]]
+
+
+def heatmaps_of(wildcards):
+    if wildcards.study not in studies():
+        raise WorkflowError(f"study {wildcards.study} is not among the {len(studies())} selected studies of {RESULTS}.")
+    count = cohort.batch_count(len(studies()), LOCALIZER["batch_studies"])
+    return f"{RESULTS}/heatmaps/{cohort.batch_of(wildcards.study, count)}.h5"
+
+
+# --- what the rules take ----------------------------------------------------------------------------------------------
+
+
+def downloaded(name):
+    """A file of the downloaded RSNA folder; without a download a name that nothing asks for."""
+    return f"{SOURCE['path'] if SOURCE['download'] else 'resources/no-download'}/{name}"
+
+
+def fetched_images():
+    return [f"{RESULTS}/kaggle/manifest.csv"] if SOURCE["download"] else []
+
+
+def study_files(wildcards):
+    return [f"{RESULTS}/studies/{study}.json" for study in studies()]
+
+
+def heatmap_files(wildcards):
+    return [f"{RESULTS}/heatmaps/{batch}.h5" for batch in batches()]
+
+
+def _arguments(**values):
+    """Command line options of the values that are set; quoted, underscores as hyphens, True as a bare switch."""
+    words = []
+    for name, value in values.items():
+        if value is not None and value is not False:
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if value is True else [shlex.quote(str(value))]
+    return " ".join(words)
+
+
+def scan_arguments():
+    names = ("ids", "key", "mapping", "choices", "descriptions")
+    return _arguments(**{name: SOURCE[name] for name in names})
+
+
+def selection_arguments():
+    return _arguments(valid_ids=SOURCE["valid_ids"], **SELECTION)
+
+
+def report_arguments():
+    values = CONFIG["report"]
+    return _arguments(top=values["top_candidates"], show_ids="yes" if values["show_ids"] else "no")
+
+
+def template_files():
+    """Templates are no Python modules, so ``script`` does not see them."""
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("scripts/lstv/report/templates/*"))
+
+
+def localizer_arguments():
+    names = ("sha256", "preprocessing", "members", "device", "forward_batch")
+    pseudonymous = SOURCE["kind"] == "folder" and SOURCE["ids"] == "pseudonym"
+    return _arguments(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)
+
+
+# --- what the targets need --------------------------------------------------------------------------------------------
+
+
+def final_outputs():
+    """Everything the configuration asks for."""
+    wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html"]
+    if CONFIG["evaluation"]["labels"]:
+        wanted.append("evaluation/evaluation.json")
+    return [f"{RESULTS}/{name}" for name in wanted]
+
+
+def acquired_inputs():
+    """What must be there before any analysis."""
+    return [LOCALIZER["checkpoint"], source_table(), *fetched_images()]

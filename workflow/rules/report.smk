@@ -1,0 +1,131 @@
+"""What people look at: the report, the review queue, one study as a figure."""
+
+
+rule review_queue:
+    input:
+        **script("review_queue"),
+        table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
+    output:
+        table=report(
+            f"{RESULTS}/review_queue.csv",
+            caption="../report/queue.rst",
+            category="Cohort",
+            labels={"what": "review queue"},
+        ),
+        queue=f"{RESULTS}/review_queue.json",
+    log:
+        f"{RESULTS}/logs/review_queue.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/review_queue.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=_arguments(**CONFIG["review"]),
+    message:
+        "Drawing the review queue"
+    shell:
+        "python {input.script} --table {input.table:q} {params.options}"
+        " --csv {output.table:q} --json {output.queue:q} > {log} 2>&1"
+
+
+rule evaluation:
+    input:
+        **script("evaluate"),
+        table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
+        labels=CONFIG["evaluation"]["labels"] or [],
+    output:
+        results=f"{RESULTS}/evaluation/evaluation.json",
+        table=report(
+            f"{RESULTS}/evaluation/metrics.csv",
+            caption="../report/evaluation.rst",
+            category="Evaluation",
+            labels={"what": "all metrics"},
+        ),
+        figures=directory(f"{RESULTS}/evaluation/figures"),
+    log:
+        f"{RESULTS}/logs/evaluation.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluation.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        seed=CONFIG["evaluation"]["seed"],
+    message:
+        "Evaluating the metrics against labels"
+    shell:
+        "python {input.script} --table {input.table:q} --labels {input.labels:q} --seed {params.seed}"
+        " --out {output.results:q} --csv {output.table:q} --figures {output.figures:q} > {log} 2>&1"
+
+
+rule cohort_report:
+    input:
+        **script("build_report"),
+        templates=template_files(),
+        table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
+        sheet=f"{RESULTS}/study_sheet.csv",
+        metrics=study_files,
+        heatmaps=heatmap_files,
+    output:
+        report=report(
+            f"{RESULTS}/report.html",
+            caption="../report/report.rst",
+            category="Cohort",
+            labels={"what": "report"},
+        ),
+    log:
+        f"{RESULTS}/logs/cohort_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cohort_report.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        studies=f"{RESULTS}/studies",
+        heatmaps=f"{RESULTS}/heatmaps",
+        batches=lambda wildcards: cohort.batch_count(len(studies()), LOCALIZER["batch_studies"]),
+        options=report_arguments(),
+    message:
+        "Building the report"
+    shell:
+        "python {input.script} --table {input.table:q} --sheet {input.sheet:q} --studies-dir {params.studies:q}"
+        " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options}"
+        " --out {output.report:q} > {log} 2>&1"
+
+
+rule debug_view:
+    input:
+        **script("plot_study"),
+        metrics=f"{RESULTS}/studies/{{study}}.json",
+        heatmaps=heatmaps_of,
+    output:
+        figure=report(
+            f"{RESULTS}/debug/{{study}}.png",
+            caption="../report/study.rst",
+            category="Studies",
+            labels={"study": "{study}"},
+        ),
+    log:
+        f"{RESULTS}/logs/debug_view/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/debug_view/{{study}}.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    message:
+        "Drawing study {wildcards.study}"
+    shell:
+        "python {input.script} --metrics {input.metrics:q} --heatmaps {input.heatmaps:q} --out {output.figure:q} > {log} 2>&1"
