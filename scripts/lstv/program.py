@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 
 from lstv.errors import StudyError, UserError
+
+
+def options(**values: object) -> str:
+    """Command line options of the values that are set, quoted for a shell: ``seed=3`` -> ``--seed 3``.
+
+    None and False are left out, True becomes a bare switch, underscores become hyphens.
+    """
+    words = []
+    for name, value in values.items():
+        if value is not None and value is not False:
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if value is True else [shlex.quote(str(value))]
+    return " ".join(words)
 
 
 def run(main: Callable[[], int]) -> int:

@@ -6,8 +6,39 @@ import copy
 import difflib
 from pathlib import Path
 
+import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+
+from lstv.errors import UserError
+
+
+def checked(given: dict, schema: dict) -> dict:
+    """The settings with defaults. Raises UserError with one sentence a line for each mistake in them."""
+    given = typed(given, schema)
+    mistakes = problems(given, schema)
+    settings = given if mistakes else complete(given, schema)
+    mistakes = mistakes or contradictions(settings)
+    if mistakes:
+        raise UserError("\n".join(["The configuration needs a correction.", *mistakes]))
+    return settings
+
+
+def typed(settings: dict, schema: dict) -> dict:
+    """A copy in which words are numbers, booleans or null where the schema wants these and no text.
+
+    Snakemake hands over what stands inside braces on its command line (``--config 'a={b: 1}'``) as text.
+    """
+    result = dict(settings)
+    for key, subschema in schema.get("properties", {}).items():
+        value = result.get(key)
+        types = subschema.get("type", ())
+        types = {types} if isinstance(types, str) else set(types)
+        if isinstance(value, dict):
+            result[key] = typed(value, subschema)
+        elif isinstance(value, str) and types and ("string" not in types or ("null" in types and value == "null")):
+            result[key] = yaml.safe_load(value)
+    return result
 
 
 def complete(settings: dict, schema: dict) -> dict:

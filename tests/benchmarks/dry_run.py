@@ -23,7 +23,11 @@ def main() -> int:
             lines = ["study_id,series_id,series_description"]
             lines += [f"{10**9 + 7 * i},{10**9 + 7 * i + 1},Sagittal T2/STIR" for i in range(count)]
             (data / "train_series_descriptions.csv").write_text("\n".join(lines) + "\n")
-            settings = [f"cohort=bench{count}", f"source={{kind: rsna, path: {data}}}", "localizer={checkpoint: resources/net.pth}"]
+            settings = [
+                f"cohort=bench{count}",
+                f"source={{kind: rsna, path: {data}}}",
+                "localizer={checkpoint: resources/net.pth}",
+            ]
             start = time.monotonic()
             done = project.snakemake("-n", "--quiet", "all", "--config", *settings, timeout=3600)
             seconds = time.monotonic() - start

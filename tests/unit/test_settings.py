@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from lstv import settings
+from lstv.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -88,3 +89,18 @@ def test_mistakes(changes, sentence):
 def test_contradictions(changes, sentence):
     found = settings.contradictions(settings.complete(demo(**changes), SCHEMA))
     assert any(sentence in line for line in found), found
+
+
+def test_words_of_the_command_line_become_what_the_schema_wants():
+    """Snakemake gives ``--config 'a={b: 1}'`` as text."""
+    given = demo(
+        cohort="2024",
+        selection={"allow_training_studies": "true", "seed": "3", "list": "null"},
+        metrics={"entropy_high": "5.2"},
+        localizer={"checkpoint": "resources/demo/pointnet_demo.pth", "batch_studies": "many"},
+    )
+    found = settings.typed(given, SCHEMA)
+    assert found["selection"] == {"allow_training_studies": True, "seed": 3, "list": None}
+    assert found["metrics"]["entropy_high"] == 5.2 and found["cohort"] == "2024"
+    with pytest.raises(UserError, match="'many' is not of type 'integer'"):
+        settings.checked(given, SCHEMA)

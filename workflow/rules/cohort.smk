@@ -21,7 +21,7 @@ rule study_sheet:
         runtime=20,
     params:
         kind=layout(),
-        path=source_path(),
+        path=lambda wildcards: source_path(),
         selection=selection_arguments(),
     message:
         "Writing the study sheet"

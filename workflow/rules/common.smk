@@ -2,7 +2,6 @@
 
 import functools
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -15,26 +14,14 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from lstv import cohort, settings
 from lstv.dependencies import library_files
 from lstv.errors import UserError
+from lstv.program import options
 
+try:
+    CONFIG = settings.checked(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
+except UserError as error:
+    raise WorkflowError(str(error))
 
-def _checked(given):
-    """The configuration with defaults, or an error with one sentence for each mistake in it."""
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-    mistakes = settings.problems(given, schema)
-    if not mistakes:
-        complete = settings.complete(given, schema)
-        mistakes = settings.contradictions(complete)
-    if mistakes:
-        raise WorkflowError("The configuration needs a correction.\n" + "\n".join(mistakes))
-    return complete
-
-
-CONFIG = _checked(config)
-SOURCE, LOCALIZER, SELECTION = (
-    CONFIG["source"],
-    CONFIG["localizer"],
-    CONFIG["selection"],
-)
+SOURCE, LOCALIZER, SELECTION = CONFIG["source"], CONFIG["localizer"], CONFIG["selection"]
 RESULTS = f"results/{CONFIG['cohort']}"
 DEMO_STUDIES = "resources/demo/studies.csv"
 IMAGE = CONFIG["container"]
@@ -89,6 +76,10 @@ def studies():
         raise WorkflowError(str(error))
 
 
+if SOURCE["kind"] != "folder" and not SOURCE["download"]:
+    studies()  # all is known now: mistakes in the tables come before any job
+
+
 @functools.cache
 def batches():
     """Study ids of every inference batch by its name."""
@@ -106,7 +97,8 @@ def batch_fingerprint(wildcards):
 
 def heatmaps_of(wildcards):
     if wildcards.study not in studies():
-        raise WorkflowError(f"study {wildcards.study} is not among the {len(studies())} selected studies of {RESULTS}.")
+        # reported as a missing file, in one line; an exception here would show a traceback
+        return f"study {wildcards.study} is not among the {len(studies())} selected studies of {RESULTS}"
     count = cohort.batch_count(len(studies()), LOCALIZER["batch_studies"])
     return f"{RESULTS}/heatmaps/{cohort.batch_of(wildcards.study, count)}.h5"
 
@@ -131,28 +123,18 @@ def heatmap_files(wildcards):
     return [f"{RESULTS}/heatmaps/{batch}.h5" for batch in batches()]
 
 
-def _arguments(**values):
-    """Command line options of the values that are set; quoted, underscores as hyphens, True as a bare switch."""
-    words = []
-    for name, value in values.items():
-        if value is not None and value is not False:
-            words.append(f"--{name.replace('_', '-')}")
-            words += [] if value is True else [shlex.quote(str(value))]
-    return " ".join(words)
-
-
 def scan_arguments():
     names = ("ids", "key", "mapping", "choices", "descriptions")
-    return _arguments(**{name: SOURCE[name] for name in names})
+    return options(**{name: SOURCE[name] for name in names})
 
 
 def selection_arguments():
-    return _arguments(valid_ids=SOURCE["valid_ids"], **SELECTION)
+    return options(valid_ids=SOURCE["valid_ids"], **SELECTION)
 
 
 def report_arguments():
     values = CONFIG["report"]
-    return _arguments(top=values["top_candidates"], show_ids="yes" if values["show_ids"] else "no")
+    return options(top=values["top_candidates"], show_ids="yes" if values["show_ids"] else "no")
 
 
 def template_files():
@@ -163,7 +145,7 @@ def template_files():
 def localizer_arguments():
     names = ("sha256", "preprocessing", "members", "device", "forward_batch")
     pseudonymous = SOURCE["kind"] == "folder" and SOURCE["ids"] == "pseudonym"
-    return _arguments(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)
+    return options(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)
 
 
 # --- what the targets need --------------------------------------------------------------------------------------------

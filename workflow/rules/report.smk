@@ -24,7 +24,7 @@ rule review_queue:
         mem_mb=1000,
         runtime=10,
     params:
-        options=_arguments(**CONFIG["review"]),
+        options=options(**CONFIG["review"]),
     message:
         "Drawing the review queue"
     shell:

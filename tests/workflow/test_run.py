@@ -1,0 +1,283 @@
+"""The workflow run for real on a few phantoms: outcome of every study, reruns, interruption, single study, report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, Project, copy_project
+from jsonschema import Draft202012Validator
+
+pytestmark = pytest.mark.workflow
+
+TABLE = "lstv_uncertainty_metrics.csv"
+MEMBERS = ("--config", "localizer={checkpoint: resources/demo/pointnet_demo.pth, batch_studies: 8, members: slices}")
+
+
+def rows(project: Project, cohort: str = "demo") -> dict[str, dict[str, str]]:
+    with open(project.results(TABLE, cohort), newline="") as stream:
+        return {row["study_id"]: row for row in csv.DictReader(stream)}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Project:
+    """The whole demo, run once."""
+    project = copy_project(tmp_path_factory.mktemp("demo") / "project")
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.fixture(scope="module")
+def demo_list() -> dict[str, dict[str, str]]:
+    with open(ROOT / "resources/demo/studies.csv", newline="") as stream:
+        return {row["study_id"]: row for row in csv.DictReader(stream)}
+
+
+def test_every_study_that_entered_is_accounted_for(demo, demo_list):
+    found = rows(demo)
+    assert set(found) == set(demo_list)
+    for study, row in found.items():
+        expected = "ok"
+        if demo_list[study]["damage"]:
+            expected = "failed"
+        elif "t2" not in demo_list[study]["series"].split(";"):
+            expected = "excluded"
+        assert row["status"] == expected, row["reason"]
+        assert bool(row["reason"]) == (expected != "ok")
+        assert bool(row["rank"]) == (expected == "ok")
+    ranks = sorted(int(row["rank"]) for row in found.values() if row["rank"])
+    assert ranks == list(range(1, len(ranks) + 1))
+
+
+def test_the_demo_localizer_finds_the_discs_of_ordinary_phantoms(demo, demo_list):
+    """Points of the table against the phantoms' truth, in patient millimetres."""
+    with open(demo.results("dicom/truth.csv"), newline="") as stream:
+        truth = {(row["study_id"], row["level"]): row for row in csv.DictReader(stream)}
+    distances = []
+    for study, row in rows(demo).items():
+        if row["status"] == "ok" and demo_list[study]["kind"] == "normal" and not demo_list[study]["nuisances"]:
+            for level in ("l3_l4", "l4_l5", "l5_s1"):
+                point = [row[f"{level}_point_{axis}_mm"] for axis in "yz"]
+                assert all(point), (study, level)
+                target = [float(truth[study, level][f"canal_{axis}_mm"]) for axis in "yz"]
+                distances.append(sum((float(a) - b) ** 2 for a, b in zip(point, target)) ** 0.5)
+    distances.sort()
+    assert len(distances) >= 20
+    assert distances[len(distances) // 2] < 3 and distances[-1] < 12, distances
+
+
+def test_metrics_files_fit_their_schema(demo):
+    schema = yaml.safe_load((ROOT / "workflow/schemas/metrics.schema.yaml").read_text())
+    validator = Draft202012Validator(schema)
+    files = sorted(demo.results("studies").glob("*.json"))
+    assert len(files) == 20
+    for path in files:
+        validator.validate(json.loads(path.read_text()))
+
+
+def test_review_queue_fits_its_schema(demo):
+    schema = yaml.safe_load((ROOT / "workflow/schemas/review_queue.schema.yaml").read_text())
+    Draft202012Validator(schema).validate(json.loads(demo.results("review_queue.json").read_text()))
+
+
+def test_report_is_there_and_says_what_it_is(demo):
+    text = demo.results("report.html").read_text()
+    assert "Research use only" in text and "demo" in text.lower()
+    assert "2871365094" in text  # the damaged study is named
+
+
+def test_nothing_is_left_over(demo):
+    left = [path for path in demo.root.rglob("*.tmp") if ".snakemake" not in path.parts]
+    assert left == []
+    allowed = {"workflow", "scripts", "config", "profiles", "resources", "results", ".snakemake"}
+    assert {path.name for path in demo.root.iterdir()} <= allowed
+
+
+def test_a_second_run_does_nothing(demo):
+    before = demo.results(TABLE).stat().st_mtime_ns
+    done = demo.snakemake()
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout, done.stdout
+    assert demo.results(TABLE).stat().st_mtime_ns == before
+
+
+def test_touching_a_program_does_nothing_and_editing_one_reruns_its_part(demo):
+    for path in (demo.root / "scripts").rglob("*.py"):
+        path.touch()
+    done = demo.snakemake("--quiet", "rules", "-n")
+    assert "Nothing to be done" in done.stdout, done.stdout
+    program = demo.root / "scripts/lstv/uncertainty/ranking.py"
+    text = program.read_text()
+    try:
+        program.write_text(text + "\n# edited\n")
+        done = demo.snakemake("--quiet", "rules", "-n")
+        assert "cohort_table" in done.stdout and "infer_heatmaps" not in done.stdout, done.stdout
+    finally:
+        program.write_text(text)
+
+
+def test_new_thresholds_do_not_repeat_the_inference(demo):
+    done = demo.snakemake("--quiet", "rules", "-n", "--config", "metrics={entropy_high: 5.2, entropy_moderate: 4.0}")
+    assert "study_metrics" in done.stdout and "infer_heatmaps" not in done.stdout, done.stdout
+
+
+def test_report_of_the_run(demo):
+    done = demo.snakemake("--report", "run.html")
+    assert done.returncode == 0, done.stdout
+    report = demo.root / "run.html"
+    assert report.stat().st_size > 100_000
+    report.unlink()
+
+
+def test_one_study_and_its_figure(demo):
+    study = "104928817"
+    demo.results(f"studies/{study}.json").unlink()
+    done = demo.snakemake(f"results/demo/studies/{study}.json", f"results/demo/debug/{study}.png")
+    assert done.returncode == 0, done.stdout
+    assert "2 of 2 steps" in done.stdout
+    assert demo.results(f"debug/{study}.png").read_bytes().startswith(b"\x89PNG")
+    done = demo.snakemake()
+    assert done.returncode == 0
+
+
+def test_a_new_study_runs_its_batch_only(demo):
+    """One more line in the demo's list: one batch more of inference, the others stay."""
+    listing = demo.root / "resources/demo/studies.csv"
+    text = listing.read_text()
+    try:
+        first = text.splitlines()[1].split(",")
+        listing.write_text(text + ",".join(["5550000001", "99", *first[2:]]) + "\n")
+        done = demo.snakemake("--quiet", "rules", "-n")
+        assert "infer_heatmaps        1" in done.stdout, done.stdout
+    finally:
+        listing.write_text(text)
+
+
+def test_a_trial_lists_the_others_as_not_selected(project):
+    done = project.snakemake(
+        "--configfile", "config/trial.yaml", "--config", "selection={mode: trial, trial_studies: 3}"
+    )
+    assert done.returncode == 0, done.stdout
+    status = [row["status"] for row in rows(project, "trial").values()]
+    reasons = [row["reason"] for row in rows(project, "trial").values()]
+    assert len(status) == 20
+    assert sum("not selected: trial of 3 studies" in reason for reason in reasons) == 17
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory) -> Project:
+    """Six phantoms with neighbouring slices as members, undisturbed."""
+    project = copy_project(tmp_path_factory.mktemp("reference") / "project")
+    project.keep_demo_studies(6)
+    done = project.snakemake(*MEMBERS)
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.mark.parametrize("when", ["dicom", "heatmaps", "studies"])
+def test_killed_and_resumed_gives_the_same_bytes(reference, project, when):
+    """``kill -9`` of Snakemake and its jobs at three stages; the same command then finishes."""
+    project.keep_demo_studies(6)
+    process = subprocess.Popen(
+        project.command(*MEMBERS),
+        cwd=project.root,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    watched = project.results("logs/infer_heatmaps" if when == "heatmaps" else when)
+    deadline = time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < deadline and not (watched.is_dir() and any(watched.iterdir())):
+        time.sleep(0.05)
+    assert process.poll() is None, "the run ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not project.results("report.html").exists()
+    done = project.snakemake("--unlock")
+    assert done.returncode == 0, done.stdout
+    done = project.snakemake(*MEMBERS)
+    assert done.returncode == 0, done.stdout
+    assert project.results(TABLE).read_bytes() == reference.results(TABLE).read_bytes()
+    assert contents(project.results("studies")) == contents(reference.results("studies"))
+    assert project.results("report.html").read_bytes() == reference.results("report.html").read_bytes()
+
+
+def test_bad_studies_are_rows_and_the_others_complete(reference, project):
+    """An RSNA folder in which much is wrong: a missing series, a blank one, one slice, a bad id, a text file."""
+    source = reference.results("dicom")
+    target = project.root / "data"
+    shutil.copytree(source, target)
+    with open(target / "train_series_descriptions.csv", newline="") as stream:
+        t2 = [row for row in csv.DictReader(stream) if row["series_description"] == "Sagittal T2/STIR"]
+    folders = [target / "train_images" / row["study_id"] / row["series_id"] for row in t2]
+    shutil.rmtree(folders[0])
+    for path in sorted(folders[1].iterdir())[1:]:
+        path.unlink()
+    for path in folders[2].iterdir():
+        path.write_text("not DICOM")
+    with open(target / "train_series_descriptions.csv", "a") as stream:
+        stream.write("../x,1,Sagittal T2/STIR\n")
+    settings = (
+        "--config",
+        "cohort=bad",
+        "source={kind: rsna, path: data}",
+        f"localizer={{checkpoint: {demo_copy(project)}}}",
+    )
+    done = project.snakemake(*settings)
+    assert done.returncode == 0, done.stdout
+    found = rows(project, "bad")
+    reasons = {study: row["reason"] for study, row in found.items() if row["status"] == "failed"}
+    assert len(found) == 7 and len(reasons) == 4
+    assert "does not exist" in reasons[t2[0]["study_id"]]
+    assert "one slice" in reasons[t2[1]["study_id"]]
+    assert "no DICOM" in reasons[t2[2]["study_id"]]
+    assert any(study.startswith("invalid-id-") and "'../x'" in reason for study, reason in reasons.items())
+    undisturbed = rows(reference)
+    for study, row in found.items():
+        if row["status"] == "ok":
+            assert row["l5_s1_entropy"] == undisturbed[study]["l5_s1_entropy"]
+
+
+def demo_copy(project: Project) -> str:
+    """The demo's weights under another name: its place under resources/demo is refused for other sources."""
+    copy = project.root / "resources/copy.pth"
+    shutil.copy(project.root / "resources/demo/pointnet_demo.pth", copy)
+    return "resources/copy.pth"
+
+
+def test_any_folder_of_dicom(reference, project):
+    """The phantoms again, found by scanning: pseudonymous ids, the same numbers, no UID in the results."""
+    shutil.copytree(reference.results("dicom/train_images"), project.root / "export")
+    settings = (
+        "--configfile",
+        "config/folder.yaml",
+        "--config",
+        "source={kind: folder, path: export}",
+        f"localizer={{checkpoint: {demo_copy(project)}, members: slices}}",
+    )
+    plan = project.snakemake("--quiet", "rules", "-n", *settings)
+    assert plan.returncode == 0 and "scan_folder" in plan.stdout, plan.stdout
+    done = project.snakemake(*settings)
+    assert done.returncode == 0, done.stdout
+    found = rows(project, "folder")
+    entropies = sorted(row["l5_s1_entropy"] for row in rows(reference).values() if row["status"] == "ok")
+    assert sorted(row["l5_s1_entropy"] for row in found.values() if row["status"] == "ok") == entropies
+    assert all(study.startswith("st-") for study in found)
+    results = project.root / "results/folder"
+    text = "".join(path.read_text() for path in results.rglob("*") if path.suffix in (".json", ".csv", ".html"))
+    assert "export/" not in text and '"series_uid"' not in text
+    again = project.snakemake(*settings)
+    assert "Nothing to be done" in again.stdout, again.stdout
