@@ -20,15 +20,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--list", help="mode list: file with one study id a line")
     parser.add_argument("--allow-training-studies", action="store_true")
+    parser.add_argument("--batch", help="write the studies of this inference batch only")
+    parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
     parser.add_argument("--out", type=Path, required=True, help="the study sheet, CSV")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    rows = cohort.rsna_rows(args.path) if args.kind == "rsna" else cohort.sheet_rows(args.path)
+
+    def wanted(study_id: str) -> bool:
+        return args.batch is None or cohort.batch_of(study_id, args.batches) == args.batch
+
+    rows = cohort.rsna_rows(args.path, wanted) if args.kind == "rsna" else cohort.sheet_rows(args.path)
     selection = cohort.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
-    rows = cohort.apply_selection(rows, selection, args.valid_ids)
+    rows = [row for row in cohort.apply_selection(rows, selection, args.valid_ids) if wanted(row.study_id)]
     cohort.write_sheet(rows, args.out)
     used = sum(row.use == "yes" for row in rows)
     print(f"{len(rows)} studies, {used} to analyse, {len(rows) - used} not used: {args.out}")

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -218,8 +218,8 @@ def batch_of(study_id: str, count: int) -> str:
 # --- the study sheet ------------------------------------------------------------------------------------------------
 
 
-def rsna_rows(root: Path) -> list[Row]:
-    """A row for each study of a folder in the RSNA 2024 layout, its series chosen.
+def rsna_rows(root: Path, wanted: Callable[[str], bool] = lambda study_id: True) -> list[Row]:
+    """A row for each study of a folder in the RSNA 2024 layout; of ``wanted`` ids with the series chosen.
 
     Chosen is, of the series called ``Sagittal T2/STIR``, the one with most files, then the one with the lowest id.
     """
@@ -227,7 +227,10 @@ def rsna_rows(root: Path) -> list[Row]:
     series: dict[str, list[dict[str, str]]] = {}
     for row in read_table(root / SERIES_TABLE, ("study_id", "series_id", "series_description")):
         series.setdefault(row["study_id"], []).append(row)
-    return [_rsna_row(root, study_id, series[study_id]) for study_id in sorted(series)]
+    return [
+        _rsna_row(root, study_id, series[study_id]) if wanted(safe_id(study_id)) else Row(safe_id(study_id))
+        for study_id in sorted(series)
+    ]
 
 
 def _rsna_row(root: Path, study_id: str, series: list[dict[str, str]]) -> Row:

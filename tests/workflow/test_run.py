@@ -75,7 +75,7 @@ def test_the_demo_localizer_finds_the_discs_of_ordinary_phantoms(demo, demo_list
                 target = [float(truth[study, level][f"canal_{axis}_mm"]) for axis in "yz"]
                 distances.append(sum((float(a) - b) ** 2 for a, b in zip(point, target)) ** 0.5)
     distances.sort()
-    assert len(distances) >= 20
+    assert len(distances) >= 15
     assert distances[len(distances) // 2] < 3 and distances[-1] < 12, distances
 
 
@@ -150,19 +150,6 @@ def test_one_study_and_its_figure(demo):
     assert demo.results(f"debug/{study}.png").read_bytes().startswith(b"\x89PNG")
     done = demo.snakemake()
     assert done.returncode == 0
-
-
-def test_a_new_study_runs_its_batch_only(demo):
-    """One more line in the demo's list: one batch more of inference, the others stay."""
-    listing = demo.root / "resources/demo/studies.csv"
-    text = listing.read_text()
-    try:
-        first = text.splitlines()[1].split(",")
-        listing.write_text(text + ",".join(["5550000001", "99", *first[2:]]) + "\n")
-        done = demo.snakemake("--quiet", "rules", "-n")
-        assert "infer_heatmaps        1" in done.stdout, done.stdout
-    finally:
-        listing.write_text(text)
 
 
 def test_a_trial_lists_the_others_as_not_selected(project):
@@ -249,6 +236,34 @@ def test_bad_studies_are_rows_and_the_others_complete(reference, project):
     for study, row in found.items():
         if row["status"] == "ok":
             assert row["l5_s1_entropy"] == undisturbed[study]["l5_s1_entropy"]
+
+
+def test_a_study_more_reruns_its_batch_only(reference, project):
+    source = reference.results("dicom")
+    table = project.root / "data/train_series_descriptions.csv"
+    table.parent.mkdir()
+    (table.parent / "train_images").symlink_to(source / "train_images")
+    lines = (source / table.name).read_text().splitlines(keepends=True)
+    first = lines[1].split(",")[0]
+    others = [line for line in lines[1:] if line.split(",")[0] != first]
+    table.write_text(lines[0] + "".join(others))
+    checkpoint = demo_copy(project)
+    settings = (
+        "--config",
+        "cohort=grows",
+        "source={kind: rsna, path: data}",
+        f"localizer={{checkpoint: {checkpoint}, batch_studies: 2}}",
+    )
+    done = project.snakemake(*settings)
+    assert done.returncode == 0, done.stdout
+    before = {path.name: path.stat().st_mtime_ns for path in project.results("heatmaps", "grows").glob("*.h5")}
+    table.write_text("".join(lines))
+    done = project.snakemake(*settings)
+    assert done.returncode == 0, done.stdout
+    after = {path.name: path.stat().st_mtime_ns for path in project.results("heatmaps", "grows").glob("*.h5")}
+    assert set(before) <= set(after)
+    assert sum(before.get(name) != time for name, time in after.items()) == 1
+    assert len(rows(project, "grows")) == len(rows(reference))
 
 
 def demo_copy(project: Project) -> str:

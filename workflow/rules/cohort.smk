@@ -1,4 +1,4 @@
-"""The study sheet: the only place where studies enter."""
+"""The study sheet: the only place where studies enter. It is written whole for the cohort, and in parts for inference."""
 
 
 rule study_sheet:
@@ -27,3 +27,37 @@ rule study_sheet:
         "Writing the study sheet"
     shell:
         "python {input.script} --kind {params.kind} --path {params.path:q} {params.selection} --out {output.sheet:q} > {log} 2>&1"
+
+
+rule batch_sheet:
+    input:
+        **script("study_sheet"),
+        # Not the whole sheet: a study more would then rerun every batch. Snakemake would not look at the parameters below
+        # either if an ancient input were to be made anew, so the table is ancient only where no job makes it.
+        table=batch_source(),
+        images=fetched_images(),
+        valid_ids=SOURCE["valid_ids"] or [],
+    output:
+        sheet=f"{RESULTS}/heatmaps/{{batch}}.csv",
+    log:
+        f"{RESULTS}/logs/batch_sheet/{{batch}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/batch_sheet/{{batch}}.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        kind=layout(),
+        path=lambda wildcards: source_path(),
+        selection=selection_arguments(),
+        batches=lambda wildcards: cohort.batch_count(len(studies()), LOCALIZER["batch_studies"]),
+        studies=batch_fingerprint,
+    message:
+        "Writing the study sheet of {wildcards.batch}"
+    shell:
+        "python {input.script} --kind {params.kind} --path {params.path:q} {params.selection}"
+        " --batch {wildcards.batch} --batches {params.batches} --out {output.sheet:q} > {log} 2>&1"

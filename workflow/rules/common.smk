@@ -111,6 +111,10 @@ def downloaded(name):
     return f"{SOURCE['path'] if SOURCE['download'] else 'resources/no-download'}/{name}"
 
 
+def batch_source():
+    return ancient(source_table()) if SOURCE["kind"] != "demo" and not SOURCE["download"] else source_table()
+
+
 def fetched_images():
     return [f"{RESULTS}/kaggle/manifest.csv"] if SOURCE["download"] else []
 

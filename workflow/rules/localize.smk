@@ -4,8 +4,7 @@
 rule infer_heatmaps:
     input:
         **script("infer_heatmaps"),
-        # ancient: a new sheet reruns only the batches whose studies changed, by their fingerprints below
-        sheet=ancient(f"{RESULTS}/study_sheet.csv"),
+        sheet=f"{RESULTS}/heatmaps/{{batch}}.csv",
         checkpoint=LOCALIZER["checkpoint"],
     output:
         heatmaps=f"{RESULTS}/heatmaps/{{batch}}.h5",
@@ -21,12 +20,9 @@ rule infer_heatmaps:
         runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=0 if LOCALIZER["device"] == "cpu" else 1,
     params:
-        batches=lambda wildcards: cohort.batch_count(len(studies()), LOCALIZER["batch_studies"]),
-        studies=batch_fingerprint,
         options=localizer_arguments(),
     message:
         "Localizing the disc levels of {wildcards.batch}"
     shell:
-        "python {input.script} --sheet {input.sheet:q} --batch {wildcards.batch} --batches {params.batches}"
-        " --checkpoint {input.checkpoint:q} {params.options} --workers {threads} --threads {threads}"
-        " --out {output.heatmaps:q} > {log} 2>&1"
+        "python {input.script} --sheet {input.sheet:q} --checkpoint {input.checkpoint:q} {params.options}"
+        " --workers {threads} --threads {threads} --out {output.heatmaps:q} > {log} 2>&1"
