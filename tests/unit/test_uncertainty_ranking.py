@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstv import metrics
-from lstv.uncertainty.ranking import COMPONENTS, percentile_ranks, rank_studies, reasons
+from lstv.uncertainty.ranking import COMPONENTS, percentile_ranks, rank_studies, reasons, tail_places
 from made_maps import study
 
 NORMAL = metrics.study_record(study(), {})
@@ -31,17 +31,17 @@ def record(study_id: str, l5_s1: dict | None = None, **whole: object) -> dict:
     return made
 
 
-def cohort(count: int) -> list[dict]:
-    """Studies s00, s01, .. in which every component grows with the number."""
+def cohort(count: int, step: float = 0.001) -> list[dict]:
+    """Studies s00, s01, .. in which every component grows with the number; with small steps they stay below the floors."""
     return [
         record(
             f"s{i:02d}",
             {"entropy": 5 + i / 100},
-            junction_identity_entropy=0.001 * i,
-            junction_flip_rate_views=0.0001 * i,
-            angle_difference=4 + 0.01 * i,
-            caudal_residual=0.0001 * i,
-            entropy_difference=0.0001 * i,
+            junction_identity_entropy=step * i,
+            junction_flip_rate_views=step * i / 10,
+            angle_difference=4 + 10 * step * i,
+            caudal_residual=step * i / 10,
+            entropy_difference=step * i / 10,
             count_anomaly=0,
         )
         for i in range(count)
@@ -61,15 +61,41 @@ def test_percentile_ranks_refer_to_the_fit_studies() -> None:
 
 
 def test_score_is_the_mean_of_the_ranks_and_orders_the_cohort() -> None:
-    standings = rank_studies(cohort(21))
+    standings = rank_studies(cohort(21, step=1.0))
     by_id = {standing.study_id: standing for standing in standings}
     assert [standing.rank for standing in standings] == list(range(1, 22))
     assert standings[0].study_id == "s20"
-    # four components rank s20 highest (20.5/21), the angle is highest together with s00 at the other side (20/21), and
-    # all are alike in the count (10.5/21)
-    assert by_id["s20"].score == pytest.approx((4 * 20.5 + 20 + 10.5) / 21 / 6)
+    # s20 is alone at the top of four components; evenly spread angles are all within 1.5 robust standard deviations, and
+    # the counts are alike, which in both leaves half of the cohort above
+    tails = [0.5 / 21] * 4 + [0.5] * 2
+    assert by_id["s20"].score == pytest.approx(np.mean(np.log(tails)) / np.log(1 / 44))
     assert by_id["s20"].rank_entropy == 1 and by_id["s00"].rank_entropy == 21
     assert all(0 <= standing.score <= 1 for standing in standings)
+
+
+def test_differences_below_the_floors_rank_nobody() -> None:
+    """Only the angle, whose floor is relative to the cohort, still differs."""
+    standings = rank_studies(cohort(21))
+    assert all(set(standing.percentiles.values()) >= {0.5} for standing in standings)
+    assert len({round(standing.score, 9) for standing in standings}) <= 6
+
+
+def test_extreme_in_one_component_comes_before_a_little_above_in_all() -> None:
+    """What a mean of percentile ranks would lose."""
+    made = cohort(30, step=0.05)
+    for index, study in enumerate(made):
+        study["study"] |= dict.fromkeys(("junction_identity_entropy", "entropy_difference"), 0.2 + index / 1000)
+    odd = record("odd", junction_identity_entropy=1.2, junction_flip_rate_views=0.6)
+    assert rank_studies([*made, odd])[0].study_id in ("odd", "s29")
+    place = {standing.study_id: standing.rank for standing in rank_studies([*made, odd])}
+    assert place["odd"] < place["s25"]
+
+
+def test_tail_places() -> None:
+    places = tail_places(np.array([1.0, 2.0, 2.0, np.nan, 4.0]), [True] * 5)
+    assert places[[0, 1, 2, 4]] == pytest.approx(np.log([0.875, 0.5, 0.5, 0.125]) / np.log(0.1))
+    assert np.isnan(places[3])
+    assert tail_places(np.array([1.0, 9.0, 0.0]), [True, False, False]) == pytest.approx([0.5, 1.0, 0.0])
 
 
 def test_order_of_the_input_does_not_matter() -> None:
@@ -98,7 +124,7 @@ def test_undefined_components_take_no_part() -> None:
         "entropy_difference",
         "count_anomaly",
     }
-    assert by_id["s10"].score == pytest.approx(np.mean(list(by_id["s10"].percentiles.values())))
+    assert 0 < by_id["s10"].score < 1
     assert by_id["s09"].score is None and by_id["s09"].rank == 11, "two components are too few"
 
 

@@ -230,7 +230,7 @@ def test_bad_studies_are_rows_and_the_others_complete(reference, project):
     assert len(found) == 7 and len(reasons) == 4
     assert "does not exist" in reasons[t2[0]["study_id"]]
     assert "one slice" in reasons[t2[1]["study_id"]]
-    assert "no DICOM" in reasons[t2[2]["study_id"]]
+    assert "it is not DICOM" in reasons[t2[2]["study_id"]]
     assert any(study.startswith("invalid-id-") and "'../x'" in reason for study, reason in reasons.items())
     undisturbed = rows(reference)
     for study, row in found.items():

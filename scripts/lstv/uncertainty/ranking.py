@@ -1,15 +1,20 @@
 """One ranking of a cohort, fixed before looking at any result, and each study's reasons in words.
 
-Score = mean of the percentile ranks, within the cohort, of
+Score = mean, over six components, of how far out in the upper tail of the cohort a study lies. The components are
   U1   junction_identity_entropy
   F_J  junction_flip_rate_views
   |z|  |angle_difference - cohort median| (the same order as the robust z value)
   R    caudal_residual
   dH   entropy_difference
   N    count_anomaly
-A percentile rank is (number below + half the number equal, itself included) / n over the studies of the cohort that have
-the value and are of good quality: 0.5 for a cohort of one. A value that is undefined takes no part: the mean is over those
-there are, at least three, else the score is None. Nothing is weighted, for there are no labels to weight by.
+The upper tail of a value is t = (number above + half the number equal, itself included) / n over the studies of the cohort
+that have the value and are of good quality, and its place ln t / ln(1 / (2 n + 2)): 0 for the lowest, near 1 for the highest,
+0.5 for a cohort of one. This is Fisher's way of combining tail probabilities, put on a scale from 0 to 1. A plain mean of
+percentile ranks would lose a study that is extreme in one component and ordinary in the others, and what a localizer can
+tell of a transitional vertebra sits in the tail of few components. Below a floor a value counts as the floor: differences
+between blobs that are 99.0 and 99.9 % one level are noise, and must not rank anybody. Floors and rule were set without
+labels. A value that is undefined takes no part: the mean is over those there are, at least three, else the score is None.
+Nothing is weighted, for there are no labels to weight by.
 
 The order has three groups. First the studies whose L4/L5 or L5/S1 is not found (a transitional vertebra or a failure of
 the localizer: in either case somebody must look), then the other studies, last those with a quality problem. Within a group
@@ -65,11 +70,12 @@ def rank_studies(records: Iterable[dict]) -> list[Standing]:
     reference = fit if any(fit) else [True] * len(records)
     columns, angle_z = _columns(records, reference)
     percentiles = {name: percentile_ranks(values, reference) for name, values in columns.items()}
+    places = {name: tail_places(values, reference) for name, values in columns.items()}
     by_entropy = _ranks_by_entropy(records)
     placed = []
     for index, record in enumerate(records):
         own = {name: float(p[index]) for name, p in percentiles.items() if np.isfinite(p[index])}
-        score = float(np.mean(list(own.values()))) if len(own) >= MIN_COMPONENTS else None
+        score = float(np.mean([places[name][index] for name in own])) if len(own) >= MIN_COMPONENTS else None
         group = _group(record)
         words = reasons(record, own if sum(reference) >= _MIN_COHORT else {}, angle_z[index])
         order = (_GROUPS.index(group), -1.0 if score is None else -score - 1, record["study_id"])
@@ -97,18 +103,25 @@ def _junction_missing(record: dict) -> list[str]:
 
 
 def _columns(records: list[dict], reference: list[bool]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Component values (n), the angle as distance from the median, and the robust z of the angle (n); NaN = undefined."""
+    """Component values (n) from their floors up, the angle as distance from the median; and the robust z of the angle (n).
+
+    NaN = undefined.
+    """
     columns = {
         name: np.array([np.nan if r["study"][name] is None else r["study"][name] for r in records], dtype=np.float64)
         for name in COMPONENTS
     }
+    for name, values in columns.items():
+        if name != "angle_difference":
+            np.maximum(values, _LIMITS[name].floor, out=values)
     angle = columns["angle_difference"]
     known = angle[np.asarray(reference) & np.isfinite(angle)]
     if not known.size:
         return columns, np.full(len(records), np.nan)
     away = angle - np.median(known)
-    columns["angle_difference"] = np.abs(away).round(9)  # so that equal distances on both sides stay equal
     spread = _MAD_TO_SD * float(np.median(np.abs(known - np.median(known))))
+    # rounded so that equal distances on both sides stay equal
+    columns["angle_difference"] = np.maximum(np.abs(away).round(9), _LIMITS["angle_difference"].floor * spread)
     return columns, away / spread if spread > 0 else np.full(len(records), np.nan)
 
 
@@ -125,6 +138,16 @@ def percentile_ranks(values: np.ndarray, reference: list[bool] | np.ndarray) -> 
         up_to = np.searchsorted(known, values[defined], side="right")
         ranks[defined] = (below + up_to) / 2 / known.size
     return ranks
+
+
+def tail_places(values: np.ndarray, reference: list[bool] | np.ndarray) -> np.ndarray:
+    """ln t / ln(1 / (2 n + 2)) of each value, t its upper tail among the n defined values of the ``reference``; NaN = undefined.
+
+    0 where all others are above, 1 where none of the reference is as high.
+    """
+    count = int((np.asarray(reference, dtype=bool) & np.isfinite(values)).sum())
+    least = 1 / (2 * count + 2)
+    return np.log(np.clip(1 - percentile_ranks(values, reference), least, 1)) / np.log(least)
 
 
 def _ranks_by_entropy(records: list[dict]) -> list[int | None]:
@@ -146,7 +169,8 @@ def _ranks_by_entropy(records: list[dict]) -> list[int | None]:
 
 @dataclass(frozen=True)
 class _Limit:
-    """A reason is given from ``plain`` on in any cohort, from ``floor`` on where the percentile is 90 or more."""
+    """A reason is given from ``plain`` on in any cohort, from above ``floor`` on where the percentile is 90 or more; up to
+    ``floor`` all values count as one."""
 
     floor: float
     plain: float
@@ -158,6 +182,7 @@ _LIMITS = {
     "angle_difference": _Limit(floor=1.5, plain=3.5),
     "caudal_residual": _Limit(floor=0.05, plain=0.5),
     "entropy_difference": _Limit(floor=0.1, plain=0.5),
+    "count_anomaly": _Limit(floor=0, plain=1),
 }
 
 
@@ -175,7 +200,7 @@ def reasons(record: dict, percentiles: dict[str, float], angle_z: float = float(
     for name, describe in _DESCRIPTIONS:
         value, limit = values[name], _LIMITS[name]
         unusual = percentiles.get(name, 0.0) >= UNUSUAL
-        if value is not None and (value >= limit.plain or (unusual and value >= limit.floor)):
+        if value is not None and (value >= limit.plain or (unusual and value > limit.floor)):
             words.append(describe(study, angle_z))
     named = len(LEVELS) - study["missing_levels"]
     if study["blob_count"] != named:
@@ -248,4 +273,5 @@ _QUALITY_WORDS = {
     "quality_few_levels_found": "quality: fewer than three levels found",
     "quality_cropped_cranial": "quality: the spine is cut off at the upper edge",
     "quality_cropped_caudal": "quality: the spine is cut off at the lower edge",
+    "quality_unlike_reference": "quality: the picture is unlike the reference studies",
 }
