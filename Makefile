@@ -6,12 +6,14 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
 VENV := .venv
 READY := $(VENV)/.ready
+# whole files to a worker, because what a file's tests share is made once a worker
+PYTEST_OPTIONS ?= -q -n auto --dist loadfile -m "not cluster"
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: help demo test lint setup lock clean
+.PHONY: help demo test test-cluster lint setup lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run the workflow on the demo cohort and say where the report is
 	@$(RUN) python scripts/quiet_snakemake.py --profile profiles/local
@@ -20,6 +22,9 @@ demo: $(READY) ## run the workflow on the demo cohort and say where the report i
 
 test: $(READY) ## run all tests
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS)
+
+test-cluster: $(READY) ## run the tests on a one-node SLURM with Apptainer (root, Debian)
+	@$(RUN) python -m pytest -m cluster tests/cluster -q
 
 lint: $(READY) ## check the format and style of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint

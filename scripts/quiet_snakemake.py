@@ -1,6 +1,7 @@
 """Run Snakemake with one progress line instead of its whole output.
 
-All arguments go to Snakemake. What it prints is kept in a file; where it fails, its last lines and the file's name are shown.
+All arguments go to Snakemake. What it prints is kept in a file; where it fails, its last lines and the file's
+name are shown.
 """
 
 from __future__ import annotations

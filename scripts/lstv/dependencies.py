@@ -26,7 +26,7 @@ def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "lstv":
             yield from _with_parents(node.module)
-            # ``from lstv import cohort`` names a module, ``from lstv.cohort import Row`` does not: what is no file is ignored
+            # ``from lstv import cohort`` names a module, ``from lstv.cohort import Row`` none: what is no file is ignored
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             for alias in node.names:

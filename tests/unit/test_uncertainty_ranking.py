@@ -83,8 +83,8 @@ def test_differences_below_the_floors_rank_nobody() -> None:
 def test_extreme_in_one_component_comes_before_a_little_above_in_all() -> None:
     """What a mean of percentile ranks would lose."""
     made = cohort(30, step=0.05)
-    for index, study in enumerate(made):
-        study["study"] |= dict.fromkeys(("junction_identity_entropy", "entropy_difference"), 0.2 + index / 1000)
+    for index, other in enumerate(made):
+        other["study"] |= dict.fromkeys(("junction_identity_entropy", "entropy_difference"), 0.2 + index / 1000)
     odd = record("odd", junction_identity_entropy=1.2, junction_flip_rate_views=0.6)
     assert rank_studies([*made, odd])[0].study_id in ("odd", "s29")
     place = {standing.study_id: standing.rank for standing in rank_studies([*made, odd])}

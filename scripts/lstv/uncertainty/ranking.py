@@ -7,8 +7,8 @@ Score = mean, over six components, of how far out in the upper tail of the cohor
   R    caudal_residual
   dH   entropy_difference
   N    count_anomaly
-The upper tail of a value is t = (number above + half the number equal, itself included) / n over the studies of the cohort
-that have the value and are of good quality, and its place ln t / ln(1 / (2 n + 2)): 0 for the lowest, near 1 for the highest,
+The upper tail of a value is t = (number above + half the number equal, itself included) / n over the studies of the
+cohort that have the value and are of good quality, and its place ln t / ln(1 / (2 n + 2)): 0 for the lowest, near 1 for the highest,
 0.5 for a cohort of one. This is Fisher's way of combining tail probabilities, put on a scale from 0 to 1. A plain mean of
 percentile ranks would lose a study that is extreme in one component and ordinary in the others, and what a localizer can
 tell of a transitional vertebra sits in the tail of few components. Below a floor a value counts as the floor: differences
@@ -141,9 +141,9 @@ def percentile_ranks(values: np.ndarray, reference: list[bool] | np.ndarray) -> 
 
 
 def tail_places(values: np.ndarray, reference: list[bool] | np.ndarray) -> np.ndarray:
-    """ln t / ln(1 / (2 n + 2)) of each value, t its upper tail among the n defined values of the ``reference``; NaN = undefined.
+    """ln t / ln(1 / (2 n + 2)) of each value, t its upper tail among the n defined values of the ``reference``.
 
-    0 where all others are above, 1 where none of the reference is as high.
+    0 where all others are above, 1 where none of the reference is as high, NaN where the value is undefined.
     """
     count = int((np.asarray(reference, dtype=bool) & np.isfinite(values)).sum())
     least = 1 / (2 * count + 2)
