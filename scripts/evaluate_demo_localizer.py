@@ -1,0 +1,67 @@
+"""Measure the demo localizer on held-out phantoms and write its model card."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv.atomic import write_json
+from lstv.errors import UserError
+from lstv.levels import LEVELS
+from lstv.program import run
+from lstv.progress import Progress
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="e.g. resources/demo/pointnet_demo.pth")
+    parser.add_argument("--out", type=Path, required=True, help="model card to write, JSON")
+    parser.add_argument("--normal", type=int, default=200, help="held-out normal phantoms (default: 200)")
+    parser.add_argument("--transitional", type=int, default=80, help="held-out phantoms of either kind (default: 80)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that render (default: 2)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and write; returns the exit status."""
+    args = parse_args(argv)
+    if min(args.normal, args.transitional, args.jobs) < 1:
+        raise UserError("--normal, --transitional and --jobs must be at least 1.")
+    from lstv.phantom import evaluation, model_card
+    from lstv.pointnet import load_localizer
+
+    localizer = load_localizer(args.checkpoint)
+    if not localizer.demo:
+        raise UserError(f"checkpoint {args.checkpoint} is no demo localizer; it is not to be measured on phantoms.")
+    groups = {
+        "normal": evaluation.held_out("normal", args.normal),
+        "normal_with_nuisances": evaluation.held_out_with_nuisances(args.normal // 2 or 1),
+        "sacralized": evaluation.held_out("sacralized", args.transitional),
+        "lumbarized": evaluation.held_out("lumbarized", args.transitional),
+    }
+    measured = {}
+    with Progress(sum(map(len, groups.values())), "phantoms") as progress:
+        for name, specs in groups.items():
+            outcomes = evaluation.run(localizer.network, specs, args.jobs, progress.step)
+            measured[name] = {
+                "seeds": [specs[0].seed, specs[-1].seed],
+                "localization": evaluation.localization(outcomes),
+                "numbering": evaluation.numbering(outcomes),
+            }
+    write_json(args.out, model_card.card(args.checkpoint, localizer, measured))
+    found = measured["normal"]["localization"]
+    for level in ("all_levels", *LEVELS):
+        row = found[level]
+        print(
+            f"{level:10}  detected {row['detected']}/{row['expected']}  median {row['error_px_median']} px "
+            f"{row['error_mm_median']} mm  95th {row['error_px_p95']} px {row['error_mm_p95']} mm"
+        )
+    for name, record in measured.items():
+        print(name, record["numbering"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
