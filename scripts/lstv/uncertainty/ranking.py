@@ -8,13 +8,13 @@ Score = mean, over six components, of how far out in the upper tail of the cohor
   dH   entropy_difference
   N    count_anomaly
 The upper tail of a value is t = (number above + half the number equal, itself included) / n over the studies of the
-cohort that have the value and are of good quality, and its place ln t / ln(1 / (2 n + 2)): 0 for the lowest, near 1 for the
-highest, 0.5 for a cohort of one. This is Fisher's way of combining tail probabilities, put on a scale from 0 to 1. A plain mean of
-percentile ranks would lose a study that is extreme in one component and ordinary in the others, and what a localizer can
-tell of a transitional vertebra sits in the tail of few components. Below a floor a value counts as the floor: differences
-between blobs that are 99.0 and 99.9 % one level are noise, and must not rank anybody. Floors and rule were set without
-labels. A value that is undefined takes no part: the mean is over those there are, at least three, else the score is None.
-Nothing is weighted, for there are no labels to weight by.
+cohort that have the value and are of good quality, and its place ln t / ln(1 / (2 n + 2)): 0 for the lowest, near 1
+for the highest, 0.5 for a cohort of one. This is Fisher's way of combining tail probabilities, put on a scale from 0
+to 1. A plain mean of percentile ranks would lose a study that is extreme in one component and ordinary in the others,
+and what a localizer can tell of a transitional vertebra sits in the tail of few components. Below a floor a value
+counts as the floor: differences between blobs that are 99.0 and 99.9 % one level are noise, and must not rank anybody.
+Floors and rule were set without labels. A value that is undefined takes no part: the mean is over those there are, at
+least three, else the score is None. Nothing is weighted, for there are no labels to weight by.
 
 The order has three groups. First the studies whose L4/L5 or L5/S1 is not found (a transitional vertebra or a failure of
 the localizer: in either case somebody must look), then the other studies, last those with a quality problem. Within a group
