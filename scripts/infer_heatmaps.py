@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from lstv import __version__, cohort, heatmaps
+from lstv.errors import UserError
 from lstv.program import run
 from lstv.progress import Progress
+
+ESTIMATE_FROM = 8
+"""Studies from which on it is worth a few forward passes to say beforehand what they will cost."""
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -23,6 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sha256", help="expected sha256 of the checkpoint")
     parser.add_argument("--preprocessing", choices=("trained", "reference"), default="trained")
     parser.add_argument("--members", choices=("centre", "slices", "full"), default="centre")
+    parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--forward-batch", type=int, default=64, help="slices in one forward pass")
     parser.add_argument("--workers", type=int, default=2, help="processes that decode DICOM")
@@ -35,6 +41,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     rows = cohort.read_sheet(args.sheet)
+    if args.centroids and not args.centroids.is_dir():
+        raise UserError(f"localizer.centroids {args.centroids} is no folder; correct the path or set it to null.")
     if args.batch:
         rows = [row for row in rows if cohort.batch_of(row.study_id, args.batches) == args.batch]
     import torch  # after the arguments are known to be good: this import takes seconds
@@ -43,10 +51,15 @@ def main(argv: list[str] | None = None) -> int:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    options = inference.Options(args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids)
+    options = inference.Options(
+        args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids, args.centroids
+    )
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)
     localizer = pointnet.load_localizer(args.checkpoint, expected_sha256=args.sha256)
+    runner = inference.Runner(localizer.network, device, options.forward_batch)
+    if device.type == "cpu" and len(rows) >= ESTIMATE_FROM:
+        print(inference.estimate(runner, options), flush=True)
     record = {
         "software_version": __version__,
         "checkpoint_file": localizer.file_name,
@@ -57,9 +70,20 @@ def main(argv: list[str] | None = None) -> int:
         "device": device.type,
         "torch": str(torch.__version__),
     }
+    analysed = 0
+
+    def written(maps: heatmaps.StudyMaps) -> None:
+        nonlocal analysed
+        analysed += maps.status == "ok"
+        progress.step(maps.status)
+
+    start = time.monotonic()
     with heatmaps.create(args.out, record) as writer, Progress(len(rows), "studies") as progress:
-        inference.infer(rows, localizer, device, options, writer, lambda maps: progress.step(maps.status))
+        inference.infer(rows, localizer, runner, options, writer, written)
     print(f"{args.out}: {progress.summary()}")
+    if analysed:
+        seconds = (time.monotonic() - start) / analysed
+        print(f"{seconds:.3g} s an analysed study, members {args.members}, decoding and writing included")
     return 0
 
 

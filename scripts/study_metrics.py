@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import heatmaps, metrics
+from lstv import heatmaps, metrics, reference
 from lstv.errors import UserError
 from lstv.program import run
 from lstv.uncertainty import Thresholds
@@ -23,6 +23,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--risk-moderate", type=float, default=Thresholds.moderate, help="from this on it is moderate (nats)"
     )
+    parser.add_argument("--reference", type=Path, help="reference set of the feature distance (reference_features.py)")
     return parser.parse_args(argv)
 
 
@@ -35,7 +36,10 @@ def main(argv: list[str] | None = None) -> int:
         )
     maps = heatmaps.read_study(args.heatmaps, args.study)
     record = metrics.study_record(
-        maps, heatmaps.read_run(args.heatmaps), Thresholds(args.risk_high, args.risk_moderate)
+        maps,
+        heatmaps.read_run(args.heatmaps),
+        Thresholds(args.risk_high, args.risk_moderate),
+        reference.read(args.reference) if args.reference else None,
     )
     metrics.write(record, args.out)
     print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")

@@ -2,8 +2,10 @@
 
 Group ``/<study_id>``: attributes ``status`` (ok | failed | excluded), ``reason``, ``series_id``, ``flags`` (JSON list),
 ``provenance`` (JSON object) and, where ok, ``geometry`` (JSON of SliceGeometry); datasets ``logits`` float32
-(6, 160, 160) of the centre slice, ``image`` uint8 (160, 160) as the network saw it, and ``members/*`` where members ran.
-Root attributes: ``format_version`` and ``run`` (JSON: checkpoint sha256, preprocessing, versions).
+(6, 160, 160) of the centre slice, ``image`` uint8 (160, 160) as the network saw it, ``features/*`` float16 (what the
+network saw inside), and ``members/*`` where members ran. Where vertebra centroids were asked for, the attribute ``places``
+(JSON of GivenPlaces) says where they put the discs. Root attributes: ``format_version`` and ``run`` (JSON: checkpoint
+sha256, preprocessing, versions).
 """
 
 from __future__ import annotations
@@ -20,22 +22,37 @@ import numpy as np
 
 from lstv.errors import UserError
 from lstv.geometry import SliceGeometry
+from lstv.patches import GivenPlaces
 
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Members:
-    """What other slices and transformed views said, mapped back onto the centre slice's grid.
+    """What other slices, transformed views and patches said, mapped back onto the slice's grid.
 
-    ``names`` (T) such as ``slice-1`` or ``shift+16``; ``kinds`` (T) ``slice`` or ``view``; ``probability`` uint8
-    (T, 5, 160, 160): round(255 p) of the five levels; ``valid`` bool (T, 160, 160): where the member saw the image.
+    ``names`` (T) such as ``slice-1``, ``shift+16`` or ``patch-l5_s1``; ``kinds`` (T) ``slice``, ``view`` or ``patch``;
+    ``probability`` uint8 (T, 5, 160, 160): round(255 p) of the five levels; ``valid`` bool (T, 160, 160): where the member
+    saw the image.
     """
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     probability: np.ndarray
     valid: np.ndarray
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the network saw inside the centre slice, float16.
+
+    ``bottleneck`` (2048,): deepest features, averaged over the slice. ``discs`` (6, 16): last decoder features averaged
+    over {S >= 0.5}, S = 1 - p_0, then over {p_k >= 0.5} of each level; NaN where such a region is empty. The sizes are
+    the published net's.
+    """
+
+    bottleneck: np.ndarray
+    discs: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,8 @@ class StudyMaps:
     image: np.ndarray | None = None
     logits: np.ndarray | None = None
     members: Members | None = None
+    features: Features | None = None
+    places: GivenPlaces | None = None
 
 
 class HeatmapWriter:
@@ -73,6 +92,11 @@ class HeatmapWriter:
         group.attrs["geometry"] = json.dumps(asdict(maps.geometry))
         _dataset(group, "logits", maps.logits.astype(np.float32, copy=False))
         _dataset(group, "image", maps.image)
+        if maps.places is not None:
+            group.attrs["places"] = json.dumps(maps.places.as_json(), sort_keys=True)
+        if maps.features is not None:
+            _dataset(group, "features/bottleneck", maps.features.bottleneck.astype(np.float16, copy=False))
+            _dataset(group, "features/discs", maps.features.discs.astype(np.float16, copy=False))
         if maps.members is not None:
             members = group.create_group("members")
             members.attrs["names"] = json.dumps(list(maps.members.names))
@@ -107,6 +131,12 @@ def read_run(path: Path) -> dict:
         return json.loads(file.attrs["run"])
 
 
+def study_ids(path: Path) -> list[str]:
+    """Ids of all studies in a heatmap file, sorted."""
+    with _opened(path) as file:
+        return sorted(file)
+
+
 def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
     """Read one study. Raises UserError where the file is not a heatmap file or does not hold the study."""
     with _opened(path) as file:
@@ -123,6 +153,10 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
             for name in ("position", "row_direction", "column_direction"):
                 geometry[name] = tuple(geometry[name])
             maps.update(geometry=SliceGeometry(**geometry), image=group["image"][()], logits=group["logits"][()])
+            if "places" in group.attrs:
+                maps["places"] = GivenPlaces.from_json(json.loads(group.attrs["places"]))
+            if "features" in group:
+                maps["features"] = Features(group["features/bottleneck"][()], group["features/discs"][()])
             if members and "members" in group:
                 maps["members"] = _read_members(group["members"])
         return StudyMaps(study_id=study_id, **attributes, **maps)

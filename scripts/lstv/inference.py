@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from lstv.cohort import Row
 from lstv.errors import UserError
-from lstv.heatmaps import HeatmapWriter, Members, StudyMaps
-from lstv.levels import GRID
+from lstv.heatmaps import Features, HeatmapWriter, Members, StudyMaps
+from lstv.levels import GRID, LEVELS
+from lstv.patches import shifted_back
 from lstv.pointnet import Localizer, PointNet
 from lstv.prepare import Prepared, prepare
 from lstv.views import SLICE_OFFSETS, VIEWS, ViewMaker
@@ -30,13 +33,15 @@ MEMBERS = ("centre", "slices", "full")
 @dataclass(frozen=True)
 class Options:
     """How to run: ``preprocessing`` trained | reference, ``members`` centre | slices | full, ``forward_batch`` images in
-    one forward pass, ``workers`` decoding processes, ``without_uids`` no DICOM UIDs or file names in the results."""
+    one forward pass, ``workers`` decoding processes, ``without_uids`` no DICOM UIDs or file names in the results,
+    ``centroids`` folder of vertebra centroid files on which patches are centred (none without)."""
 
     preprocessing: str = "trained"
     members: str = "centre"
     forward_batch: int = 64
     workers: int = 2
     without_uids: bool = False
+    centroids: Path | None = None
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -44,7 +49,8 @@ class Options:
 
     @property
     def images_per_study(self) -> int:
-        return 1 + len(self.offsets) + (len(VIEWS) if self.members == "full" else 0)
+        patches = 0 if self.centroids is None else len(LEVELS)
+        return 1 + len(self.offsets) + (len(VIEWS) if self.members == "full" else 0) + patches
 
 
 def choose_device(name: str) -> torch.device:
@@ -82,8 +88,23 @@ def describe(device: torch.device, options: Options) -> str:
             where += f" because {_cuda_problem()}"
     return (
         f"{where}, torch {torch.__version__}, forward batch {options.forward_batch}, {options.workers} decoding workers, "
-        f"members {options.members} ({options.images_per_study} images a study)"
+        f"members {options.members} (up to {options.images_per_study} images a study)"
     )
+
+
+def estimate(runner: Runner, options: Options) -> str:
+    """What the choice of members costs on this device, from timed forward passes; one line for the log."""
+    trial = torch.zeros((min(2, options.forward_batch), GRID, GRID), dtype=torch.uint8)
+    passes = []
+    for _ in range(4):  # the first one also sets up the kernels, and any may meet a busy moment of the machine
+        start = time.monotonic()
+        runner.logits(trial)
+        passes.append((time.monotonic() - start) / len(trial))
+    seconds = min(passes)
+    costs = (
+        f"{seconds * replace(options, members=members).images_per_study:.2g} s with {members}" for members in MEMBERS
+    )
+    return f"the network takes about {seconds:.2g} s an image here; a study takes {', '.join(costs)}"
 
 
 class Runner:
@@ -97,13 +118,22 @@ class Runner:
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, 160, 160) on any device -> float32 logits (N, 6, 160, 160) on the runner's device."""
+        return self._run(images, np.empty(0, dtype=np.int64))[0]
+
+    def _run(self, images: torch.Tensor, described: np.ndarray) -> tuple[torch.Tensor, list[Features]]:
+        """Logits of all images, and the features of those at the ascending indices ``described``, from the same pass."""
         precision = torch.autocast("cuda", torch.float16) if self._device.type == "cuda" else nullcontext()
-        parts = []
+        parts, features = [], []
         with torch.inference_mode(), precision:
             for part in images.to(self._device, non_blocking=True).split(self._forward_batch):
                 inputs = part[:, None].contiguous(memory_format=torch.channels_last)
-                parts.append(self._network(inputs).float())
-        return torch.cat(parts)
+                logits, decoded, deepest = self._network.with_features(inputs)
+                first = sum(map(len, parts))
+                inside = described[(described >= first) & (described < first + len(part))] - first
+                if len(inside):
+                    features += _features(logits[inside], decoded[inside], deepest[inside])
+                parts.append(logits.float())
+        return torch.cat(parts), features
 
     def study_maps(self, group: list[Prepared], with_views: bool) -> list[StudyMaps]:
         """Heatmaps of prepared studies that are ok, all their images in shared forward passes."""
@@ -111,36 +141,60 @@ class Runner:
         images = torch.from_numpy(np.concatenate([study.images for study in group])).to(self._device)
         firsts = np.cumsum([0, *counts[:-1]])
         views = self.views.make(images[firsts]) if with_views else images.new_empty((len(group), 0, GRID, GRID))
-        logits = self.logits(torch.cat([images, views.flatten(0, 1)]))
+        logits, features = self._run(torch.cat([images, views.flatten(0, 1)]), firsts)
         slice_logits, view_logits = logits[: len(images)], logits[len(images) :]
         back = torch.empty((len(group), 0, 5, GRID, GRID))
         if with_views:
             probability = view_logits.softmax(1)[:, 1:].unflatten(0, (len(group), len(VIEWS)))
             back = _as_bytes(self.views.map_back(probability))
-        neighbours = _as_bytes(slice_logits.softmax(1)[:, 1:])
+        others = _as_bytes(slice_logits.softmax(1)[:, 1:])
         centres = slice_logits[firsts].cpu().numpy()
         result = []
         for index, (study, first, count) in enumerate(zip(group, firsts, counts)):
             members = None
             if with_views or count > 1:
-                members = self._members(study, neighbours[first + 1 : first + count], back[index])
-            result.append(_study_maps(study, centres[index], members))
+                members = self._members(study, others[first + 1 : first + count], back[index])
+            result.append(_study_maps(study, centres[index], members, features[index]))
         return result
 
-    def _members(self, study: Prepared, neighbours: torch.Tensor, views: torch.Tensor) -> Members:
+    def _members(self, study: Prepared, others: torch.Tensor, views: torch.Tensor) -> Members:
+        """``others``: what the network said of the neighbours and, behind them, of the patches."""
+        placed = {} if study.places is None else study.places.found
+        neighbours, patches = np.split(others.cpu().numpy(), [len(study.offsets)])
         names = [f"slice{offset:+d}" for offset in study.offsets] + [view.name for view in VIEWS[: len(views)]]
-        kinds = ["slice"] * len(study.offsets) + ["view"] * len(views)
-        seen = np.ones((len(study.offsets), GRID, GRID), dtype=bool)
-        valid = np.concatenate([seen, self.views.valid[: len(views)]])
-        probability = np.concatenate([neighbours.cpu().numpy(), views.cpu().numpy().astype(np.uint8)])
-        return Members(tuple(names), tuple(kinds), probability, valid)
+        names += [f"patch-{level}" for level in placed]
+        kinds = ["slice"] * len(study.offsets) + ["view"] * len(views) + ["patch"] * len(placed)
+        seen = np.ones((GRID, GRID), dtype=bool)
+        probability = [neighbours, views.cpu().numpy().astype(np.uint8)]
+        valid = [np.repeat(seen[None], len(neighbours), axis=0), self.views.valid[: len(views)]]
+        for patch, place in zip(patches, placed.values()):
+            probability.append(shifted_back(patch, place.shift)[None])
+            valid.append(shifted_back(seen, place.shift)[None])
+        return Members(tuple(names), tuple(kinds), np.concatenate(probability), np.concatenate(valid))
+
+
+def _features(logits: torch.Tensor, decoded: torch.Tensor, deepest: torch.Tensor) -> list[Features]:
+    """See ``heatmaps.Features``; float32 arithmetic of a few images' maps."""
+    probability = logits.float().softmax(1)
+    regions = torch.cat([1 - probability[:, :1], probability[:, 1:]], dim=1) >= 0.5
+    regions = regions.flatten(2).float()
+    with torch.autocast(decoded.device.type, enabled=False):
+        sums = regions @ decoded.permute(0, 2, 3, 1).flatten(1, 2).float()
+    discs = (sums / regions.sum(2, keepdim=True)).half().cpu().numpy()
+    bottlenecks = deepest.float().mean((2, 3)).half().cpu().numpy()
+    return [Features(bottleneck, disc) for bottleneck, disc in zip(bottlenecks, discs)]
 
 
 def _as_bytes(probability: torch.Tensor) -> torch.Tensor:
     return (255 * probability).round().clamp(0, 255).to(torch.uint8)
 
 
-def _study_maps(study: Prepared, logits: np.ndarray | None = None, members: Members | None = None) -> StudyMaps:
+def _study_maps(
+    study: Prepared,
+    logits: np.ndarray | None = None,
+    members: Members | None = None,
+    features: Features | None = None,
+) -> StudyMaps:
     return StudyMaps(
         study_id=study.study_id,
         status=study.status,
@@ -152,13 +206,15 @@ def _study_maps(study: Prepared, logits: np.ndarray | None = None, members: Memb
         image=None if study.images is None else study.images[0],
         logits=logits,
         members=members,
+        features=features,
+        places=study.places,
     )
 
 
 def infer(
     rows: Iterable[Row],
     localizer: Localizer,
-    device: torch.device,
+    runner: Runner,
     options: Options,
     writer: HeatmapWriter,
     progress: Callable[[StudyMaps], None] = lambda maps: None,
@@ -167,7 +223,6 @@ def infer(
 
     ``progress`` is called once for each study, after it is written, in the writer's thread.
     """
-    runner = Runner(localizer.network, device, options.forward_batch)
     studies_at_once = max(1, options.forward_batch // options.images_per_study)
     with _Writer(writer, progress) as out:
         group: list[Prepared] = []
@@ -185,7 +240,7 @@ def infer(
 
 def _prepared(rows: list[Row], localizer: Localizer, options: Options) -> Iterator[Prepared]:
     """Prepared studies in the order of the rows; a bounded number is decoded ahead, so that memory stays bounded too."""
-    arguments = (options.preprocessing, options.offsets, localizer.demo, options.without_uids)
+    arguments = (options.preprocessing, options.offsets, localizer.demo, options.without_uids, options.centroids)
     pool = _pool(options.workers)
     try:
         pending: deque[tuple[Row, Future]] = deque()

@@ -18,6 +18,7 @@ from lstv.atomic import write_json
 from lstv.errors import UserError
 from lstv.heatmaps import StudyMaps
 from lstv.levels import LEVEL_LABELS, LEVELS
+from lstv.reference import Reference
 from lstv.uncertainty import Thresholds
 
 SCHEMA_VERSION = 1
@@ -51,6 +52,8 @@ PROVENANCE = {
     "column_spacing": ({"type": "number"}, "Distance between the columns of the centre slice, in mm."),
     "transfer_syntaxes": (_COUNTS, "Files for each DICOM transfer syntax UID."),
     "decoders": (_COUNTS, "Files for each pixel decoder used."),
+    "reference_studies": (_COUNT, "Studies in the reference set of the feature distance."),
+    "centroids_refused": (_TEXT, "Why the study's file of vertebra centroids was not used."),
     "reorientation": (
         {"type": ["string", "null"]},
         "How the slices were turned to the training's orientation, or null.",
@@ -59,8 +62,11 @@ PROVENANCE = {
 """Key -> (JSON Schema, description). Other facts of the series stay in the heatmap file."""
 
 
-def study_record(maps: StudyMaps, run: dict, thresholds: Thresholds | None = None) -> dict:
-    """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``).
+def study_record(
+    maps: StudyMaps, run: dict, thresholds: Thresholds | None = None, reference: Reference | None = None
+) -> dict:
+    """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``), ``reference`` the
+    reference set of the feature distance. Raises UserError where that is of another localizer than the heatmaps.
 
     ``levels`` and ``study`` are empty unless the status is ok. Logits that are not finite make the study failed: no number
     is derived from them. Numbers are unrounded; ``write`` rounds.
@@ -82,7 +88,12 @@ def study_record(maps: StudyMaps, run: dict, thresholds: Thresholds | None = Non
     if not np.isfinite(maps.logits).all():
         reason = "the network returned values that are not finite for this study; run its inference again in float32"
         return record | {"status": "failed", "reason": reason}
-    levels, study, flags = uncertainty.measure(maps, thresholds)
+    if reference is not None:
+        reference.check(run, maps.study_id)
+        record["provenance"]["reference_studies"] = len(reference.study_ids)
+    if maps.places is not None and maps.places.status == "refused":
+        record["provenance"]["centroids_refused"] = maps.places.reason
+    levels, study, flags = uncertainty.measure(maps, thresholds, reference)
     record["levels"] = {name: _ordered(values, "level") for name, values in levels.items()}
     record["study"] = _ordered(study, "study")
     record["flags"] += [flag for flag in flags if flag not in record["flags"]]

@@ -158,11 +158,19 @@ class PointNet(nn.Module):
         self.logit = nn.Conv2d(widths.decoder[-1], 6, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.with_features(image)[0]
+
+    def with_features(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits, and from the same pass the last decoder features (B, 16, 160, 160) and the bottleneck (B, 2048, 5, 5).
+
+        These are the published net's channel counts; a narrow net's are its ``widths``' (last decoder, 4 x last plane).
+        """
         weight = self.logit.weight
         x = image.to(device=weight.device, dtype=weight.dtype) / 255
         x = (x.expand(-1, 3, -1, -1) - self.mean) / self.std
         *skips, deepest = self.encoder(x)
-        return self.logit(self.decoder(deepest, [*reversed(skips), None]))
+        decoded = self.decoder(deepest, [*reversed(skips), None])
+        return self.logit(decoded), decoded, deepest
 
 
 @dataclass(frozen=True)

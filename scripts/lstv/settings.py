@@ -123,8 +123,11 @@ def contradictions(settings: dict) -> list[str]:
         ("source.valid_ids", source["valid_ids"]),
         ("source.choices", source["choices"]),
         ("selection.list", settings["selection"]["list"]),
+        ("reference.features", settings["reference"]["features"]),
         ("evaluation.labels", settings["evaluation"]["labels"]),
     ):
         if path is not None and not Path(path).is_file() and path not in to_come:
             found.append(f"{key} {path} does not exist; correct the path or set it to null.")
+    if localizer["centroids"] is not None and not Path(localizer["centroids"]).is_dir():
+        found.append(f"localizer.centroids {localizer['centroids']} is no folder; correct the path or set it to null.")
     return found

@@ -9,7 +9,8 @@ import pytest
 from lstv import heatmaps
 from lstv.errors import UserError
 from lstv.geometry import SliceGeometry
-from lstv.heatmaps import Members, StudyMaps
+from lstv.heatmaps import Features, Members, StudyMaps
+from lstv.patches import GivenPlaces, Place
 
 GEOMETRY = SliceGeometry((1.0, 2.0, 3.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), 0.5, 0.75, 400, 320)
 
@@ -34,6 +35,8 @@ def study(study_id="a", members=True):
         )
         if members
         else None,
+        Features(random.normal(size=2048).astype(np.float16), np.full((6, 16), np.nan, np.float16)),
+        GivenPlaces("given", "", {"l5_s1": Place(-1, (80.0, 99.5), (80.0, 90.0), (81.0, 109.0), (1.0, 2.0, 3.0))}),
     )
 
 
@@ -56,9 +59,15 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(found.members.probability, written.members.probability)
     np.testing.assert_array_equal(found.members.valid, written.members.valid)
     assert found.members.names == written.members.names
+    np.testing.assert_array_equal(found.features.bottleneck, written.features.bottleneck)
+    np.testing.assert_array_equal(found.features.discs, written.features.discs)
+    assert found.features.discs.dtype == np.float16
+    assert found.places == written.places
     assert heatmaps.read_study(path, "a", members=False).members is None
+    assert heatmaps.study_ids(path) == ["a", "b"]
     failed = heatmaps.read_study(path, "b")
     assert (failed.status, failed.reason, failed.logits) == ("failed", "no slices", None)
+    assert failed.features is None and failed.places is None
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -92,22 +94,33 @@ def test_every_study_of_the_sheet_is_in_the_file(sheet, checkpoint, tmp_path, ca
     assert record["demo_weights"] is True and len(record["checkpoint_sha256"]) == 64
     log = capsys.readouterr().out
     assert log.startswith("device cpu (1 threads), precision float32") and "ok 3" in log
+    assert re.search(
+        r"^the network takes about \S+ s an image here; a study takes \S+ s with centre, .* with full$", log, re.M
+    )
+    assert re.search(r"^\S+ s an analysed study, members centre, decoding and writing included$", log, re.M)
 
 
-def test_heatmaps_do_not_depend_on_batching_or_members(sheet, checkpoint, tmp_path):
+@pytest.fixture(scope="module")
+def runs(sheet, checkpoint, tmp_path_factory) -> Path:
+    """Folder with the same sheet run in four ways."""
+    folder = tmp_path_factory.mktemp("runs")
     for name, options in {
         "one": ("--forward-batch", "1"),
         "many": ("--forward-batch", "64"),
         "full": ("--members", "full"),
         "slices": ("--members", "slices"),
     }.items():
-        assert infer_heatmaps.main(arguments(sheet, checkpoint, tmp_path / f"{name}.h5", *options)) == 0
-    reference = heatmaps.read_study(tmp_path / "one.h5", "good1")
+        assert infer_heatmaps.main(arguments(sheet, checkpoint, folder / f"{name}.h5", *options)) == 0
+    return folder
+
+
+def test_heatmaps_do_not_depend_on_batching_or_members(runs):
+    reference = heatmaps.read_study(runs / "one.h5", "good1")
     for name in ("many", "full", "slices"):
-        maps = heatmaps.read_study(tmp_path / f"{name}.h5", "good1")
+        maps = heatmaps.read_study(runs / f"{name}.h5", "good1")
         np.testing.assert_allclose(maps.logits, reference.logits, atol=1e-4)
         np.testing.assert_array_equal(maps.image, reference.image)
-    full, slices = (heatmaps.read_study(tmp_path / f"{name}.h5", "good1").members for name in ("full", "slices"))
+    full, slices = (heatmaps.read_study(runs / f"{name}.h5", "good1").members for name in ("full", "slices"))
     assert slices.kinds == ("slice",) * 4 and slices.names == ("slice-2", "slice-1", "slice+1", "slice+2")
     assert full.names[:4] == slices.names and len(full.names) == 4 + len(inference.VIEWS)
     np.testing.assert_array_equal(full.probability[:4], slices.probability)
@@ -120,6 +133,87 @@ def test_neighbours_outside_the_stack_are_left_out(checkpoint, tmp_path):
     cohort.write_sheet([Row("thin", "s", str(tmp_path / "thin"))], tmp_path / "sheet.csv")
     infer_heatmaps.main(arguments(tmp_path / "sheet.csv", checkpoint, tmp_path / "x.h5", "--members", "slices"))
     assert heatmaps.read_study(tmp_path / "x.h5", "thin").members.names == ("slice-1", "slice+1")
+
+
+def test_features_are_those_of_the_centre_slice(runs, checkpoint):
+    network = pointnet.load_localizer(checkpoint).network
+    for study in ("good0", "good2"):
+        one, full = (heatmaps.read_study(runs / f"{name}.h5", study) for name in ("one", "full"))
+        with torch.inference_mode():
+            _, decoded, deepest = network.with_features(torch.from_numpy(one.image)[None, None])
+        probability = np.exp(one.logits) / np.exp(one.logits).sum(axis=0)
+        regions = np.concatenate([1 - probability[:1], probability[1:]]) >= 0.5
+        with np.errstate(invalid="ignore"):
+            discs = np.stack([decoded[0].numpy()[:, region].mean(axis=1) for region in regions if region.any()])
+        assert one.features.bottleneck.dtype == np.float16
+        for features in (one.features, full.features):
+            np.testing.assert_allclose(features.bottleneck, deepest[0].mean((1, 2)), rtol=2e-3, atol=1e-4)
+            np.testing.assert_allclose(features.discs[regions.any(axis=(1, 2))], discs, rtol=2e-3, atol=1e-4)
+            assert np.isnan(features.discs[~regions.any(axis=(1, 2))]).all()
+    assert regions.any(), "the untrained network marks nothing: choose another seed"
+
+
+def centroid_folder(folder: Path) -> Path:
+    """good0: all vertebrae; good1: a file without geometry; good2: none. The test series is a stack of 60 mm x
+    96 mm pictures from x = 20 to -4."""
+    folder.mkdir()
+    points = {name: [9.0, -60.0, 105.0 - 15.0 * k] for k, name in enumerate(("L1", "L2", "L3", "L4", "L5", "S1"))}
+    (folder / "good0_ctd.json").write_text(json.dumps(points))
+    (folder / "good1_ctd.json").write_text('[{"direction": ["P", "I", "R"]}, {"label": 20, "X": 1, "Y": 2, "Z": 3}]')
+    return folder
+
+
+@pytest.mark.parametrize("members", ["centre", "full"])
+def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path, members):
+    folder = centroid_folder(tmp_path / "centroids")
+    out = tmp_path / "x.h5"
+    infer_heatmaps.main(arguments(sheet, checkpoint, out, "--members", members, "--centroids", str(folder)))
+    maps = heatmaps.read_study(out, "good0")
+    assert list(maps.places.found) == ["l1_l2", "l2_l3", "l3_l4", "l4_l5", "l5_s1"]
+    assert maps.members.kinds.count("patch") == 5
+    network = pointnet.load_localizer(checkpoint).network
+    series = prepare.read_series(
+        Path(next(row.series_dir for row in cohort.read_sheet(sheet) if row.study_id == "good0"))
+    )
+    for level, place in maps.places.found.items():
+        assert place.slice == 0, "x = 9 is nearest to the slice at 8, the centre one"
+        image = prepare._resized(series.volume[series.centre])
+        np.testing.assert_array_equal(image, maps.image)
+        columns, rows = place.shift
+        moved = np.zeros_like(image)
+        for row in range(160):
+            for column in range(160):
+                if 0 <= row + rows < 160 and 0 <= column + columns < 160:
+                    moved[row + rows, column + columns] = image[row, column]
+        with torch.inference_mode():
+            said = network(torch.from_numpy(moved)[None, None]).softmax(1)[0, 1:].numpy()
+        at = maps.members.names.index(f"patch-{level}")
+        column, row = (round(value) for value in place.disc_px)
+        assert maps.members.valid[at, row, column]
+        inside = said[:, row + rows, column + columns]
+        np.testing.assert_allclose(maps.members.probability[at, :, row, column] / 255, inside, atol=1 / 255)
+        assert not maps.members.probability[at][:, ~maps.members.valid[at]].any()
+    refused, absent = (heatmaps.read_study(out, study) for study in ("good1", "good2"))
+    assert refused.status == absent.status == "ok", "patches are optional"
+    assert refused.places.status == "refused" and "without zoom, rotation, origin" in refused.places.reason
+    assert absent.places.status == "no_file"
+    plain = tmp_path / "plain.h5"
+    infer_heatmaps.main(arguments(sheet, checkpoint, plain, "--members", members))
+    without = heatmaps.read_study(plain, "good0")
+    assert without.places is None
+    np.testing.assert_allclose(maps.logits, without.logits, atol=1e-4)
+    if members == "full":
+        others = [kind != "patch" for kind in maps.members.kinds]
+        np.testing.assert_allclose(
+            maps.members.probability[others].astype(int), without.members.probability.astype(int), atol=1
+        )
+
+
+def test_a_centroid_folder_that_is_none_is_one_sentence(sheet, checkpoint, tmp_path, capsys):
+    options = arguments(sheet, checkpoint, tmp_path / "x.h5", "--centroids", str(tmp_path / "none"))
+    assert run(lambda: infer_heatmaps.main(options)) == 2
+    error = capsys.readouterr().err
+    assert "localizer.centroids" in error and error.count("\n") == 1
 
 
 def test_a_batch_holds_its_studies_only(sheet, checkpoint, tmp_path):

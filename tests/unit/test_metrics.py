@@ -12,9 +12,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import study_metrics
-from lstv import heatmaps, metrics
+from lstv import heatmaps, metrics, reference
 from lstv.errors import UserError
-from lstv.heatmaps import StudyMaps
+from lstv.heatmaps import Features, StudyMaps
 from lstv.program import run
 from made_maps import as_logits, as_members, five_discs, study
 
@@ -153,8 +153,27 @@ def test_program_writes_one_study(tmp_path: Path, capsys) -> None:
     assert capsys.readouterr().out.splitlines() == ["study 1: ok", "study 2: failed: unreadable"]
 
 
+def test_program_measures_against_a_reference(tmp_path: Path) -> None:
+    same = {name: RUN[name] for name in reference.SAME_RUN}
+    random = np.random.default_rng(0)
+    made = [Features(random.random(64), random.random((6, 16))) for _ in range(201)]
+    reference.write(reference.fit({f"r{k}": one for k, one in enumerate(made[1:])}, same), tmp_path / "r.npz")
+    with heatmaps.create(tmp_path / "b.h5", RUN) as writer:
+        writer.write(study(features=made[0]))
+    arguments = ["--heatmaps", str(tmp_path / "b.h5"), "--study", "1", "--out", str(tmp_path / "1.json")]
+    assert study_metrics.main([*arguments, "--reference", str(tmp_path / "r.npz")]) == 0
+    record = metrics.read(tmp_path / "1.json")
+    assert record["study"]["feature_distance"] > 0 and record["levels"]["l5_s1"]["feature_deviation"] > 0
+    assert "no_reference_features" not in record["flags"]
+
+
 @pytest.mark.parametrize(
-    ("study_id", "extra", "words"), [("3", [], "holds no study 3"), ("1", ["--risk-moderate", "6"], "entropy_moderate")]
+    ("study_id", "extra", "words"),
+    [
+        ("3", [], "holds no study 3"),
+        ("1", ["--risk-moderate", "6"], "entropy_moderate"),
+        ("1", ["--reference", "none.npz"], "none.npz"),
+    ],
 )
 def test_program_ends_with_one_sentence(tmp_path: Path, capsys, study_id: str, extra: list[str], words: str) -> None:
     source = heatmap_file(tmp_path)

@@ -159,3 +159,17 @@ def test_expected_sha256(tmp_path):
     path = save(tmp_path / "net.pth", narrow_state(), purpose=DEMO_PURPOSE)
     assert load_localizer(path, expected_sha256=load_localizer(path).sha256)
     assert "altered" in refusal(path, expected_sha256="0" * 64)
+
+
+def test_features_come_from_the_same_pass_and_change_nothing():
+    torch.manual_seed(3)
+    network = PointNet(Widths((4, 4, 8), (4, 8, 12, 16), (16, 12, 8, 8, 8))).eval()
+    image = torch.randint(0, 255, (2, 1, 160, 160), dtype=torch.uint8)
+    calls = []
+    network.encoder.register_forward_hook(lambda *_: calls.append(1))
+    with torch.inference_mode():
+        logits, decoded, deepest = network.with_features(image)
+        assert len(calls) == 1
+        assert torch.equal(network(image), logits)
+        assert torch.equal(network.logit(decoded), logits)
+    assert decoded.shape == (2, 8, 160, 160) and deepest.shape == (2, 64, 5, 5)

@@ -84,6 +84,11 @@ def test_mistakes(changes, sentence):
         ({"metrics": {"entropy_high": 4.0, "entropy_moderate": 5.0}}, "must be below metrics.entropy_high"),
         ({"evaluation": {"labels": "none.csv"}}, "evaluation.labels none.csv does not exist"),
         ({"selection": {"mode": "list", "list": "none.txt"}}, "selection.list none.txt does not exist"),
+        ({"reference": {"features": "none.npz"}}, "reference.features none.npz does not exist"),
+        (
+            {"localizer": {"checkpoint": "resources/demo/pointnet_demo.pth", "centroids": "none"}},
+            "localizer.centroids none is no folder",
+        ),
     ],
 )
 def test_contradictions(changes, sentence):

@@ -52,7 +52,7 @@ def test_slices_and_views_stay_apart() -> None:
     _, whole, flags = measure(study(members=both))
     assert whole["junction_flip_rate_slices"] == 0
     assert whole["junction_flip_rate_views"] == 0.5
-    assert not [flag for flag in flags if flag.startswith("members")]
+    assert [flag for flag in flags if flag.startswith("members")] == ["members_no_patches"]
 
 
 @pytest.mark.parametrize(("last_row", "votes"), [(118, 1), (121, 2)])
@@ -95,7 +95,7 @@ def test_dice_of_known_overlap() -> None:
 
 def test_centre_slice_alone_is_one_flag_and_nulls() -> None:
     levels, whole, flags = measure(study())
-    assert flags == ["members_centre_only"]
+    assert flags == ["members_centre_only", "members_no_patches", "no_reference_features"]
     assert all(value is None for key, value in whole.items() if key.endswith(("_views", "_slices")))
     assert all(value is None for key, value in levels["l5_s1"].items() if key.endswith(("_views", "_slices")))
 

@@ -147,7 +147,7 @@ def template_files():
 
 
 def localizer_arguments():
-    names = ("sha256", "preprocessing", "members", "device", "forward_batch")
+    names = ("sha256", "preprocessing", "members", "centroids", "device", "forward_batch")
     pseudonymous = SOURCE["kind"] == "folder" and SOURCE["ids"] == "pseudonym"
     return options(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)
 

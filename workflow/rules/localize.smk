@@ -1,11 +1,14 @@
 """Heatmap inference: the GPU rule."""
 
+from lstv.centroids import existing_files
+
 
 rule infer_heatmaps:
     input:
         **script("infer_heatmaps"),
         sheet=f"{RESULTS}/heatmaps/{{batch}}.csv",
         checkpoint=LOCALIZER["checkpoint"],
+        centroids=lambda wildcards: existing_files(LOCALIZER["centroids"], batches()[wildcards.batch]),
     output:
         heatmaps=f"{RESULTS}/heatmaps/{{batch}}.h5",
     log:

@@ -114,6 +114,7 @@ rule method_table:
         heatmaps=f"{METHOD}/heatmaps.h5",
     output:
         table=f"{METHOD}/lstv_uncertainty_metrics.csv",
+        components=f"{METHOD}/components.csv",
     log:
         f"{METHOD}/logs/method_table.log",
     benchmark:
@@ -128,13 +129,14 @@ rule method_table:
         "Measuring and ranking the phantoms"
     shell:
         "python {input.script} --sheet {input.sheet:q} --heatmaps {input.heatmaps:q} --jobs {threads}"
-        " --out {output.table:q} > {log} 2>&1"
+        " --components {output.components:q} --out {output.table:q} > {log} 2>&1"
 
 
 rule method_study:
     input:
         **script("method_study"),
         table=f"{METHOD}/lstv_uncertainty_metrics.csv",
+        components=f"{METHOD}/components.csv",
         phantoms=f"{METHOD}/phantoms.csv",
         checkpoint=METHOD_LOCALIZER,
     output:
@@ -160,6 +162,6 @@ rule method_study:
     message:
         "Evaluating the method study"
     shell:
-        "python {input.script} --table {input.table:q} --phantoms {input.phantoms:q} --checkpoint {input.checkpoint:q}"
-        " --out {output.results:q} --csv {output.table:q} --markdown {output.text:q} --figures {output.figures:q}"
-        " > {log} 2>&1"
+        "python {input.script} --table {input.table:q} --components {input.components:q} --phantoms {input.phantoms:q}"
+        " --checkpoint {input.checkpoint:q} --out {output.results:q} --csv {output.table:q} --markdown {output.text:q}"
+        " --figures {output.figures:q} > {log} 2>&1"

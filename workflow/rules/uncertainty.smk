@@ -5,6 +5,7 @@ rule study_metrics:
     input:
         **script("study_metrics"),
         heatmaps=heatmaps_of,
+        reference=CONFIG["reference"]["features"] or [],
     output:
         metrics=f"{RESULTS}/studies/{{study}}.json",
     log:
@@ -22,11 +23,13 @@ rule study_metrics:
     params:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
+        reference=options(reference=CONFIG["reference"]["features"]),
     message:
         "Measuring the uncertainty of study {wildcards.study}"
     shell:
         "python {input.script} --heatmaps {input.heatmaps:q} --study {wildcards.study}"
-        " --risk-high {params.high} --risk-moderate {params.moderate} --out {output.metrics:q} > {log} 2>&1"
+        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference}"
+        " --out {output.metrics:q} > {log} 2>&1"
 
 
 rule cohort_table:

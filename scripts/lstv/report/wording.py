@@ -36,7 +36,7 @@ NOT_SELECTED = "not selected"
 QUALITY = "quality_"
 """How a flag begins that says the images do not fit the question. Such studies are listed apart, never as candidates."""
 
-_WHOLE_RUN = "members_"
+_WHOLE_RUN = ("members_", "no_reference_features")
 """How a flag begins that says what was run: the same for all studies, so it is no note on one."""
 
 TRAINING = "the point net was trained on this study"

@@ -9,7 +9,18 @@ from lstv.uncertainty.registry import Metric
 
 __all__ = ["FAMILIES", "Metric", "Thresholds", "measure", "metrics"]
 
-FAMILIES = ("localization", "identity", "stability", "count", "geometry", "shape", "margins", "quality")
+FAMILIES = (
+    "localization",
+    "identity",
+    "stability",
+    "patches",
+    "count",
+    "geometry",
+    "shape",
+    "margins",
+    "features",
+    "quality",
+)
 """Families in the order in which they are shown: what the users asked for, then the most promising first."""
 
 

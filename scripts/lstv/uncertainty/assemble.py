@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from lstv.geometry import SliceGeometry
@@ -10,10 +12,12 @@ from lstv.levels import LEVELS
 from lstv.uncertainty import (
     blobs,
     count,
+    features,
     fields,
     identity,
     localization,
     margins,
+    patches,
     quality,
     shape,
     spine_geometry,
@@ -21,13 +25,18 @@ from lstv.uncertainty import (
 )
 from lstv.uncertainty.localization import Thresholds
 
+if TYPE_CHECKING:  # the reference set is made with this package's distances
+    from lstv.reference import Reference
 
-def measure(maps: StudyMaps, thresholds: Thresholds | None = None) -> tuple[dict, dict, list[str]]:
+
+def measure(
+    maps: StudyMaps, thresholds: Thresholds | None = None, reference: Reference | None = None
+) -> tuple[dict, dict, list[str]]:
     """Metrics of one study whose ``status`` is ok: (levels, study, flags).
 
     ``levels`` maps each level to its metrics, ``point_px`` ([column, row] on the 160 grid) and ``point_mm`` (patient
     [x, y, z]); ``study`` holds the study's metrics, ``risk`` and ``quality``. Undefined values are None and a flag
-    says why. All arithmetic is float64 from the logits.
+    says why. All arithmetic is float64 from the logits. ``reference`` is the reference set of the feature distance.
     """
     thresholds = thresholds or Thresholds()
     flags: list[str] = []
@@ -75,6 +84,8 @@ def measure(maps: StudyMaps, thresholds: Thresholds | None = None) -> tuple[dict
     flags += ["no_disc_blob"] * (not discs) + ["single_disc_blob"] * (len(discs) == 1)
     for part, words in (
         _stability(maps, levels_p, levels, discs, owner, found, spacing),
+        _patches(maps, levels, spacing),
+        _features(maps, levels, found, reference),
         _residuals(support, spacing, centres, areas, study["blob_count"]),
         _quality(maps, centres, spacing, sum(found)),
     ):
@@ -196,10 +207,11 @@ def _stability(
 ) -> tuple[dict, list[str]]:
     """The study's stability metrics and flags; those of the levels are added to ``levels``."""
     study: dict = {}
-    flags: list[str] = [] if maps.members else ["members_centre_only"]
+    ran = maps.members is not None and any(kind in stability.KINDS for kind in maps.members.kinds)
+    flags: list[str] = [] if ran else ["members_centre_only"]
     for kind, suffix in stability.KINDS.items():
-        reading = stability.readings(maps.members, kind, levels_p) if maps.members else None
-        flags += [f"members_no_{suffix}"] * (reading is None and maps.members is not None)
+        reading = stability.readings(maps.members, kind, levels_p) if ran else None
+        flags += [f"members_no_{suffix}"] * (reading is None and ran)
         at_disc = [] if reading is None else [stability.votes(reading, disc) for disc in discs]
         for index, name in enumerate(LEVELS):
             vote = at_disc[owner[index]] if at_disc and owner[index] is not None else None
@@ -224,3 +236,66 @@ def _stability(
         }
         flags += [f"junction_few_votes_{suffix}"] * (lowest is not None and len(lowest) < stability.MIN_VOTES)
     return study, flags
+
+
+_PATCH_METRICS = ("patch_confidence", "patch_identity_share", "patch_label_shift", "patch_distance")
+
+
+def _patches(maps: StudyMaps, levels: dict, spacing: tuple[float, float]) -> tuple[dict, list[str]]:
+    """The study's patch metrics and flags; those of the levels are added to ``levels``."""
+    given = maps.places
+    flags = []
+    if given is None:
+        flags.append("members_no_patches")
+    elif given.status != "given":
+        flags.append(f"centroids_{given.status}")
+    elif given.six_lumbar:
+        flags.append("centroids_six_lumbar")
+    shifts = []
+    for index, name in enumerate(LEVELS):
+        levels[name] |= dict.fromkeys(_PATCH_METRICS)
+        place = given.found.get(name) if given else None
+        if place is None:
+            flags += [f"{name}_patch_{given.missing[name]}"] if given and name in given.missing else []
+            continue
+        said = maps.members.probability[maps.members.names.index(f"patch-{name}")] / 255.0
+        reading = patches.read(said, index, place, spacing, _superior(maps.geometry, spacing))
+        if reading is None:
+            flags.append(f"{name}_patch_no_disc")
+            continue
+        shifts.append(patches.patch_label_shift(reading, index))
+        levels[name] |= {
+            "patch_confidence": patches.patch_confidence(reading),
+            "patch_identity_share": patches.patch_identity_share(reading, index),
+            "patch_label_shift": shifts[-1],
+            "patch_distance": patches.patch_distance(reading),
+        }
+    study = {
+        "patch_agreement": patches.patch_agreement(shifts),
+        "patch_column_shift": patches.patch_column_shift(shifts),
+    }
+    return study, flags
+
+
+def _features(maps: StudyMaps, levels: dict, found: list, reference: Reference | None) -> tuple[dict, list[str]]:
+    """Distances from the reference set and flags; those of the levels are added to ``levels``."""
+    for name in LEVELS:
+        levels[name]["feature_deviation"] = None
+    study = {"feature_distance": None, "feature_percentile": None}
+    if reference is None or maps.features is None:
+        return study, ["no_reference_features" if reference is None else "no_features"]
+    distance = features.feature_distance(features.direction(maps.features.bottleneck), reference.others(maps.study_id))
+    percentile = features.feature_percentile(distance, reference.distances)
+    flags = ["quality_unlike_reference"] * (percentile > features.UNLIKE)
+    for index, name in enumerate(LEVELS):
+        disc = maps.features.discs[1 + index]
+        if reference.level_count[index] < features.MIN_LEVEL_STUDIES:
+            flags.append(f"{name}_few_reference_studies")
+        elif found[index] and np.isfinite(disc).all():
+            levels[name]["feature_deviation"] = features.feature_deviation(
+                disc, reference.level_mean[index], reference.level_precision[index]
+            )
+        elif found[index]:
+            # the network's own precision put the peak just below one half, float64 just above
+            flags.append(f"{name}_no_features")
+    return {"feature_distance": distance, "feature_percentile": percentile}, flags

@@ -1,0 +1,168 @@
+"""Where jobs run: what is wrong with a run on a cluster or in a container, and what a container has to see of the disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lstv.errors import UserError
+
+FILL_IN = "FILL_IN"
+"""What stands in profiles/slurm/config.yaml where the user has to put a value of the own site."""
+
+_PROFILE = "profiles/slurm/config.yaml"
+_MOST_BINDS = 32
+_UNBINDABLE = (",", ":", '"', "\n")
+_CONTAINER = "apptainer"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as Snakemake was asked for it.
+
+    ``methods`` are the names of the software deployment methods that are on, ``image`` is the configuration's
+    ``container``. The rest is looked at only where ``executor`` is slurm: ``resources`` are the values of the profile as
+    text by key (``slurm_account``) or rule and key (``infer_heatmaps.slurm_partition``), ``status_command`` is how the
+    state of jobs is asked for (sacct or squeue), ``accounting`` SLURM's own AccountingStorageType (empty: unknown).
+    """
+
+    executor: str
+    methods: frozenset[str]
+    image: str
+    resources: Mapping[str, str] = field(default_factory=dict)
+    no_account: bool = False
+    status_command: str = "sacct"
+    accounting: str = ""
+
+
+def problems(run: Run) -> list[str]:
+    """One sentence with the fix for each thing that would make the jobs fail or run where they should not."""
+    found = []
+    contained = _CONTAINER in run.methods
+    if run.executor == "slurm":
+        if not contained:
+            found.append(
+                "the container is off, so jobs would run with whatever the nodes have installed: start with "
+                f"--profile profiles/slurm as it is, or add --software-deployment-method {_CONTAINER}."
+            )
+        found += _slurm_problems(run)
+    if contained:
+        found += _image_problems(run.image)
+    return found
+
+
+def slurm_accounting() -> str:
+    """SLURM's ``AccountingStorageType``, or nothing where SLURM does not answer."""
+    try:
+        shown = subprocess.run(
+            ("scontrol", "show", "config"), capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    found = re.search(r"^AccountingStorageType\s*=\s*(\S+)", shown, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _slurm_problems(run: Run) -> list[str]:
+    found = []
+    given = {key: value.strip("'\"") for key, value in run.resources.items()}
+    if not given.get("slurm_account") and not run.no_account:
+        found.append(
+            f"no SLURM account is set: put slurm_account into default-resources of {_PROFILE} (sacctmgr show "
+            "associations user=$USER lists yours), or slurm-no-account: true where the site has none."
+        )
+    found += [
+        f"{key} is still {FILL_IN} in {_PROFILE}: put in your site's value or delete the line (docs/hpc.md)."
+        for key in sorted(given)
+        if FILL_IN in given[key]
+    ]
+    if run.accounting.endswith("/none") and (run.status_command == "sacct" or given.get("slurm_account")):
+        found.append(
+            "this SLURM has no accounting database, so sacct cannot tell how jobs ended and no account can be checked: put "
+            f"slurm-status-command: squeue and slurm-no-account: true into {_PROFILE} and delete slurm_account."
+        )
+    return found
+
+
+def _image_problems(image: str) -> list[str]:
+    if any(character.isspace() for character in image):
+        return [f"container {image!r} has a blank in its path, which Snakemake refuses: move or rename the image."]
+    if "://" in image:
+        name = image.removesuffix(":latest")
+        if name == image and ("@" in name or ":" in name.rsplit("/", 1)[-1]):
+            return []
+        return [
+            f"container {image} names no version, so one run could use two images: add one, for instance {name}:0.1.0."
+        ]
+    if not Path(image).is_file():
+        return [
+            f"the container image {image} does not exist: build it (containers/README.md), or set container in the "
+            "configuration to your .sif file or to docker://name:version."
+        ]
+    return []
+
+
+def bind_paths(
+    project: str | os.PathLike, read: Iterable[str | os.PathLike], written: Iterable[str | os.PathLike] = ()
+) -> list[str]:
+    """What a container must be shown so that jobs in the folder ``project`` find the paths that they read and write, in
+    Apptainer's notation; the project comes first, folders that are only read are bound read-only.
+
+    Files count by their folder. A path that leads through symbolic links is bound as it is written and where it ends, so
+    that both names work. Many folders are replaced by what they have in common. Paths that do not exist are left out:
+    that is for other checks to say. Raises UserError for what Apptainer cannot bind.
+    """
+    roots = {Path(os.path.abspath(project)), Path(os.path.realpath(project))}
+    writable = roots | _few(_outside(project, written, roots))
+    readable = {place for place in _few(_outside(project, read, writable)) if not _within(place, writable)}
+    for place in writable | readable:
+        if any(character in str(place) for character in _UNBINDABLE):
+            raise UserError(
+                f"{place} has a comma, colon or quotation mark in its name, which Apptainer cannot bind; rename it."
+            )
+        if place == Path(place.anchor):
+            raise UserError(
+                "the data lie in too many places without a common folder that a container could be shown; collect them."
+            )
+    return [*sorted(map(str, writable)), *(f"{place}:{place}:ro" for place in sorted(readable))]
+
+
+def _outside(project: str | os.PathLike, paths: Iterable[str | os.PathLike], roots: set[Path]) -> set[Path]:
+    """Existing folders of ``paths``, as written and with links followed, that are not below one of ``roots``."""
+    found = set()
+    for path in paths:
+        absolute = Path(os.path.abspath(os.path.join(project, path)))
+        for place in (absolute, Path(os.path.realpath(absolute))):
+            if place.exists() and not _within(place, roots):
+                found.add(place if place.is_dir() else place.parent)
+    return found
+
+
+def _within(place: Path, roots: set[Path]) -> bool:
+    return any(place.is_relative_to(root) for root in roots)
+
+
+def _few(places: set[Path]) -> set[Path]:
+    """The places, or where they are many the folders that they have in common; none inside another."""
+    while len(places) > _MOST_BINDS:
+        deepest = max(len(place.parts) for place in places)
+        places = {place.parent if len(place.parts) == deepest else place for place in places}
+    return {place for place in places if not _within(place, places - {place})}
+
+
+def container_environment(binds: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables by which Apptainer, and Singularity before it, is told of ``binds`` beside those that are set already.
+
+    A GPU that SLURM has given to a job is passed on too, because a cleaned environment would show the job every GPU.
+    """
+    variables = {}
+    for program in ("APPTAINER", "SINGULARITY"):
+        known = [part for part in environment.get(f"{program}_BIND", "").split(",") if part]
+        variables[f"{program}_BIND"] = ",".join([*known, *(bind for bind in binds if bind not in known)])
+        if "CUDA_VISIBLE_DEVICES" in environment:
+            variables[f"{program}ENV_CUDA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"]
+    return variables

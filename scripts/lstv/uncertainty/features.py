@@ -1,0 +1,77 @@
+"""Feature distance: is this slice, inside the network, like those of a reference set? A quality gate, no LSTV score.
+
+``feature_distance`` looks at the whole slice. On phantoms it flags turned, inverted and cropped pictures and no transitional
+spine. ``feature_deviation`` looks at one level; on phantoms it is raised by bad pictures and by transitional junctions
+alike, so it raises no flag. Real references hold transitional spines too. Neither says why a study is unlike the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lstv.uncertainty.registry import metric
+
+NEIGHBOUR = 10
+"""k of the k-th nearest neighbour."""
+
+MIN_LEVEL_STUDIES = 100
+"""Reference studies with a level that its mean and covariance take."""
+
+UNLIKE = 0.99
+"""A distance beyond this quantile of the reference's own leave-one-out distances is flagged."""
+
+
+def direction(bottleneck: np.ndarray) -> np.ndarray:
+    """Bottleneck features (C,) at length 1, float32; zeros stay zeros."""
+    features = bottleneck.astype(np.float32)
+    length = np.linalg.norm(features)
+    return features / length if length > 0 else features
+
+
+@metric("feature_distance", scope="study", family="quality")
+def feature_distance(own: np.ndarray, reference: np.ndarray) -> float:
+    """Distance of the slice's deepest features to the tenth nearest study of the reference set.
+
+    Formula: ||f - f_(10)||, f = bottleneck features averaged over the slice, brought to length 1; the study itself, if it
+        stands in the reference, is left out
+    Unit: 1 (length of the normalised features)
+    Range: 0 to 2
+    Direction: high = unlike the reference studies (flag quality_unlike_reference beyond their own 99th percentile)
+    Undefined: no reference set (flag no_reference_features); heatmaps without features (flag no_features)
+    Source: k-th nearest neighbour on pooled bottleneck features: Woodland et al., MELBA 2024:020; at length 1: Sun et al.
+        2022, arXiv 2204.06507. No principal components: a distance within 32 of them is blind to all else, and
+        normalising after them was seen to be blind even to turned and inverted pictures
+    """
+    distances = np.linalg.norm(reference - own, axis=1)
+    return float(np.partition(distances, NEIGHBOUR - 1)[NEIGHBOUR - 1])
+
+
+@metric("feature_percentile", scope="study", family="quality")
+def feature_percentile(distance: float, reference_distances: np.ndarray) -> float:
+    """Share of the reference studies that lie no further from their tenth neighbour than this study does from its own.
+
+    Formula: #{i: d_i <= feature_distance} / n, d_i the leave-one-out distances of the n reference studies
+    Unit: share
+    Range: 0 to 1
+    Direction: high = unlike the reference studies
+    Undefined: as feature_distance
+    Source: empirical distribution of the distance of feature_distance; this project
+    """
+    return float(np.mean(reference_distances <= distance))
+
+
+@metric("feature_deviation", scope="level", family="features")
+def feature_deviation(feature: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> float:
+    """Mahalanobis distance of the level's features from those of the same level in the reference set.
+
+    Formula: sqrt((f - m)' S^-1 (f - m)), f = last decoder features averaged over {p_k >= 0.5}, m and S (Ledoit-Wolf) mean
+        and covariance of f over the reference studies
+    Unit: standard deviations of the reference
+    Range: 0 upwards
+    Direction: high = the place called by this level looks unlike that of the reference
+    Undefined: no reference set (flag no_reference_features); heatmaps without features (flag no_features); level not found
+        (flag {level}_not_found); found in fewer than 100 reference studies (flag {level}_few_reference_studies)
+    Source: Gonzalez et al. 2022, arXiv 2208.03217; shrinkage: Ledoit and Wolf 2004
+    """
+    away = np.asarray(feature, dtype=np.float64) - mean
+    return float(np.sqrt(max(0.0, away @ precision @ away)))

@@ -1,0 +1,35 @@
+"""Make the reference set of the feature distance from the heatmap files of studies outside the cohort.
+
+At least 200 analysed studies are needed; give those whose images you trust. The file holds study ids and features, no
+images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import reference
+from lstv.program import run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--heatmaps", type=Path, nargs="+", required=True, help="heatmap files of the reference studies"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the reference file, .npz")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    fitted = reference.fit(*reference.collect(args.heatmaps))
+    reference.write(fitted, args.out)
+    print(f"{len(fitted.study_ids)} reference studies: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
