@@ -90,7 +90,8 @@ def test_fetch_and_analyse_in_one_command(project, tmp_path, monkeypatch):
 
 
 def test_without_credentials_it_is_one_sentence(project, tmp_path, monkeypatch):
-    with KaggleStub({}) as kaggle:
+    public = {"dataset/00002484.pth": checkpoint(), "dataset/valid_id.npy": valid_ids()}
+    with KaggleStub(public) as kaggle:
         for name, value in {**kaggle.environment({}), "HOME": str(tmp_path / "home")}.items():
             monkeypatch.setenv(name, value)
         for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"):

@@ -90,6 +90,8 @@ rule fetch_pointnet:
 checkpoint fetch_series_table:
     input:
         script=ancient("scripts/fetch_series_table.py"),
+        # who is selected is known when table and validation ids are both there
+        valid_ids=ancient(SOURCE["valid_ids"] or []),
     output:
         table=downloaded(cohort.SERIES_TABLE),
     log:
