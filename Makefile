@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# empty: the first Python found that is new enough
+PYTHON ?=
 VENV := .venv
 READY := $(VENV)/.ready
 # whole files to a worker, because what a file's tests share is made once a worker
@@ -35,7 +36,7 @@ $(READY): envs/workflow.lock.txt envs/setup.sh
 	@bash envs/setup.sh "$(PYTHON)" "$(VENV)"
 
 lock: ## renew the pinned lock from the direct dependencies
-	@bash envs/lock.sh "$(PYTHON)"
+	@bash envs/lock.sh "$(or $(PYTHON),python3)"
 
 clean: ## remove the results and the environment
 	rm -rf $(VENV) results/* .snakemake

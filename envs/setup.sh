@@ -1,12 +1,22 @@
 #!/usr/bin/env bash
 # Make the virtual environment and install the pinned packages. usage: envs/setup.sh PYTHON FOLDER
+# PYTHON may be empty: the first on the PATH that runs and is new enough is taken.
 set -euo pipefail
 python=${1:-}
 folder=${2:?usage: envs/setup.sh PYTHON FOLDER}
 lock="$(dirname "$0")/workflow.lock.txt"
 
-if [ -z "$python" ] || ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-    echo "Error: Python 3.11 or newer is needed, found ${python:-none}; install it or name it: make PYTHON=/path/to/python3.12" >&2
+usable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+if [ -z "$python" ]; then
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if command -v "$candidate" >/dev/null && usable "$candidate"; then
+            python=$candidate
+            break
+        fi
+    done
+fi
+if [ -z "$python" ] || ! usable "$python"; then
+    echo "Error: Python 3.11 or newer is needed${python:+, and $python is not}; install it, or name it: make PYTHON=/path/to/python3.12" >&2
     exit 2
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
