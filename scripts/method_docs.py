@@ -1,0 +1,66 @@
+"""Bring the generated parts of docs/method.md up to date: metrics, flags, ranking, and the tables of the evidence."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from lstv.atomic import write_json, write_text
+from lstv.errors import UserError
+from lstv.method import documentation, study_text
+from lstv.program import run
+
+_DOCS = Path(__file__).resolve().parents[1] / "docs"
+_FIGURES = ("auc", "groups", "roc")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--docs", type=Path, default=_DOCS, help="folder of method.md (default: docs of this repository)"
+    )
+    parser.add_argument("--study", type=Path, help="take over a method study's results (results/method_study)")
+    parser.add_argument("--planted", type=Path, help="take over the results of planted_changes.py, JSON")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; status 2 where the document is not current"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Update or check the document; returns the exit status."""
+    args = parse_args(argv)
+    document, evidence = args.docs / "method.md", args.docs / "evidence"
+    if args.check and (args.study or args.planted):
+        raise UserError("--check writes nothing, so it takes neither --study nor --planted.")
+    if args.study:
+        write_json(evidence / documentation.STUDY, study_text.needed(_read(args.study / documentation.STUDY)))
+        for name in _FIGURES:
+            target = args.docs / "figures" / f"method_study_{name}.svg"
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(args.study / "figures" / f"{name}.svg", target)
+    if args.planted:
+        write_json(evidence / documentation.PLANTED, _read(args.planted))
+    before = document.read_text(encoding="utf-8")
+    after = documentation.updated(before, evidence)
+    if args.check and after != before:
+        raise UserError(f"{document} is not current; run scripts/method_docs.py.")
+    if not args.check:
+        write_text(document, after)
+    print(f"{document}: {'current' if after == before else 'updated'}")
+    return 0
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); run the study first.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

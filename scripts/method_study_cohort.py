@@ -1,0 +1,40 @@
+"""Write the list of phantoms of the method study: ordinary spines, transitional ones, and ordinary ones with a nuisance."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from lstv.method.design import Design, group_of, specs, write_list
+from lstv.program import run
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="another seed, other phantoms (default: 1)")
+    parser.add_argument("--ordinary", type=int, default=Design.ordinary, help="ordinary spines (default: 200)")
+    parser.add_argument(
+        "--each-degree", type=int, default=Design.each_degree, help="spines of each kind and degree (default: 10)"
+    )
+    parser.add_argument(
+        "--each-nuisance", type=int, default=Design.each_nuisance, help="spines of each nuisance (default: 20)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the list, CSV, for make_demo_cohort.py")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the list; returns the exit status."""
+    args = parse_args(argv)
+    phantoms = specs(Design(args.ordinary, args.each_degree, args.each_nuisance), args.seed)
+    write_list(phantoms, args.seed, args.out)
+    counts = Counter(map(group_of, phantoms))
+    print(f"{len(phantoms)} phantoms ({', '.join(f'{name} {n}' for name, n in counts.items())}): {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

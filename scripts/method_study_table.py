@@ -1,0 +1,50 @@
+"""Measure all studies of one heatmap file and write their cohort table: study_metrics and cohort_table in one step.
+
+Beside it, what the score of each study is made of: the percentile ranks of its components, as they enter the ranking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import cohort, table
+from lstv.atomic import write_csv
+from lstv.errors import UserError
+from lstv.method import records
+from lstv.program import run
+from lstv.progress import Progress
+from lstv.uncertainty.ranking import COMPONENTS, rank_studies
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sheet", type=Path, required=True, help="the study sheet, CSV")
+    parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file with all studies of the sheet")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--out", type=Path, required=True, help="the cohort table, CSV")
+    parser.add_argument("--components", type=Path, required=True, help="percentile ranks of the components, CSV")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and write; returns the exit status."""
+    args = parse_args(argv)
+    if args.jobs < 1:
+        raise UserError(f"--jobs is {args.jobs}; give at least 1.")
+    sheet = cohort.read_sheet(args.sheet)
+    used = [row.study_id for row in sheet if row.use == "yes"]
+    with Progress(len(used), "studies") as progress:
+        measured = records.measure(args.heatmaps, used, args.jobs, progress.step)
+    standings = sorted(rank_studies(measured), key=lambda standing: standing.study_id)
+    ranks = ({"study_id": standing.study_id} | standing.percentiles for standing in standings)
+    write_csv(args.components, ("study_id", *COMPONENTS), ranks)
+    table.write(args.out, sheet, measured)
+    print(f"{progress.summary()}: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,82 @@
+"""Plant changes in series (a disc erased, a level cropped away, doubled or taken out) and see which metrics move.
+
+The discs are where the localizer finds them; studies on which it does not find all five are left out. Nothing is written
+but the tables, unless --previews asks for pictures, which show the patients' images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv import __version__, cohort
+from lstv.atomic import write_csv, write_json, write_text
+from lstv.errors import UserError
+from lstv.program import run
+from lstv.progress import Progress
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--path", type=Path, required=True, help="studies in the RSNA layout")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
+    parser.add_argument(
+        "--anterior-mm",
+        type=float,
+        default=0.0,
+        help="how far in front of the checkpoint's points the discs' middles are: 0 (default) where it marks the discs, "
+        "about 25 where it marks the spinal canal",
+    )
+    parser.add_argument("--members", choices=("centre", "slices", "full"), default="full")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
+    parser.add_argument("--out", type=Path, required=True, help="results, JSON")
+    parser.add_argument("--csv", type=Path, required=True, help="one row a metric and change, CSV")
+    parser.add_argument("--markdown", type=Path, required=True, help="the tables, Markdown")
+    parser.add_argument("--previews", type=Path, help="folder for a picture of each study with its changes, PNG")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Plant, measure and write; returns the exit status."""
+    args = parse_args(argv)
+    rows = cohort.rsna_rows(args.path)
+    import torch
+
+    from lstv import inference, pointnet
+    from lstv.evaluation.output import rounded
+    from lstv.method import effects, effects_text, planting, previews
+
+    if args.threads < 0:
+        raise UserError(f"--threads is {args.threads}; give 0 or more.")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    localizer = pointnet.load_localizer(args.checkpoint)
+    options = inference.Options(members=args.members)
+    device = inference.choose_device(args.device)
+    print(inference.describe(device, options), flush=True)
+    of_run = {
+        "software_version": __version__,
+        "checkpoint_file": localizer.file_name,
+        "checkpoint_sha256": localizer.sha256,
+        "demo_weights": localizer.demo,
+        "members": args.members,
+    }
+    runner = inference.Runner(localizer.network, device, options.forward_batch)
+    with Progress(len(rows), "studies") as progress:
+        planted = planting.plant(rows, runner, options, of_run, args.anterior_mm, progress.step)
+    record = rounded(effects.effects(planted) | {"run": of_run | {"anterior_mm": args.anterior_mm}})
+    write_csv(args.csv, effects.COLUMNS, effects.rows(record))
+    words = effects_text.text(record)
+    write_text(args.markdown, words)
+    if args.previews:
+        previews.write(planted, args.previews)
+    write_json(args.out, record)
+    print(f"{progress.summary()}\n\n{words}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

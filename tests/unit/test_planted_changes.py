@@ -1,0 +1,235 @@
+"""Planted changes: what they do to pixels and planes, how their effects are counted, and the program on phantoms."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import planted_changes
+from lstv import intensity
+from lstv.cohort import Row
+from lstv.dicom import Series
+from lstv.errors import UserError
+from lstv.inference import Options
+from lstv.levels import LEVELS
+from lstv.method import changes, design, effects, effects_text, planting
+from lstv.method.planting import ORIGINAL, Planted
+from lstv.phantom import cohort
+from lstv.phantom.spec import PhantomSpec
+from lstv.phantom.study import draw
+
+DEMO = Path(__file__).parents[2] / "resources" / "demo" / "pointnet_demo.pth"
+
+
+@pytest.fixture(scope="module")
+def spine():
+    """Three slices of a phantom and the middles of its discs in pixels."""
+    phantom = draw(PhantomSpec(77))
+    centre = len(phantom.plan.offsets) // 2
+    chosen = (centre - 1, centre, centre + 1)
+    scaled, _, _ = intensity.scale(
+        list(phantom.sagittal(slices=chosen)), [intensity.IDENTITY] * 3, intensity.TRAINED_PERCENTILES
+    )
+    planes = tuple(phantom.geometry[k] for k in chosen)
+    discs = phantom.body.points("disc")
+    points = np.array([phantom.plan.pixels(discs[level]) for level in LEVELS])
+    return Series(np.stack(scaled), planes, (), {}, True), points
+
+
+def at(series, patient):
+    """Grey value of the centre slice at a point of the patient, and whether it is in the field."""
+    plane = series.slices[series.centre]
+    away = np.asarray(patient) - plane.position
+    column = int(round(float(away @ plane.row_direction) / plane.column_spacing))
+    row = int(round(float(away @ plane.column_direction) / plane.row_spacing))
+    inside = 0 <= row < plane.height and 0 <= column < plane.width
+    return (int(series.volume[series.centre][row, column]) if inside else None), inside
+
+
+def patient(series, point):
+    return series.slices[series.centre].to_patient(*point)
+
+
+@pytest.mark.parametrize("change", changes.CHANGES, ids=lambda change: change.name)
+def test_planes_belong_to_the_pixels(spine, change):
+    series, points = spine
+    before = series.volume.copy()
+    changed = change.make(series, points)
+    assert np.array_equal(series.volume, before), "the original is left alone"
+    assert changed.volume.dtype == np.uint8 and len(changed.slices) == len(series.slices)
+    for image, plane, old in zip(changed.volume, changed.slices, series.slices):
+        assert image.shape == (plane.height, plane.width)
+        assert (plane.row_spacing, plane.column_spacing) == (old.row_spacing, old.column_spacing)
+
+
+@pytest.mark.parametrize("name", ["crop_caudal", "crop_cranial", "crop_control"])
+def test_a_crop_leaves_everything_in_its_place_in_the_patient(spine, name):
+    series, points = spine
+    cropped = getattr(changes, name)(series, points)
+    seen = [at(cropped, patient(series, np.rint(point))) for point in points]
+    outside = {"crop_caudal": [4], "crop_cranial": [0], "crop_control": []}[name]
+    assert [k for k, (_, inside) in enumerate(seen) if not inside] == outside
+    for point, (grey, inside) in zip(np.rint(points).astype(int), seen):
+        assert not inside or grey == series.volume[series.centre][point[1], point[0]]
+    moved = (np.array(cropped.slices[0].position) - series.slices[0].position) @ series.slices[0].row_direction
+    spine_column = points[:, 0].mean() - moved / series.slices[0].column_spacing
+    if name != "crop_control":
+        assert spine_column == pytest.approx(cropped.slices[0].width / 2, abs=1.5), "the spine is in the middle"
+    # the field keeps its proportions
+    old, new = series.slices[0], cropped.slices[0]
+    assert new.width / new.height == pytest.approx(old.width / old.height, rel=0.02)
+
+
+def test_duplicating_shows_the_segment_twice_and_keeps_what_lies_above(spine):
+    series, points = spine
+    step = (points[3] - points[1]) / 2
+    doubled = changes.duplicate_l4(series, points)
+    assert doubled.slices[0].height == series.slices[0].height
+    above = patient(series, np.rint(points[1]))
+    assert at(doubled, above)[0] == at(series, above)[0]
+    image = series.volume[series.centre].astype(int)
+    start = int(round(step[1] / 2))
+    for level, shift in ((2, 0), (2, 1), (3, 1), (4, 1)):
+        column, row = np.rint(points[level] + shift * step - [0, start]).astype(int)
+        source_column, source_row = np.rint(points[level]).astype(int)
+        patch = doubled.volume[doubled.centre][row - 3 : row + 4, column - 3 : column + 4].astype(int)
+        source = image[source_row - 3 : source_row + 4, source_column - 3 : source_column + 4]
+        assert abs(patch - source).mean() < 12, (level, shift)
+
+
+def test_removing_brings_the_next_disc_up_by_one_segment(spine):
+    series, points = spine
+    step = (points[3] - points[1]) / 2
+    fewer = changes.remove_l4(series, points)
+    assert fewer.slices[0].height == series.slices[0].height - round(step[1])
+    for level in (3, 4):
+        moved = series.slices[series.centre].to_patient(*(points[level] - step))
+        assert abs(at(fewer, moved)[0] - at(series, patient(series, points[level]))[0]) < 40
+
+
+def test_erasing_fills_the_disc_with_marrow_and_touches_nothing_far_from_it(spine):
+    series, points = spine
+    erased = changes.erase_l5_s1(series, points)
+    image, after = series.volume[series.centre].astype(int), erased.volume[erased.centre].astype(int)
+
+    def level(picture, point):
+        column, row = np.rint(point).astype(int)
+        return picture[row - 2 : row + 3, column - 2 : column + 3].mean()
+
+    marrow = level(image, (points[3] + points[4]) / 2)
+    assert abs(level(after, points[4]) - marrow) < 0.35 * abs(level(image, points[4]) - marrow)
+    column, row = np.rint(points[4]).astype(int)
+    assert after[row - 6 : row + 7, column - 6 : column + 7].max() < 1.5 * marrow, "no disc in what was painted over it"
+    rows, columns = np.nonzero(image != after)
+    away = np.hypot((columns - points[4][0]), (rows - points[4][1]))
+    assert away.max() < np.hypot(*(points[4] - points[3]))
+
+
+def test_points_before_the_canal_are_moved_to_the_front(spine):
+    series, _ = spine
+    record = {"levels": {level: {"point_px": [80.0, 30.0 + k]} for k, level in enumerate(LEVELS)}}
+    plain, moved = (planting.disc_points(record, series, mm) for mm in (0.0, 25.0))
+    assert np.allclose(plain[:, 0] - moved[:, 0], 25.0 / series.slices[0].column_spacing)
+    assert plain[0, 0] == pytest.approx(80.5 * series.slices[0].width / 160 - 0.5)
+
+
+# --- effects ----------------------------------------------------------------------------------------------------------
+
+
+def made(index, **shift):
+    """A study whose metrics are all ``index`` and, after each change, moved by ``shift`` (metric -> amount)."""
+    from lstv import uncertainty
+
+    def record(amounts):
+        levels = {level: {e.name: 1.0 * index for e in uncertainty.metrics("level")} for level in LEVELS}
+        values = {e.name: 1.0 * index for e in uncertainty.metrics("study")}
+        for name, amount in amounts.items():
+            values[name] = None if amount is None else values[name] + amount
+        for level in LEVELS:
+            levels[level]["point_px"] = [1.0, 1.0]
+        study = values | {"quality": "ok", "risk": "low"}
+        return {"study_id": f"s{index}", "status": "ok", "flags": [], "levels": levels, "study": study}
+
+    records = {change.name: record(shift) for change in changes.CHANGES}
+    return Planted(f"s{index}", "", {ORIGINAL: record({})} | records, {})
+
+
+def test_effects_count_direction_and_size_in_units_of_the_originals():
+    studies = [made(k, junction_margin=-3.0, blob_count=0.0, caudal_residual=None) for k in range(7)]
+    record = effects.effects(studies)
+    found = {entry["metric"]: entry["changes"]["erase_l5_s1"] for entry in record["metrics"]}
+    assert found["junction_margin"]["down"] == 7 and found["junction_margin"]["moved"]
+    assert found["junction_margin"]["median_in_sd"] == pytest.approx(-3 / (1.4826 * 2))
+    assert found["blob_count"]["same"] == 7 and not found["blob_count"]["moved"]
+    assert found["caudal_residual"]["became_undefined"] == 7 and found["caudal_residual"]["median"] is None
+    assert not found["l5_s1_entropy"]["moved"]
+    text = effects_text.text(record)
+    assert "**−1.0, 0↑ 7↓**" in text and "moves with: none of them" in text
+
+
+def test_a_change_in_few_studies_is_no_movement():
+    studies = [made(k, junction_margin=-3.0 if k < 2 else 0.0) for k in range(7)]
+    found = {entry["metric"]: entry for entry in effects.effects(studies)["metrics"]}
+    assert found["junction_margin"]["changes"]["crop_caudal"]["down"] == 2
+    assert not found["junction_margin"]["changes"]["crop_caudal"]["moved"]
+
+
+def test_changes_both_ways_are_no_movement_however_large():
+    studies = [made(k, junction_margin=-30.0 if k < 4 else 30.0) for k in range(7)]
+    found = {entry["metric"]: entry for entry in effects.effects(studies)["metrics"]}["junction_margin"]["changes"]
+    assert found["crop_caudal"]["median_in_sd"] < -1 and not found["crop_caudal"]["moved"]
+
+
+def test_too_few_studies_are_refused_with_the_reasons():
+    studies = [made(1), Planted("x", "l5_s1 is not found on the original", {}, {})]
+    with pytest.raises(UserError, match="planted in 1 studies.*x: l5_s1 is not found"):
+        effects.effects(studies)
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    design.write_list(design.specs(design.Design(3, 0, 0), seed=9), 9, folder / "phantoms.csv")
+    for study in cohort.read_list(folder / "phantoms.csv"):
+        rows = cohort.write_study(study, folder / "train_images")[1]
+        with open(folder / "train_series_descriptions.csv", "a") as stream:
+            if stream.tell() == 0:
+                stream.write("study_id,series_id,series_description\n")
+            stream.writelines(f"{study.study_id},{series},{name}\n" for series, name in rows)
+    return folder
+
+
+def test_program_measures_every_change_on_phantoms(phantoms, tmp_path):
+    arguments = [
+        "--path",
+        phantoms,
+        "--checkpoint",
+        DEMO,
+        "--members",
+        "centre",
+        "--device",
+        "cpu",
+        "--anterior-mm",
+        "25",
+    ]
+    arguments += ["--out", tmp_path / "p.json", "--csv", tmp_path / "p.csv", "--markdown", tmp_path / "p.md"]
+    assert planted_changes.main([*map(str, arguments), "--previews", str(tmp_path / "previews")]) == 0
+    record = json.loads((tmp_path / "p.json").read_text())
+    assert record["studies"] == 3 and not record["left_out"]
+    assert set(record["flags"]) == {change.name for change in changes.CHANGES}
+    assert record["places"][ORIGINAL]["median_rank"] == 2.0
+    assert len(list((tmp_path / "previews").glob("*.png"))) == 3
+    assert "field ends in L5" in (tmp_path / "p.md").read_text()
+
+
+def test_demo_localizer_is_refused_for_real_series(spine, monkeypatch):
+    monkeypatch.setattr(planting, "read_series", lambda folder: replace(spine[0], phantom=False))
+    with pytest.raises(UserError, match="no phantom"):
+        planting.plant([Row("a", "s", "folder")], None, Options(), {"demo_weights": True}, 0.0)
