@@ -152,6 +152,20 @@ def test_one_study_and_its_figure(demo):
     assert done.returncode == 0
 
 
+def test_evaluation_against_labels(demo, demo_list):
+    lines = [f"{study},{int(row['kind'] != 'normal')}" for study, row in demo_list.items()]
+    (demo.root / "labels.csv").write_text("study_id,label\n" + "\n".join(lines) + "\n")
+    try:
+        done = demo.snakemake("--config", "evaluation={labels: labels.csv}")
+    finally:
+        (demo.root / "labels.csv").unlink()
+    assert done.returncode == 0 and "infer_heatmaps" not in done.stdout, done.stdout
+    record = json.loads(demo.results("evaluation/evaluation.json").read_text())
+    assert record["labels"]["used"] == 18 and record["labels"]["positive"] == 5
+    assert record["labels"]["not_used"]["failed"] and record["labels"]["not_used"]["excluded"]
+    assert demo.results("evaluation/figures/roc.svg").is_file()
+
+
 def test_a_trial_lists_the_others_as_not_selected(project):
     done = project.snakemake(
         "--configfile", "config/trial.yaml", "--config", "selection={mode: trial, trial_studies: 3}"
