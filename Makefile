@@ -8,7 +8,7 @@ PYTHON ?=
 VENV := .venv
 READY := $(VENV)/.ready
 # whole files to a worker, because what a file's tests share is made once a worker
-PYTEST_OPTIONS ?= -q -n auto --dist loadfile -m "not cluster"
+PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 .PHONY: help demo test test-cluster lint setup lock clean

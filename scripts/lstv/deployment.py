@@ -16,6 +16,7 @@ FILL_IN = "FILL_IN"
 
 _PROFILE = "profiles/slurm/config.yaml"
 _MOST_BINDS = 32
+_FORGOTTEN_TOO_SOON = 240  # seconds; Snakemake asks for the state of its jobs every three minutes at least
 _UNBINDABLE = (",", ":", '"', "\n")
 _CONTAINER = "apptainer"
 
@@ -27,7 +28,7 @@ class Run:
     ``methods`` are the names of the software deployment methods that are on, ``image`` is the configuration's
     ``container``. The rest is looked at only where ``executor`` is slurm: ``resources`` are the values of the profile as
     text by key (``slurm_account``) or rule and key (``infer_heatmaps.slurm_partition``), ``status_command`` is how the
-    state of jobs is asked for (sacct or squeue), ``accounting`` SLURM's own AccountingStorageType (empty: unknown).
+    state of jobs is asked for (sacct or squeue), ``slurm`` SLURM's own configuration.
     """
 
     executor: str
@@ -35,8 +36,8 @@ class Run:
     image: str
     resources: Mapping[str, str] = field(default_factory=dict)
     no_account: bool = False
-    status_command: str = "sacct"
-    accounting: str = ""
+    status_command: str = "squeue"
+    slurm: Mapping[str, str] = field(default_factory=dict)
 
 
 def problems(run: Run) -> list[str]:
@@ -55,16 +56,15 @@ def problems(run: Run) -> list[str]:
     return found
 
 
-def slurm_accounting() -> str:
-    """SLURM's ``AccountingStorageType``, or nothing where SLURM does not answer."""
+def slurm_configuration() -> dict[str, str]:
+    """What ``scontrol show config`` tells; empty where SLURM does not answer."""
     try:
         shown = subprocess.run(
             ("scontrol", "show", "config"), capture_output=True, text=True, timeout=30, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return ""
-    found = re.search(r"^AccountingStorageType\s*=\s*(\S+)", shown, re.MULTILINE)
-    return found[1] if found else ""
+        return {}
+    return dict(re.findall(r"^(\w+) *= (.*?) *$", shown, re.MULTILINE))
 
 
 def _slurm_problems(run: Run) -> list[str]:
@@ -80,12 +80,23 @@ def _slurm_problems(run: Run) -> list[str]:
         for key in sorted(given)
         if FILL_IN in given[key]
     ]
-    if run.accounting.endswith("/none") and (run.status_command == "sacct" or given.get("slurm_account")):
+    accounting = run.slurm.get("AccountingStorageType", "").removeprefix("accounting_storage/")
+    if accounting in ("none", "(null)") and (run.status_command == "sacct" or given.get("slurm_account")):
         found.append(
-            "this SLURM has no accounting database, so sacct cannot tell how jobs ended and no account can be checked: put "
-            f"slurm-status-command: squeue and slurm-no-account: true into {_PROFILE} and delete slurm_account."
+            "this SLURM has no accounting database, so it knows no accounts and sacct cannot tell how jobs ended: put "
+            f"slurm-no-account: true instead of slurm_account into {_PROFILE} and keep slurm-status-command: squeue there."
+        )
+    elif run.status_command == "squeue" and _seconds(run.slurm.get("MinJobAge", "")) < _FORGOTTEN_TOO_SOON:
+        found.append(
+            f"this SLURM forgets jobs {run.slurm['MinJobAge']} after their end, so squeue may miss how they ended: put "
+            f"slurm-status-command: sacct into {_PROFILE}."
         )
     return found
+
+
+def _seconds(text: str) -> float:
+    found = re.match(r"\d+", text)
+    return float(found[0]) if found else float("inf")
 
 
 def _image_problems(image: str) -> list[str]:

@@ -42,10 +42,10 @@ stop_by() { # PIDFILE
 }
 
 until_works() { # SECONDS COMMAND...
-    local tries=$((10 * $1))
+    local end=$((SECONDS + $1))
     shift
-    for _ in $(seq "$tries"); do
-        if "$@" >/dev/null 2>&1; then return 0; fi
+    while [ "$SECONDS" -lt "$end" ]; do
+        if timeout 10 "$@" >/dev/null 2>&1; then return 0; fi
         sleep 0.1
     done
     echo "Error: '$*' did not work; see the log files in $folder" >&2
@@ -55,7 +55,7 @@ until_works() { # SECONDS COMMAND...
 write_configuration() {
     local host cpus memory
     host=$(hostname -s)
-    cpus=$(nproc)
+    cpus=8 # pretended, so that a rule that asks for four gets them on a small machine
     memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 * 9 / 10))
     cat >"$folder/slurm.conf" <<EOF
 ClusterName=lstvtest
@@ -69,6 +69,7 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SlurmUser=root
 SlurmdUser=root
+SlurmdParameters=config_overrides
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
 SlurmctldPidFile=$folder/slurmctld.pid
@@ -93,7 +94,9 @@ PartitionName=primary Nodes=$host Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=$host MaxTime=INFINITE State=UP
 EOF
     if [ "$accounting" = slurmdbd ]; then
-        printf 'AccountingStorageHost=127.0.0.1\nAccountingStoragePort=%s\n' $((port + 2)) >>"$folder/slurm.conf"
+        # with munge, the "password" is the socket of a munged of one's own
+        printf 'AccountingStorageHost=127.0.0.1\nAccountingStoragePort=%s\nAccountingStoragePass=%s\n%s\n' $((port + 2)) \
+            "$folder/munge/munge.sock" $'AccountingStorageTRES=gres/gpu\nAccountingStoreFlags=job_comment' >>"$folder/slurm.conf"
     fi
     echo "NodeName=$host Name=gpu File=/dev/null" >"$folder/gres.conf"
     cat >"$folder/cgroup.conf" <<EOF
@@ -120,6 +123,13 @@ PidFile=$folder/slurmdbd.pid
 LogFile=$folder/slurmdbd.log
 EOF
     chmod 600 "$folder/slurmdbd.conf"
+}
+
+write_srun() {
+    # Snakemake's job step removes every SLURM_ variable before it calls srun, so srun has to be told of the folder again
+    install -d -m 755 "$folder/bin"
+    printf '#!/bin/sh\nSLURM_CONF=%s exec /usr/bin/srun "$@"\n' "$folder/slurm.conf" >"$folder/bin/srun"
+    chmod 755 "$folder/bin/srun"
 }
 
 start_munge() {
@@ -167,6 +177,7 @@ start() {
     fi
     echo "$accounting" >"$folder/accounting"
     write_configuration
+    write_srun
     start_munge
     if [ "$accounting" = slurmdbd ]; then
         start_database

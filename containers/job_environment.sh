@@ -1,0 +1,26 @@
+# Sourced before every rule's command (shell.prefix in workflow/rules/common.smk). In a container it gives the job a home, a
+# temporary folder and caches of its own, in a place that is writable and bound whatever the site mounts, and removes them
+# at the end: the image is read-only, there may be no home, and /tmp may be tiny. Outside a container it does nothing.
+#
+# The place is $TMPDIR where the site passes one into the container, otherwise .snakemake/jobs in the project folder, which
+# every job can write to. A job that was killed leaves its folder there; later jobs remove it after two days.
+if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
+    if [ -n "${TMPDIR:-}" ] && [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then
+        LSTV_JOB=$(mktemp -d "$TMPDIR/lstv-job.XXXXXXXX")
+    else
+        mkdir -p .snakemake/jobs
+        find .snakemake/jobs -mindepth 1 -maxdepth 1 -name 'lstv-job.*' -mtime +1 -exec rm -rf {} + 2>/dev/null || true
+        LSTV_JOB=$(mktemp -d "$PWD/.snakemake/jobs/lstv-job.XXXXXXXX")
+    fi
+    trap 'rm -rf "$LSTV_JOB"' EXIT
+    mkdir "$LSTV_JOB/home" "$LSTV_JOB/tmp" "$LSTV_JOB/cache"
+    export HOME="$LSTV_JOB/home" \
+        TMPDIR="$LSTV_JOB/tmp" TMP="$LSTV_JOB/tmp" TEMP="$LSTV_JOB/tmp" \
+        XDG_CACHE_HOME="$LSTV_JOB/cache" XDG_CONFIG_HOME="$LSTV_JOB/home/.config" XDG_DATA_HOME="$LSTV_JOB/home/.local/share" \
+        MPLCONFIGDIR="$LSTV_JOB/cache/matplotlib" \
+        NUMBA_CACHE_DIR="$LSTV_JOB/cache/numba" \
+        TORCH_HOME="$LSTV_JOB/cache/torch" \
+        CUDA_CACHE_PATH="$LSTV_JOB/cache/cuda" \
+        KAGGLE_CONFIG_DIR="$LSTV_JOB/home/.kaggle" \
+        PYTHONNOUSERSITE=1
+fi

@@ -1,0 +1,182 @@
+"""The test's site: its folders, its SLURM, and an unprivileged user who runs Snakemake in project folders of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+CACHE = Path(os.environ.get("LSTV_CLUSTER_CACHE", "/var/cache/lstv-cluster-tests"))
+TOOLS = Path(os.environ.get("LSTV_SHARED", ROOT.parent / "shared")) / "tools"
+USER = "lstvtest"
+PARTS = ("workflow", "scripts", "config", "profiles", "resources", "containers")
+STRICT = "--nv --cleanenv --containall --no-home"
+# beside the strict options, the container's temporary folders are read-only, so only the project folder can be written to
+SEALED = f"{STRICT} --bind {CACHE}/empty:/tmp:ro --bind {CACHE}/empty:/var/tmp:ro"
+
+
+def run(*command: str | Path, timeout: float = 900, **options) -> str:
+    """Output of a command that has to succeed."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=timeout,
+        **options,
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}"
+    return done.stdout
+
+
+def say(text: str) -> None:
+    """For the log of continuous integration: pytest shows it with -s, or where a test fails."""
+    print(f"[cluster] {text}", flush=True)
+
+
+@dataclass
+class Project:
+    """A project folder of the unprivileged user, with the SLURM profile filled in as a user would."""
+
+    root: Path
+    cluster: Cluster
+
+    def command(self, *arguments: str) -> list[str]:
+        quick = ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"]
+        return ["snakemake", "--profile", "profiles/slurm", "--latency-wait", "20", *quick, *arguments]
+
+    def snakemake(self, *arguments: str, timeout: float = 400) -> subprocess.CompletedProcess:
+        """Run it to its end; standard output and error come together in ``stdout``."""
+        return subprocess.run(
+            self.cluster.as_user(*self.command(*arguments)),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=timeout,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start it in a session of its own; its output goes to run.log."""
+        with open(self.root / "run.log", "a") as log:
+            return subprocess.Popen(
+                self.cluster.as_user(*self.command(*arguments)),
+                cwd=self.root,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def log(self) -> str:
+        return (self.root / "run.log").read_text()
+
+    def results(self, name: str, cohort: str = "demo") -> Path:
+        return self.root / "results" / cohort / name
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission as SLURM's accounting tells of it."""
+
+    number: str
+    what: str
+    partition: str
+    asked: str
+    state: str
+
+
+@dataclass
+class Cluster:
+    folder: Path
+    scheduler: Path
+    sif: Path
+    user: pwd.struct_passwd
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": f"{self.folder}/bin:{self.scheduler}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        }
+
+    def as_user(self, *command: str) -> list[str]:
+        home = ["HOME=" + str(CACHE / "home"), f"USER={USER}", f"LOGNAME={USER}", "LANG=C.UTF-8"]
+        settings = [f"{key}={value}" for key, value in self.environment.items()]
+        become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+        return [*become, "env", "-i", *home, *settings, *command]
+
+    def slurm(self, *command: str) -> str:
+        """Output of one of SLURM's own commands, as root."""
+        return run(*command, env={**os.environ, **self.environment}, timeout=60)
+
+    def jobs(self, since: float) -> list[Job]:
+        """Submissions since a time (seconds since 1970), from the accounting database."""
+        begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since))
+        columns = "--format=JobID,Comment%200,Partition,ReqTRES%100,State%40"
+        shown = self.slurm("sacct", "-X", "-P", "-n", "--allusers", "--starttime", begin, columns)
+        return [Job(*line.split("|")) for line in shown.splitlines()]
+
+    def queued(self, what: str, state: str) -> list[str]:
+        """Numbers of the jobs in the queue whose comment begins so."""
+        shown = self.slurm("squeue", "--noheader", f"--states={state}", "--format=%i|%k")
+        return [line.split("|")[0] for line in shown.splitlines() if line.split("|")[1].startswith(what)]
+
+    def restart(self, accounting: str) -> None:
+        script = HERE / "one_node_slurm.sh"
+        run("bash", script, "start", self.folder, accounting, timeout=300)
+
+    def project(self, name: str, base: Path | None = None) -> Project:
+        """A fresh project folder, or a copy of ``base`` with what it has computed."""
+        root = CACHE / "runs" / name
+        shutil.rmtree(root, ignore_errors=True)
+        if base is not None:
+            shutil.copytree(base, root, symlinks=True)
+        else:
+            root.mkdir(parents=True)
+            for part in PARTS:
+                ignored = shutil.ignore_patterns("__pycache__", "pointnet", "private", "*.sif")
+                shutil.copytree(ROOT / part, root / part, ignore=ignored)
+            configuration = root / "config/config.yaml"
+            configuration.write_text(f"{configuration.read_text()}\ncontainer: {self.sif}\n")
+            fill_in(root / "profiles/slurm/config.yaml")
+        run("chown", "-R", f"{USER}:", root)
+        return Project(root, self)
+
+
+def fill_in(profile: Path) -> None:
+    """Put in the values of the test's site, as docs/hpc.md tells users to."""
+    site = {"slurm_account: FILL_IN": ["slurm_account: lab"], "slurm_partition: FILL_IN": ["slurm_partition: primary"]}
+    site["slurm_partition: FILL_IN"].append("slurm_partition: gpu")
+    text = profile.read_text()
+    for blank, values in site.items():
+        for value in values:
+            assert blank in text
+            text = text.replace(blank, value, 1)
+    profile.write_text(text.replace(f'"{STRICT}"', f'"{SEALED}"'))
+
+
+def wait_for(condition, seconds: float, what: str):
+    """The first true value of ``condition()``; fails with ``what`` where there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.3)
+    raise AssertionError(f"{what} did not happen within {seconds:g} s")
+
+
+def kill(process: subprocess.Popen) -> None:
+    """kill -9 of the whole session of a started run, as a node that fails would do."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""SLURM's client programs, pretended, under their own names: submissions are counted and their outputs appear at once.
+
+``sbatch`` notes each call in $FAKE_SLURM/submissions and touches the files that the submitted jobs would write (the study
+sheet, which others read, is really made), so that Snakemake's own scheduler, grouping and executor run as they do on a
+cluster and only the work is missing. ``apptainer`` runs the command of local jobs without a container.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(os.environ["FAKE_SLURM"])
+OUTPUTS = {
+    "study_sheet": ["study_sheet.csv"],
+    "infer_heatmaps": ["heatmaps/{batch}.h5"],
+    "study_metrics": ["studies/{study}.json"],
+    "cohort_table": ["lstv_uncertainty_metrics.csv"],
+    "review_queue": ["review_queue.csv", "review_queue.json"],
+    "cohort_report": ["report.html"],
+}
+
+
+def sbatch(arguments: list[str]) -> str:
+    command = next(word for word in arguments if word.startswith("--wrap="))
+    targets = re.search(r"--target-jobs (.*?) --", command)[1].replace("'", "").replace('\\"', "").split()
+    for target in targets:
+        rule, _, wildcards = target.partition(":")
+        values = dict(pair.split("=", 1) for pair in wildcards.split(",") if pair)
+        benchmark = f"benchmarks/{'/'.join([rule, *values.values()])}.tsv"
+        for name in (benchmark, *OUTPUTS[rule]):
+            path = Path(os.environ["FAKE_RESULTS"], name.format(**values))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        if rule == "study_sheet":
+            program = ["scripts/study_sheet.py", "--kind", "sheet", "--path", "sheet.csv", "--out", str(path)]
+            subprocess.run([sys.executable, *program], check=True, stdout=subprocess.DEVNULL)
+    options = [word for word in arguments if word is not command]
+    submissions = HERE / "submissions"
+    number = len(submissions.read_text().splitlines()) + 1 if submissions.exists() else 1
+    with open(submissions, "a") as stream:
+        rules = sorted({target.partition(":")[0] for target in targets})
+        stream.write(
+            json.dumps({"options": options, "rules": rules, "jobs": len(targets), "size": len(command)}) + "\n"
+        )
+    return str(number)
+
+
+def sacct(arguments: list[str]) -> str:
+    submissions = HERE / "submissions"
+    known = len(submissions.read_text().splitlines()) if submissions.exists() else 0
+    return "\n".join(f"{number}|COMPLETED" for number in range(1, known + 1))
+
+
+squeue = sacct
+
+
+def sacctmgr(arguments: list[str]) -> str:
+    return "lab"
+
+
+def scontrol(arguments: list[str]) -> str:
+    return "AccountingStorageType   = accounting_storage/slurmdbd\nMaxArraySize            = 1001\n"
+
+
+def apptainer(arguments: list[str]) -> str:
+    if "exec" in arguments:
+        sys.exit(subprocess.run(arguments[arguments.index("bash") :]).returncode)
+    return "apptainer version 1.4.5"
+
+
+if __name__ == "__main__":
+    program = globals().get(Path(sys.argv[0]).name)
+    print(program(sys.argv[1:]) if program else "")

@@ -1,0 +1,197 @@
+"""The workflow on a real SLURM with every rule in a real image, as an unprivileged user; and what is left after faults."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cluster_site import PARTS, ROOT, STRICT, Cluster, Job, Project, kill, say, wait_for
+
+TABLE = "lstv_uncertainty_metrics.csv"
+# what comes after inference; a copy of the finished demo without it has something left to do
+AFTERWARDS = ("studies", TABLE, "review_queue.csv", "review_queue.json", "report.html")
+
+
+@dataclass
+class Run:
+    project: Project
+    output: str
+    jobs: list[Job]
+    local_table: bytes
+
+    @property
+    def table(self) -> bytes:
+        return self.project.results(TABLE).read_bytes()
+
+
+def local_copy(target: Path) -> subprocess.Popen:
+    """Start the demo without SLURM and without a container."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__", "pointnet", "*.sif"))
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+    with open(target / "run.log", "w") as log:
+        return subprocess.Popen(command, cwd=target, env=environment, stdout=log, stderr=subprocess.STDOUT)
+
+
+@pytest.fixture(scope="module")
+def demo(cluster: Cluster, tmp_path_factory) -> Run:
+    """The demo cohort through sbatch, and the same without SLURM and image for comparison."""
+    local = tmp_path_factory.mktemp("local") / "project"
+    process = local_copy(local)
+    project = cluster.project("demo")
+    start = time.time()
+    done = project.snakemake(timeout=900)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert process.wait(timeout=600) == 0, (local / "run.log").read_text()[-6000:]
+    jobs = cluster.jobs(start)
+    say(f"demo through sbatch in {time.time() - start:.0f} s with {len(jobs)} submissions")
+    return Run(project, done.stdout, jobs, (local / "results/demo" / TABLE).read_bytes())
+
+
+@pytest.fixture
+def unfinished(demo: Run, cluster: Cluster, request) -> Project:
+    """A copy of the finished demo that has lost all inference but the first batch's, and everything after it."""
+    project = cluster.project(request.node.name, base=demo.project.root)
+    for batch in heatmaps(project)[1:]:
+        batch.unlink()
+    for name in AFTERWARDS:
+        path = project.results(name)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return project
+
+
+def heatmaps(project: Project) -> list[Path]:
+    return sorted(project.results("heatmaps").glob("*.h5"))
+
+
+def test_image_can_do_its_work_as_an_unprivileged_user_without_home(cluster):
+    command = cluster.as_user("apptainer", "exec", *STRICT.split(), str(cluster.sif), "lstv-health-check")
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=120)
+    assert done.returncode == 0 and "healthy" in done.stdout, done.stderr
+    say(f"image: {done.stdout.splitlines()[0]}")
+
+
+def test_table_is_byte_for_byte_that_of_a_local_run(demo):
+    assert demo.table == demo.local_table
+    say(f"cohort table of {len(demo.table)} bytes is the same byte for byte, sbatch in the image and local without")
+
+
+def test_every_job_ran_in_the_image_and_cleaned_up(demo):
+    logs = list((demo.project.root / "results/slurm_logs").rglob("*.log"))
+    assert len(logs) == len(demo.jobs)
+    for log in logs:
+        assert f"Activating singularity image {demo.project.cluster.sif}" in log.read_text(), log
+    assert list((demo.project.root / ".snakemake/jobs").iterdir()) == []
+
+
+def test_only_inference_runs_on_the_gpu_partition_with_its_gres(demo):
+    inference = [job for job in demo.jobs if job.what.startswith("rule_infer_heatmaps")]
+    others = [job for job in demo.jobs if job not in inference]
+    assert inference and others
+    assert all(job.partition == "gpu" and "gres/gpu=1" in job.asked for job in inference), inference
+    assert all(job.partition == "primary" and "gres/gpu" not in job.asked for job in others), others
+    metrics = [job for job in demo.jobs if "study_metrics" in job.what]
+    assert len(metrics) == 1, "the metrics of all studies are one submission"
+
+
+def test_drained_node_cancelled_job_and_killed_main_process(unfinished, demo, cluster):
+    kept = heatmaps(unfinished)[0]
+    before = kept.stat().st_mtime_ns
+    node = cluster.slurm("hostname", "-s").strip()
+    cluster.slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    try:
+        process = unfinished.start()
+        wait_for(lambda: cluster.queued("rule_infer_heatmaps", "PENDING"), 90, "submission to a drained node")
+    finally:
+        cluster.slurm("scontrol", "update", f"nodename={node}", "state=resume")
+    first = wait_for(lambda: cluster.queued("rule_infer_heatmaps", "RUNNING"), 90, "inference after the drain")[0]
+    cluster.slurm("scancel", first)
+    say(f"drained the node, resumed it, cancelled job {first}")
+    wait_for(lambda: "Trying to restart" in unfinished.log(), 120, "another try of the cancelled job")
+    wait_for(lambda: cluster.queued("rule_infer_heatmaps", "RUNNING"), 120, "inference, another try")
+    kill(process)
+    say("killed the main process with SIGKILL while inference was running")
+
+    done = unfinished.snakemake(timeout=900)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert unfinished.results(TABLE).read_bytes() == demo.local_table
+    assert kept.stat().st_mtime_ns == before, "inference that was finished ran again"
+
+
+FAULTS = """
+if mkdir .snakemake/fault-time 2>/dev/null; then sleep 600; fi
+if mkdir .snakemake/fault-memory 2>/dev/null; then python -c 'import time; full = b"x" * (3 << 30); time.sleep(60)'; fi
+"""
+
+
+def test_time_limit_and_full_memory_end_in_another_try(unfinished, demo, cluster):
+    """The first job hangs until its time is up, the second takes more memory than it asked for."""
+    with open(unfinished.root / "containers/job_environment.sh", "a") as script:
+        script.write(FAULTS)
+    node_log = cluster.folder / "slurmd.log"
+    start, known = time.time(), node_log.stat().st_size
+    little = ("infer_heatmaps:runtime=1", "infer_heatmaps:mem_mb=1500 * attempt")
+    done = unfinished.snakemake("--set-resources", *little, timeout=900)
+    states = [job.state.split()[0] for job in cluster.jobs(start)]
+    say(f"states of the jobs: {', '.join(states)}")
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert "TIMEOUT" in states
+    # without cgroups SLURM kills the step itself, and calls the job FAILED instead of OUT_OF_MEMORY
+    assert "exceeded memory limit" in node_log.read_text()[known:]
+    assert unfinished.results(TABLE).read_bytes() == demo.local_table
+
+
+def test_run_that_would_leave_the_container_does_not_start(unfinished, cluster):
+    start = time.time()
+    done = unfinished.snakemake("--software-deployment-method", "env-modules")
+    assert done.returncode != 0 and "the container is off" in done.stdout
+    missing = unfinished.snakemake("--config", "container=nowhere.sif")
+    assert missing.returncode != 0 and "nowhere.sif does not exist" in missing.stdout
+    assert cluster.jobs(start) == []
+
+
+def test_data_behind_links_and_blanks_is_found_in_the_container(demo, cluster):
+    """Not through SLURM: the binds are made where the rules run, in the same way everywhere."""
+    elsewhere = cluster.project("data elsewhere", base=demo.project.results("dicom")).root
+    project = cluster.project("paths")
+    link = project.root.parent / "link to data"
+    link.unlink(missing_ok=True)
+    link.symlink_to(elsewhere)
+    (project.root / "net.pth").write_bytes((ROOT / "resources/demo/pointnet_demo.pth").read_bytes())
+    ids = [row["study_id"] for row in csv.DictReader(demo.table.decode().splitlines()) if row["status"] == "ok"][:2]
+    (project.root / "ids.txt").write_text("\n".join(ids))
+    (project.root / "linked.yaml").write_text(
+        f"cohort: linked\nsource: {{kind: rsna, path: '../{link.name}'}}\nlocalizer: {{checkpoint: net.pth}}\n"
+        "selection: {mode: list, list: ids.txt}\n"
+    )
+    options = ["--software-deployment-method", "apptainer", "--apptainer-args", STRICT, "--configfile", "linked.yaml"]
+    command = cluster.as_user("snakemake", f"results/linked/{TABLE}", "--profile", "profiles/local", *options)
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-6000:]
+    rows = csv.DictReader(project.results(TABLE, "linked").read_text().splitlines())
+    assert [row["study_id"] for row in rows if row["status"] == "ok"] == ids
+
+
+def test_without_accounting_database_it_says_what_to_set_and_then_works(demo, cluster):
+    project = cluster.project("without-accounting", base=demo.project.root)
+    project.results("review_queue.csv").unlink()
+    profile = project.root / "profiles/slurm/config.yaml"
+    cluster.restart("none")
+    try:
+        done = project.snakemake()
+        assert done.returncode != 0 and "slurm-no-account: true" in done.stdout, done.stdout[-3000:]
+        text = profile.read_text().replace("  slurm_account: lab", "  # slurm_account")
+        profile.write_text(text.replace("# slurm-no-account: true", "slurm-no-account: true"))
+        done = project.snakemake()
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert project.results("review_queue.csv").is_file()
+    finally:
+        cluster.restart("slurmdbd")

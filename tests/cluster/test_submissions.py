@@ -1,0 +1,102 @@
+"""How many submissions a large cohort takes, and what each asks SLURM for; counted at a pretended SLURM, without root."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cluster_site import PARTS, ROOT, fill_in
+
+pytestmark = [pytest.mark.workflow]
+STUDIES = 2000
+CONFIGURATION = """
+cohort: large
+source: {kind: sheet, path: sheet.csv}
+localizer: {checkpoint: net.pth, batch_studies: 128, workers: 8}
+container: image.sif
+"""
+
+
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory) -> list[dict]:
+    """Every sbatch of a whole run of 2,000 studies."""
+    root = tmp_path_factory.mktemp("large") / "project"
+    for part in PARTS:
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "pointnet", "*.sif"))
+    fill_in(root / "profiles/slurm/config.yaml")
+    (root / "large.yaml").write_text(CONFIGURATION)
+    (root / "sheet.csv").write_text("study_id,series_dir\n" + "".join(f"{1000 + n},dicom\n" for n in range(STUDIES)))
+    for name in ("net.pth", "image.sif"):
+        (root / name).touch()
+    programs = root / "bin"
+    programs.mkdir()
+    fake = Path(__file__).parent / "fake_slurm.py"
+    for name in ("sbatch", "sacct", "squeue", "sacctmgr", "scontrol", "sinfo", "sshare", "apptainer"):
+        shutil.copy(fake, programs / name)
+        (programs / name).chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "FAKE_SLURM": str(root),
+        "FAKE_RESULTS": str(root / "results/large"),
+    }
+    quick = (
+        "--latency-wait",
+        "5",
+        "--slurm-init-seconds-before-status-checks",
+        "1",
+        "--seconds-between-status-checks",
+        "1",
+    )
+    command = ("-m", "snakemake", "--profile", "profiles/slurm", "--configfile", "large.yaml", *quick)
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    return [json.loads(line) for line in (root / "submissions").read_text().splitlines()]
+
+
+def options(submission: dict) -> str:
+    return " ".join(submission["options"])
+
+
+def test_fewer_than_64_submissions_for_2000_studies(submissions):
+    assert sum(line["jobs"] for line in submissions if line["rules"] == ["study_metrics"]) == STUDIES
+    print(f"[cluster] {STUDIES} studies took {len(submissions)} submissions")
+    assert len(submissions) < 64
+
+
+def test_only_inference_asks_for_a_gpu_and_its_partition(submissions):
+    for line in submissions:
+        inference = line["rules"] == ["infer_heatmaps"]
+        assert ("--gpus=1" in line["options"]) == inference
+        assert ("gpu" in line["options"]) == inference, options(line)
+        assert ("primary" in line["options"]) != inference
+        assert "-A lab" in options(line)
+
+
+def test_a_group_asks_for_one_study_at_a_time_and_the_time_of_all(submissions):
+    groups = [options(line) for line in submissions if line["rules"] == ["study_metrics"] and line["jobs"] == 100]
+    assert groups
+    for group in groups:
+        assert "--cpus-per-task=1" in group and "--mem 1000" in group and "-t 100" in group
+
+
+def test_inference_gets_the_threads_of_its_workers(submissions):
+    inference = [options(line) for line in submissions if line["rules"] == ["infer_heatmaps"]]
+    assert all("--cpus-per-task=8" in line and "--mem 8000" in line and "-t 60" in line for line in inference)
+
+
+def test_commands_fit_into_one_argument(submissions):
+    # the kernel takes 128 KiB in one argument, and sbatch gets the whole command as one
+    assert max(line["size"] for line in submissions) < 64 * 1024

@@ -1,0 +1,122 @@
+"""The image's files: its lock, its health check, the place that a job gets inside the container."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = ROOT / "containers/job_environment.sh"
+LISTED = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCH_HOME")
+
+
+def names(path: Path) -> set[str]:
+    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    return {re.split(r"[=<>;\[ ]", line)[0].lower() for line in lines if line and not line.startswith("-r")}
+
+
+def test_lock_of_the_image_holds_all_that_the_library_needs_but_the_client_of_kaggle():
+    # kaggle 2.2.4 needs Python 3.11, the default base has 3.10; downloads run outside the image
+    missing = names(ROOT / "envs/library.in") - names(ROOT / "envs/image.lock.txt") - {"kaggle", "requests"}
+    assert missing == set()
+    assert "torch" not in names(ROOT / "envs/image.lock.txt")
+
+
+def test_every_line_of_the_lock_is_a_pin():
+    lines = [line for line in (ROOT / "envs/image.lock.txt").read_text().splitlines() if not line.startswith("#")]
+    assert len(lines) > 20 and all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in lines)
+
+
+def test_health_check_passes_where_the_library_works():
+    done = subprocess.run([sys.executable, ROOT / "containers/health_check.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "healthy" and "gdcm, pylibjpeg" in done.stdout
+
+
+def test_health_check_says_in_one_line_what_is_missing(tmp_path):
+    (tmp_path / "gdcm.py").write_text("raise ImportError('no gdcm here')")
+    code = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['check']; "
+    code += f"runpy.run_path({str(ROOT / 'containers/health_check.py')!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "This image is not fit for use: ImportError: no gdcm here\n"
+
+
+def in_job(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess:
+    script = f". {ENVIRONMENT}; {command}"
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nowhere", **environment}
+    return subprocess.run(["bash", "-euc", script], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+SHOW = "for name in " + " ".join(LISTED) + '; do echo "${!name}"; done; touch "$TMPDIR/file" "$HOME/file"'
+
+
+def test_job_gets_writable_places_of_its_own_in_the_project_and_they_are_removed(tmp_path):
+    done = in_job(tmp_path, SHOW, APPTAINER_CONTAINER="image.sif")
+    assert done.returncode == 0, done.stderr
+    places = done.stdout.split()
+    assert len(places) == len(LISTED)
+    assert all(place.startswith(f"{tmp_path}/.snakemake/jobs/lstv-job.") for place in places)
+    assert list((tmp_path / ".snakemake/jobs").iterdir()) == []
+
+
+@pytest.mark.parametrize("end", ["false", "exit 3", "kill -TERM $$"])
+def test_they_are_removed_however_the_job_fails(tmp_path, end):
+    done = in_job(tmp_path, end, APPTAINER_CONTAINER="image.sif")
+    assert done.returncode != 0
+    assert list((tmp_path / ".snakemake/jobs").iterdir()) == []
+
+
+def test_temporary_folder_of_the_site_is_preferred(tmp_path):
+    site = tmp_path / "site tmp"
+    site.mkdir()
+    done = in_job(tmp_path, 'echo "$HOME"', APPTAINER_CONTAINER="image.sif", TMPDIR=str(site))
+    assert done.stdout.startswith(f"{site}/lstv-job.") and list(site.iterdir()) == []
+    elsewhere = in_job(tmp_path, 'echo "$HOME"', APPTAINER_CONTAINER="image.sif", TMPDIR=str(tmp_path / "not there"))
+    assert elsewhere.stdout.startswith(f"{tmp_path}/.snakemake/jobs/")
+
+
+def test_nothing_changes_outside_a_container(tmp_path):
+    done = in_job(tmp_path, 'echo "$HOME" "${TMPDIR:-none}"')
+    assert done.stdout == "/nowhere none\n" and list(tmp_path.iterdir()) == []
+
+
+# --- profiles/slurm ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def profile() -> dict:
+    return yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+
+
+def rules() -> dict[str, str]:
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    parts = re.split(r"^(?:rule|checkpoint) (\w+):$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def test_every_rule_that_is_submitted_has_memory_and_time_that_grow(profile):
+    submitted = {name for name, text in rules().items() if "localrule: True" not in text}
+    growing = profile["set-resources"]
+    assert submitted <= set(growing)
+    assert set(growing) <= set(rules())
+    for name, resources in growing.items():
+        assert all(resources[key].endswith("* attempt") for key in ("mem_mb", "runtime")), name
+
+
+def test_only_inference_asks_for_a_gpu_and_a_partition_of_its_own(profile):
+    special = {name for name, values in profile["set-resources"].items() if {"gpu", "slurm_partition"} & set(values)}
+    assert special == {"infer_heatmaps", "method_heatmaps"}
+
+
+def test_every_line_of_the_profile_has_its_reason_or_stands_under_one():
+    lines = (ROOT / "profiles/slurm/config.yaml").read_text().splitlines()
+    settings = [line for line in lines if re.match(r"[a-z-]+: \S", line)]
+    above = {line: lines[lines.index(line) - 1] for line in settings}
+    assert len(settings) > 10
+    assert [line for line in settings if " # " not in line and not above[line].startswith("#")] == []

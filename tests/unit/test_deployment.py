@@ -1,0 +1,197 @@
+"""What stops a run on a cluster or in a container before its first job, and what a container is shown of the disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lstv import deployment
+from lstv.deployment import Run, bind_paths, container_environment, problems
+from lstv.errors import UserError
+
+SITE = {"slurm_account": "lab", "slurm_partition": "primary", "infer_heatmaps.slurm_partition": "gpu"}
+SLURM = {"AccountingStorageType": "accounting_storage/slurmdbd", "MinJobAge": "300 sec"}
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    image = tmp_path / "image.sif"
+    image.touch()
+    return Run("slurm", frozenset({"apptainer"}), str(image), SITE, slurm=SLURM)
+
+
+def only(run: Run, **changes: object) -> str:
+    (sentence,) = problems(replace(run, **changes))
+    return sentence
+
+
+def test_a_complete_site_has_no_problem(run):
+    assert problems(run) == []
+
+
+def test_a_local_run_needs_neither_container_nor_account():
+    assert problems(Run("local", frozenset(), "missing.sif")) == []
+
+
+def test_container_off_on_a_cluster(run):
+    assert "the container is off" in only(run, methods=frozenset())
+
+
+def test_account_missing_left_blank_or_deliberately_none(run):
+    without = {key: value for key, value in SITE.items() if key != "slurm_account"}
+    assert "no SLURM account" in only(run, resources=without)
+    assert problems(replace(run, resources=without, no_account=True)) == []
+    assert "slurm_account is still FILL_IN" in only(run, resources={**SITE, "slurm_account": "'FILL_IN'"})
+
+
+def test_partition_left_blank_names_its_rule(run):
+    asked = {**SITE, "infer_heatmaps.slurm_partition": deployment.FILL_IN}
+    assert only(run, resources=asked).startswith("infer_heatmaps.slurm_partition is still FILL_IN")
+
+
+def test_no_accounting_database(run):
+    none = {**SLURM, "AccountingStorageType": "accounting_storage/none"}
+    without = {key: value for key, value in SITE.items() if key != "slurm_account"}
+    assert "slurm-no-account: true" in only(run, slurm=none)
+    assert "slurm-status-command: squeue" in only(
+        run, slurm=none, resources=without, no_account=True, status_command="sacct"
+    )
+    assert problems(replace(run, slurm=none, resources=without, no_account=True)) == []
+
+
+def test_squeue_on_a_site_that_forgets_jobs_at_once(run):
+    forgetful = {**SLURM, "MinJobAge": "60 sec"}
+    assert "forgets jobs 60 sec after their end" in only(run, slurm=forgetful)
+    assert problems(replace(run, slurm=forgetful, status_command="sacct")) == []
+    assert problems(replace(run, slurm={})) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "word"),
+    [
+        ("nowhere/image.sif", "does not exist"),
+        ("my images/image.sif", "blank"),
+        ("docker://me/lstv", "no version"),
+        ("docker://me/lstv:latest", "docker://me/lstv:0.1.0"),
+        ("docker://registry:5000/lstv", "no version"),
+    ],
+)
+def test_images_that_cannot_be_used(run, image, word):
+    assert word in only(run, image=image)
+
+
+@pytest.mark.parametrize("image", ["docker://me/lstv:0.1.0", "docker://registry:5000/me/lstv@sha256:0123"])
+def test_images_with_a_version(run, image):
+    assert problems(replace(run, image=image)) == []
+
+
+def test_configuration_of_slurm(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert deployment.slurm_configuration() == {}
+    program = tmp_path / "scontrol"
+    program.write_text(
+        "#!/bin/sh\necho 'Configuration data as of 2024'\necho 'AccountingStorageType   = accounting_storage/none'\n"
+        "echo 'MinJobAge               = 300 sec'\n"
+    )
+    program.chmod(0o755)
+    shown = deployment.slurm_configuration()
+    assert shown == {"AccountingStorageType": "accounting_storage/none", "MinJobAge": "300 sec"}
+
+
+# --- binds ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "data").mkdir(parents=True)
+    return folder
+
+
+def test_paths_in_the_project_need_nothing_but_the_project(project):
+    assert bind_paths(project, ["data", "results", str(project / "data")]) == [str(project)]
+
+
+def test_data_elsewhere_are_bound_read_only(project, tmp_path):
+    outside = tmp_path / "with blanks" / "rsna"
+    outside.mkdir(parents=True)
+    (outside / "ids.npy").touch()
+    expected = [str(project), f"{outside}:{outside}:ro"]
+    for path in (outside, "../with blanks/rsna", outside / "ids.npy"):
+        assert bind_paths(project, [path]) == expected
+
+
+def test_a_link_is_bound_as_written_and_where_it_ends(project, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (project / "results").symlink_to(disk)
+    assert bind_paths(project, [], ["results"]) == sorted([str(project), str(disk)])
+    (tmp_path / "link").symlink_to(disk)
+    link = tmp_path / "link"
+    assert bind_paths(project, [link]) == [str(project), f"{disk}:{disk}:ro", f"{link}:{link}:ro"]
+
+
+def test_what_is_written_wins_over_what_is_read(project, tmp_path):
+    disk = tmp_path / "disk"
+    (disk / "inner").mkdir(parents=True)
+    assert bind_paths(project, [disk / "inner"], [disk]) == sorted([str(project), str(disk)])
+
+
+def test_a_folder_inside_another_is_not_bound_twice(project, tmp_path):
+    disk = tmp_path / "disk"
+    (disk / "inner").mkdir(parents=True)
+    assert bind_paths(project, [disk, disk / "inner"]) == [str(project), f"{disk}:{disk}:ro"]
+
+
+def test_many_folders_become_the_one_that_they_share(project, tmp_path):
+    series = [tmp_path / "archive" / str(number) / "series" for number in range(100)]
+    for folder in series:
+        folder.mkdir(parents=True)
+    archive = tmp_path / "archive"
+    assert bind_paths(project, series) == [str(project), f"{archive}:{archive}:ro"]
+
+
+def test_paths_that_are_not_there_are_left_to_other_checks(project):
+    assert bind_paths(project, ["/nowhere/at/all"]) == [str(project)]
+
+
+def test_names_that_apptainer_cannot_bind_are_refused(project, tmp_path):
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    with pytest.raises(UserError, match="comma"):
+        bind_paths(project, [folder])
+
+
+def test_binds_join_those_of_the_user_and_the_jobs_gpu_is_passed_on():
+    given = {"APPTAINER_BIND": "/scratch,/data", "CUDA_VISIBLE_DEVICES": "1"}
+    made = container_environment(["/project", "/data"], given)
+    assert made["APPTAINER_BIND"] == "/scratch,/data,/project"
+    assert made["SINGULARITY_BIND"] == "/project,/data"
+    assert made["APPTAINERENV_CUDA_VISIBLE_DEVICES"] == made["SINGULARITYENV_CUDA_VISIBLE_DEVICES"] == "1"
+    assert "APPTAINERENV_CUDA_VISIBLE_DEVICES" not in container_environment([], {})
+
+
+# --- one run at a time ------------------------------------------------------------------------------------------------
+
+HOLD = "import sys, time; sys.path.insert(0, sys.argv[1]); from lstv import single_run; from pathlib import Path;"
+HOLD += "single_run.hold(Path(sys.argv[2])); print('held', flush=True); time.sleep(60)"
+
+
+def test_a_second_run_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
+    from lstv import single_run
+
+    scripts = Path(single_run.__file__).parents[1]
+    lock = tmp_path / ".snakemake" / "run.lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(scripts), str(lock)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"process {holder.pid} on .* is running"):
+            single_run.hold(lock)
+    finally:
+        holder.kill()
+        holder.communicate()
+    single_run.hold(lock)
