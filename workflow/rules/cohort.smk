@@ -54,7 +54,7 @@ rule batch_sheet:
         kind=layout(),
         path=lambda wildcards: source_path(),
         selection=selection_arguments(),
-        batches=lambda wildcards: cohort.batch_count(len(studies()), LOCALIZER["batch_studies"]),
+        batches=batch_count,
         studies=batch_fingerprint,
     message:
         "Writing the study sheet of {wildcards.batch}"

@@ -80,13 +80,16 @@ if SOURCE["kind"] != "folder" and not SOURCE["download"]:
     studies()  # all is known now: mistakes in the tables come before any job
 
 
+def batch_count(wildcards=None):
+    return cohort.batch_count(len(studies()), LOCALIZER["batch_studies"])
+
+
 @functools.cache
 def batches():
     """Study ids of every inference batch by its name."""
-    count = cohort.batch_count(len(studies()), LOCALIZER["batch_studies"])
     members = {}
     for study in studies():
-        members.setdefault(cohort.batch_of(study, count), []).append(study)
+        members.setdefault(cohort.batch_of(study, batch_count()), []).append(study)
     return members
 
 
@@ -99,8 +102,7 @@ def heatmaps_of(wildcards):
     if wildcards.study not in studies():
         # reported as a missing file, in one line; an exception here would show a traceback
         return f"study {wildcards.study} is not among the {len(studies())} selected studies of {RESULTS}"
-    count = cohort.batch_count(len(studies()), LOCALIZER["batch_studies"])
-    return f"{RESULTS}/heatmaps/{cohort.batch_of(wildcards.study, count)}.h5"
+    return f"{RESULTS}/heatmaps/{cohort.batch_of(wildcards.study, batch_count())}.h5"
 
 
 # --- what the rules take ----------------------------------------------------------------------------------------------

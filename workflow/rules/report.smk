@@ -93,7 +93,7 @@ rule cohort_report:
     params:
         studies=f"{RESULTS}/studies",
         heatmaps=f"{RESULTS}/heatmaps",
-        batches=lambda wildcards: cohort.batch_count(len(studies()), LOCALIZER["batch_studies"]),
+        batches=batch_count,
         options=report_arguments(),
     message:
         "Building the report"
