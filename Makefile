@@ -36,7 +36,8 @@ $(READY): envs/workflow.lock.txt envs/setup.sh
 	@bash envs/setup.sh "$(PYTHON)" "$(VENV)"
 
 lock: ## renew the pinned lock from the direct dependencies
-	@bash envs/lock.sh "$(or $(PYTHON),python3)"
+	@bash envs/lock.sh "$(or $(PYTHON),python3)" workflow
+	@bash envs/lock.sh "$${PYTHON310:-python3.10}" image
 
 clean: ## remove the results and the environment
 	rm -rf $(VENV) results/* .snakemake

@@ -20,6 +20,7 @@ PACKAGES = (
     "pylibjpeg",
     "h5py",
     "opencv-python-headless",
+    "kagglesdk",
 )
 DECODERS = ("gdcm", "pylibjpeg")
 

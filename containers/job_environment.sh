@@ -1,4 +1,4 @@
-# Sourced before every rule's command (shell.prefix in workflow/rules/common.smk). In a container it gives the job a home, a
+# Sourced before every rule's command (shell.prefix in workflow/rules/deployment.smk). In a container it gives the job a home, a
 # temporary folder and caches of its own, in a place that is writable and bound whatever the site mounts, and removes them
 # at the end: the image is read-only, there may be no home, and /tmp may be tiny. Outside a container it does nothing.
 #
@@ -21,6 +21,6 @@ if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
         NUMBA_CACHE_DIR="$LSTV_JOB/cache/numba" \
         TORCH_HOME="$LSTV_JOB/cache/torch" \
         CUDA_CACHE_PATH="$LSTV_JOB/cache/cuda" \
-        KAGGLE_CONFIG_DIR="$LSTV_JOB/home/.kaggle" \
+        KAGGLE_CONFIG_DIR="${KAGGLE_CONFIG_DIR:-$LSTV_JOB/home/.kaggle}" \
         PYTHONNOUSERSITE=1
 fi

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Renew envs/workflow.lock.txt: resolve envs/workflow.in with the given Python and pin every package.
-# usage: envs/lock.sh PYTHON
+# Renew a lock: resolve envs/NAME.in with the given Python and pin every package in envs/NAME.lock.txt.
+# usage: envs/lock.sh PYTHON workflow|image   (image: with Python 3.10, the oldest that a base image may have)
 set -euo pipefail
-python=${1:?usage: envs/lock.sh PYTHON}
+python=${1:?usage: envs/lock.sh PYTHON workflow|image}
+name=${2:?usage: envs/lock.sh PYTHON workflow|image}
 cd "$(dirname "$0")"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$python" -m venv "$scratch/venv"
-"$scratch/venv/bin/pip" install --quiet --dry-run --ignore-installed --report "$scratch/report.json" -r workflow.in
-"$scratch/venv/bin/python" - "$scratch/report.json" >"$scratch/lock.txt" <<'PYTHON'
+"$scratch/venv/bin/pip" install --quiet --dry-run --ignore-installed --report "$scratch/report.json" -r "$name.in"
+"$scratch/venv/bin/python" - "$scratch/report.json" "$name" >"$scratch/lock.txt" <<'PYTHON'
 import json
 import sys
 
@@ -19,9 +20,9 @@ for item in report["install"]:
     # torch brings the CUDA libraries of its own build; which ones depends on the machine
     if not name.startswith(("nvidia-", "cuda-", "triton")):
         pins[name] = item["metadata"]["version"].split("+")[0]
-print("# Made from workflow.in by `make lock`; do not edit. Every package, direct or not, at one version.")
+print(f"# Made from {sys.argv[2]}.in by `make lock`; do not edit. Every package, direct or not, at one version.")
 for name in sorted(pins):
     print(f"{name}=={pins[name]}")
 PYTHON
-mv "$scratch/lock.txt" workflow.lock.txt
-echo "envs/workflow.lock.txt: $(grep -c == workflow.lock.txt) packages"
+mv "$scratch/lock.txt" "$name.lock.txt"
+echo "envs/$name.lock.txt: $(grep -c == "$name.lock.txt") packages"

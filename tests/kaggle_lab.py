@@ -1,4 +1,7 @@
-"""Runs the fetching programs as a user does, against the stub of Kaggle, and watches what must never happen."""
+"""Runs the fetching programs as a user does, against the stub of Kaggle, and watches what must never happen.
+
+With LSTV_KAGGLE_IMAGE naming a SIF they run in it, as the SLURM profile's jobs do (tests/cluster/test_kaggle_in_image.py).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ import kaggle_stub as stub
 from kaggle_stub import KaggleStub
 from lstv.program import run
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT / "scripts"
+IMAGE = os.environ.get("LSTV_KAGGLE_IMAGE")
+IN_JOB = f'. "{ROOT}/containers/job_environment.sh"; python "$@"'
 SECRETS = (
     stub.KEY,
     stub.TOKEN,
@@ -45,13 +51,26 @@ class Lab:
 
     def command(self, program: str, *arguments: object) -> list[str]:
         options = () if program == "series_list.py" else QUICK
-        return [sys.executable, str(SCRIPTS / program), *options, *map(str, arguments)]
+        words = [str(SCRIPTS / program), *options, *map(str, arguments)]
+        if IMAGE is None:
+            return [sys.executable, *words]
+        seen = ["--bind", str(self.folder), "--bind", f"{ROOT}:{ROOT}:ro", "--pwd", str(self.folder)]
+        strict = ["--cleanenv", "--containall", "--no-home"]
+        return ["apptainer", "exec", *strict, *seen, IMAGE, "bash", "-euc", IN_JOB, "job", *words]
+
+    def variables(self, **changes: str | None) -> dict[str, str]:
+        """The environment of a command; what is None in ``changes`` is not set in it."""
+        wanted = {name: value for name, value in {**self.environment, **changes}.items() if value is not None}
+        if IMAGE is None:
+            return wanted
+        passed = {name: value for name, value in wanted.items() if name.startswith("KAGGLE_") or "proxy" in name}
+        outer = {name: wanted[name] for name in ("PATH", "HOME") if name in wanted}
+        return {**outer, **{f"APPTAINERENV_{name}": value for name, value in passed.items()}}
 
     def run(self, program: str, *arguments: object, **environment: str | None) -> subprocess.CompletedProcess[str]:
-        variables = {name: v for name, v in {**self.environment, **environment}.items() if v is not None}
         result = subprocess.run(
             self.command(program, *arguments),
-            env=variables,
+            env=self.variables(**environment),
             cwd=self.folder,
             capture_output=True,
             text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -117,6 +118,42 @@ def _image_problems(image: str) -> list[str]:
     return []
 
 
+def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike]) -> list[str]:
+    """One sentence for each existing path that a container does not see, found by starting one.
+
+    ``arguments`` are those of ``apptainer exec`` in one string. An image that is yet to be pulled is not looked into.
+    """
+    wanted = sorted({os.path.abspath(path) for path in paths if os.path.exists(path)})
+    if not wanted or not os.path.isfile(image):
+        return []
+    look = 'for path; do [ -r "$path" ] || printf "%s\\0" "$path"; done'
+    command = [_CONTAINER, "exec", *shlex.split(arguments), image, "bash", "-c", look, "look", *wanted]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    except OSError as error:
+        return [f"{_CONTAINER} cannot be started here ({error.strerror}): load its module, or install it."]
+    except subprocess.TimeoutExpired:
+        return [f"the image {image} did not start within five minutes here; try: {_CONTAINER} exec {image} true"]
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return [f"the image {image} does not start here ({said}); docs/hpc.md lists what may be the matter."]
+    return [
+        f"the container does not see {path}: add --bind {shlex.quote(path)} to apptainer-args in {_PROFILE}, or ask why "
+        "this site does not let folders be bound."
+        for path in done.stdout.split("\0")
+        if path
+    ]
+
+
+def linked(folder: str | os.PathLike) -> list[str]:
+    """Entries of a folder that are symbolic links, which may lead out of what a container is shown; [] for no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_symlink()]
+    except OSError:
+        return []
+
+
 def bind_paths(
     project: str | os.PathLike, read: Iterable[str | os.PathLike], written: Iterable[str | os.PathLike] = ()
 ) -> list[str]:
@@ -124,11 +161,12 @@ def bind_paths(
     Apptainer's notation; the project comes first, folders that are only read are bound read-only.
 
     Files count by their folder. A path that leads through symbolic links is bound as it is written and where it ends, so
-    that both names work. Many folders are replaced by what they have in common. Paths that do not exist are left out:
-    that is for other checks to say. Raises UserError for what Apptainer cannot bind.
+    that both names work. Many folders are replaced by what they have in common. What is to be read but does not exist is
+    left out: that is for other checks to say. Folders to be written may be yet to come (``make_bound``). Raises UserError
+    for what Apptainer cannot bind.
     """
     roots = {Path(os.path.abspath(project)), Path(os.path.realpath(project))}
-    writable = roots | _few(_outside(project, written, roots))
+    writable = roots | _few(_outside(project, written, roots, to_come=True))
     readable = {place for place in _few(_outside(project, read, writable)) if not _within(place, writable)}
     for place in writable | readable:
         if any(character in str(place) for character in _UNBINDABLE):
@@ -142,14 +180,30 @@ def bind_paths(
     return [*sorted(map(str, writable)), *(f"{place}:{place}:ro" for place in sorted(readable))]
 
 
-def _outside(project: str | os.PathLike, paths: Iterable[str | os.PathLike], roots: set[Path]) -> set[Path]:
-    """Existing folders of ``paths``, as written and with links followed, that are not below one of ``roots``."""
+def make_bound(written: Iterable[str | os.PathLike]) -> None:
+    """Make the folders that are bound to be written. Raises UserError with the reason where one cannot be made."""
+    for folder in written:
+        try:
+            Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the folder {folder} cannot be made ({error.strerror}); name one that you may write to."
+            ) from None
+
+
+def _outside(
+    project: str | os.PathLike, paths: Iterable[str | os.PathLike], roots: set[Path], to_come: bool = False
+) -> set[Path]:
+    """Folders of ``paths``, as written and with links followed, that are not below one of ``roots``.
+
+    Only those that exist, or with ``to_come`` also those that do not yet.
+    """
     found = set()
     for path in paths:
         absolute = Path(os.path.abspath(os.path.join(project, path)))
         for place in (absolute, Path(os.path.realpath(absolute))):
-            if place.exists() and not _within(place, roots):
-                found.add(place if place.is_dir() else place.parent)
+            if (to_come or place.exists()) and not _within(place, roots):
+                found.add(place.parent if place.is_file() else place)
     return found
 
 
@@ -165,15 +219,20 @@ def _few(places: set[Path]) -> set[Path]:
     return {place for place in places if not _within(place, places - {place})}
 
 
-def container_environment(binds: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables by which Apptainer, and Singularity before it, is told of ``binds`` beside those that are set already.
+def container_environment(
+    binds: Iterable[str], environment: Mapping[str, str], passed_on: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Variables by which Apptainer, and Singularity before it, is told of ``binds`` beside those that are set already,
+    and of variables to be ``passed_on`` into the container.
 
     A GPU that SLURM has given to a job is passed on too, because a cleaned environment would show the job every GPU.
     """
+    binds, passed_on = list(binds), dict(passed_on or {})
+    if "CUDA_VISIBLE_DEVICES" in environment:
+        passed_on["CUDA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"]
     variables = {}
     for program in ("APPTAINER", "SINGULARITY"):
         known = [part for part in environment.get(f"{program}_BIND", "").split(",") if part]
         variables[f"{program}_BIND"] = ",".join([*known, *(bind for bind in binds if bind not in known)])
-        if "CUDA_VISIBLE_DEVICES" in environment:
-            variables[f"{program}ENV_CUDA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"]
+        variables.update({f"{program}ENV_{name}": value for name, value in passed_on.items()})
     return variables

@@ -29,7 +29,7 @@ def unprivileged_user() -> pwd.struct_passwd:
 
 def scheduler_environment() -> Path:
     """A virtual environment with Snakemake that an unprivileged user can read; torch is in the image."""
-    unwanted = ("torch==", "pytest", "ruff==", "snakefmt==", "black==", "opencv", "sympy==", "networkx==")
+    unwanted = ("torch==", "ruff==", "snakefmt==", "black==", "opencv", "sympy==", "networkx==")
     lines = (ROOT / "envs/workflow.lock.txt").read_text().splitlines()
     wanted = [line for line in lines if not line.startswith(unwanted)]
     folder = CACHE / f"snakemake-{fingerprint(*wanted)}"

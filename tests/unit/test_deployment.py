@@ -12,6 +12,7 @@ import pytest
 from lstv import deployment
 from lstv.deployment import Run, bind_paths, container_environment, problems
 from lstv.errors import UserError
+from lstv.kaggle import contained
 
 SITE = {"slurm_account": "lab", "slurm_partition": "primary", "infer_heatmaps.slurm_partition": "gpu"}
 SLURM = {"AccountingStorageType": "accounting_storage/slurmdbd", "MinJobAge": "300 sec"}
@@ -173,6 +174,103 @@ def test_binds_join_those_of_the_user_and_the_jobs_gpu_is_passed_on():
     assert made["SINGULARITY_BIND"] == "/project,/data"
     assert made["APPTAINERENV_CUDA_VISIBLE_DEVICES"] == made["SINGULARITYENV_CUDA_VISIBLE_DEVICES"] == "1"
     assert "APPTAINERENV_CUDA_VISIBLE_DEVICES" not in container_environment([], {})
+
+
+def test_folders_to_be_written_may_be_yet_to_come(project, tmp_path):
+    data = tmp_path / "disk" / "rsna"
+    assert bind_paths(project, [data], [data]) == sorted([str(project), str(data)])
+    deployment.make_bound([data])
+    assert data.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/inner cannot be made"):
+        deployment.make_bound([tmp_path / "file" / "inner"])
+
+
+def test_links_in_a_folder_are_found(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert deployment.linked(tmp_path) == [str(tmp_path / "link")]
+    assert deployment.linked(tmp_path / "nowhere") == []
+
+
+def test_variables_for_a_download_are_passed_on_beside_the_gpu():
+    made = container_environment(["/project"], {"CUDA_VISIBLE_DEVICES": "1"}, {"https_proxy": "http://proxy:3128"})
+    assert made["APPTAINERENV_https_proxy"] == made["SINGULARITYENV_https_proxy"] == "http://proxy:3128"
+    assert made["APPTAINERENV_CUDA_VISIBLE_DEVICES"] == "1"
+
+
+# --- what the container sees ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def apptainer(tmp_path, monkeypatch):
+    """A pretended apptainer: ``answer(shell)`` is what it does with the words after ``exec``."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+
+    def answer(text: str) -> None:
+        (programs / "apptainer").write_text(f"#!/bin/bash\n{text}\n")
+        (programs / "apptainer").chmod(0o755)
+
+    return answer
+
+
+RUN_IT = 'while [ "$1" != bash ]; do shift; done; '
+
+
+def test_paths_that_the_container_does_not_see_are_named(run, apptainer, tmp_path):
+    data = tmp_path / "the data"
+    data.mkdir()
+    apptainer(f'{RUN_IT} exec "$@"')
+    assert deployment.cannot_be_seen(run.image, "--nv --bind '/a b'", [data, tmp_path / "nowhere"]) == []
+    apptainer(f'printf "%s\\0" {str(data)!r}')
+    (sentence,) = deployment.cannot_be_seen(run.image, "", [data])
+    assert sentence.startswith(f"the container does not see {data}: add --bind '{data}' to apptainer-args")
+
+
+def test_an_image_that_does_not_start_gives_its_reason(run, apptainer, tmp_path, monkeypatch):
+    apptainer("echo 'INFO: trying' >&2; echo 'FATAL: kernel too old' >&2; exit 255")
+    assert "does not start here (FATAL: kernel too old)" in deployment.cannot_be_seen(run.image, "", [tmp_path])[0]
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert "apptainer cannot be started here" in deployment.cannot_be_seen(run.image, "", [tmp_path])[0]
+
+
+def test_an_image_yet_to_be_pulled_is_not_started(apptainer, tmp_path):
+    apptainer("exit 1")
+    assert deployment.cannot_be_seen("docker://me/lstv:0.1.0", "", [tmp_path]) == []
+
+
+# --- what a download needs in the container ---------------------------------------------------------------------------
+
+
+def test_credentials_proxies_and_certificates_are_named_and_secrets_not_shown(tmp_path):
+    (tmp_path / ".kaggle").mkdir()
+    (tmp_path / ".kaggle/kaggle.json").write_text("{}")
+    bundle = tmp_path / "ca.pem"
+    given = {"HOME": str(tmp_path), "KAGGLE_KEY": "s3cret", "https_proxy": "http://p", "LANG": "C"}
+    found = contained.needs({**given, "REQUESTS_CA_BUNDLE": str(bundle)})
+    config = str(tmp_path / ".kaggle")
+    assert found.variables == {
+        **{name: given[name] for name in ("KAGGLE_KEY", "https_proxy")},
+        "REQUESTS_CA_BUNDLE": str(bundle),
+        "KAGGLE_CONFIG_DIR": config,
+    }
+    assert found.files == (bundle, Path(config))
+    assert "s3cret" not in repr(found)
+
+
+def test_the_first_folder_with_credentials_and_a_token_file_of_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("empty", "config"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "config/kaggle").mkdir()
+    (tmp_path / "config/kaggle/access_token").write_text("x")
+    given = {"KAGGLE_CONFIG_DIR": str(tmp_path / "empty"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    found = contained.needs({**given, "HOME": str(tmp_path), "KAGGLE_API_TOKEN": "~/token"})
+    assert found.variables["KAGGLE_CONFIG_DIR"] == str(tmp_path / "config/kaggle")
+    assert found.variables["KAGGLE_API_TOKEN"] == str(tmp_path / "token")
+    assert contained.needs({}) == contained.Needs()
 
 
 # --- one run at a time ------------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import csv
 import errno
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -399,9 +401,9 @@ def test_disk_full_for_real(lab):
     if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
         pytest.skip("needs user namespaces")
     # the archive's directory fits, so the check of the space speaks before anything is half done
-    command = " ".join(lab.command(*images(lab)))
+    command = shlex.join(lab.command(*images(lab)))
     result = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", f"{mount} && {command}"], env=lab.environment, capture_output=True, text=True
+        ["unshare", "-rm", "sh", "-c", f"{mount} && {command}"], env=lab.variables(), capture_output=True, text=True
     )
     lab.check(result)
     assert result.returncode == 2 and "are free; make room" in result.stderr
@@ -415,7 +417,7 @@ def test_folder_that_cannot_be_written(lab):
     command = lab.command(*images(lab))
     if os.geteuid() == 0:
         command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
-    result = subprocess.run(command, env=lab.environment, capture_output=True, text=True)
+    result = subprocess.run(command, env=lab.variables(), capture_output=True, text=True)
     lab.check(result)
     assert result.returncode == 2 and "cannot be written" in result.stderr
 
@@ -425,7 +427,7 @@ def test_folder_that_cannot_be_written(lab):
 
 def killed_when(lab: Lab, arguments: tuple, condition) -> None:
     process = subprocess.Popen(
-        lab.command(*arguments), env=lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        lab.command(*arguments), env=lab.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 30
     while not condition():
@@ -485,7 +487,7 @@ def test_unknown_environment_of_the_client(lab):
 
 def test_the_stub_answers_the_official_command_line_too(lab):
     """So that the stub is a model of what the client asks, not of what these programs ask."""
-    kaggle = Path(lab.command("x")[0]).with_name("kaggle")
+    kaggle = Path(sys.executable).with_name("kaggle")
     if not kaggle.exists():
         pytest.skip("the command kaggle is not installed")
     config = lab.folder / "config"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("workflow", "scripts", "config", "profiles", "resources")
+PARTS = ("workflow", "scripts", "config", "profiles", "resources", "containers")
 
 
 @dataclass(frozen=True)

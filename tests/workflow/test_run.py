@@ -207,8 +207,6 @@ def test_killed_and_resumed_gives_the_same_bytes(reference, project, when):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not project.results("report.html").exists()
-    done = project.snakemake("--unlock")
-    assert done.returncode == 0, done.stdout
     done = project.snakemake(*MEMBERS)
     assert done.returncode == 0, done.stdout
     assert project.results(TABLE).read_bytes() == reference.results(TABLE).read_bytes()

@@ -48,6 +48,11 @@ MISSING = (
 )
 
 
+_TOKEN_FILES, _KEY_FILES, _LOGIN_FILES = ("access_token", "access_token.txt"), ("kaggle.json",), ("credentials.json",)
+FILES = (*_TOKEN_FILES, *_KEY_FILES, *_LOGIN_FILES)
+"""Names of the files that may hold credentials."""
+
+
 def find(environment: Mapping[str, str] = os.environ) -> Credentials | None:
     """The first credentials found, or None.
 
@@ -55,28 +60,34 @@ def find(environment: Mapping[str, str] = os.environ) -> Credentials | None:
     KAGGLE_KEY, ``kaggle.json`` and ``credentials.json`` (``kaggle auth login``); files in KAGGLE_CONFIG_DIR, in ~/.kaggle
     and in $XDG_CONFIG_HOME/kaggle. Raises CredentialsError where something is there but cannot be used.
     """
-    folders = _folders(environment)
+    places = folders(environment)
     return (
         _token_variable(environment)
-        or _first(folders, ("access_token", "access_token.txt"), _token_file)
+        or _first(places, _TOKEN_FILES, _token_file)
         or _key_variables(environment)
-        or _first(folders, ("kaggle.json",), _key_file)
-        or _first(folders, ("credentials.json",), _login_file)
+        or _first(places, _KEY_FILES, _key_file)
+        or _first(places, _LOGIN_FILES, _login_file)
     )
 
 
-def _folders(environment: Mapping[str, str]) -> list[Path]:
-    folders = []
+def folders(environment: Mapping[str, str]) -> list[Path]:
+    """Where files of credentials are looked for, in this order, whether or not these folders exist."""
+    found = []
     if environment.get("KAGGLE_CONFIG_DIR"):
-        folders.append(Path(environment["KAGGLE_CONFIG_DIR"]))
+        found.append(Path(environment["KAGGLE_CONFIG_DIR"]))
     home = environment.get("HOME")
     if home:
-        folders.append(Path(home) / ".kaggle")
+        found.append(Path(home) / ".kaggle")
     if environment.get("XDG_CONFIG_HOME"):
-        folders.append(Path(environment["XDG_CONFIG_HOME"]) / "kaggle")
+        found.append(Path(environment["XDG_CONFIG_HOME"]) / "kaggle")
     elif home:
-        folders.append(Path(home) / ".config" / "kaggle")
-    return folders
+        found.append(Path(home) / ".config" / "kaggle")
+    return found
+
+
+def names_a_file(token: str) -> bool:
+    """Whether a value of KAGGLE_API_TOKEN is the path of a file that holds the token."""
+    return "/" in token or token.startswith("~")
 
 
 def _first(folders: list[Path], names: tuple[str, ...], read) -> Credentials | None:
@@ -100,7 +111,7 @@ def _token_variable(environment: Mapping[str, str]) -> Credentials | None:
     value = environment.get("KAGGLE_API_TOKEN", "").strip()
     if not value:
         return None
-    if "/" in value or value.startswith("~"):
+    if names_a_file(value):
         path = Path(value).expanduser()
         if not path.is_file():
             raise CredentialsError("KAGGLE_API_TOKEN names a file that does not exist; correct the path.")
