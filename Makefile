@@ -9,7 +9,8 @@ VENV := .venv
 READY := $(VENV)/.ready
 # whole files to a worker, because what a file's tests share is made once a worker
 PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
-RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# Snakemake keeps a cache of its own, which stays in this folder too
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
 
 .PHONY: help demo test test-cluster lint setup lock clean
 
@@ -25,7 +26,7 @@ test: $(READY) ## run all tests
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS)
 
 test-cluster: $(READY) ## run the tests on a one-node SLURM with Apptainer (root, Debian)
-	@$(RUN) python -m pytest -m cluster tests/cluster -q
+	@$(RUN) python -m pytest -m cluster tests/cluster -v -s --durations=5
 
 lint: $(READY) ## check the format and style of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint

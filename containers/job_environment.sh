@@ -1,6 +1,7 @@
 # Sourced before every rule's command (shell.prefix in workflow/rules/deployment.smk). In a container it gives the job a home, a
 # temporary folder and caches of its own, in a place that is writable and bound whatever the site mounts, and removes them
-# at the end: the image is read-only, there may be no home, and /tmp may be tiny. Outside a container it does nothing.
+# at the end: the image is read-only, there may be no home, and /tmp may be tiny. Outside a container home and temporary folder
+# are the user's; only caches stay in the project folder.
 #
 # The place is $TMPDIR where the site passes one into the container, otherwise .snakemake/jobs in the project folder, which
 # every job can write to. A job that was killed leaves its folder there; later jobs remove it after two days.
@@ -23,4 +24,6 @@ if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
         CUDA_CACHE_PATH="$LSTV_JOB/cache/cuda" \
         KAGGLE_CONFIG_DIR="${KAGGLE_CONFIG_DIR:-$LSTV_JOB/home/.kaggle}" \
         PYTHONNOUSERSITE=1
+else
+    export XDG_CACHE_HOME="$PWD/.snakemake/cache" MPLCONFIGDIR="$PWD/.snakemake/cache/matplotlib"
 fi

@@ -16,6 +16,7 @@ FILL_IN = "FILL_IN"
 """What stands in profiles/slurm/config.yaml where the user has to put a value of the own site."""
 
 _PROFILE = "profiles/slurm/config.yaml"
+_OF_THE_PROFILE = "study_metrics.turn"  # nothing else sets it; without it a group asks for the sum of all its studies
 _MOST_BINDS = 32
 _FORGOTTEN_TOO_SOON = 240  # seconds; Snakemake asks for the state of its jobs every three minutes at least
 _UNBINDABLE = (",", ":", '"', "\n")
@@ -81,6 +82,11 @@ def _slurm_problems(run: Run) -> list[str]:
         for key in sorted(given)
         if FILL_IN in given[key]
     ]
+    if _OF_THE_PROFILE not in given:
+        found.append(
+            "the set-resources of the profile are not in force: --set-resources on the command line replaces them all, the "
+            f"GPU partition and the size of group jobs too. Change {_PROFILE} instead."
+        )
     accounting = run.slurm.get("AccountingStorageType", "").removeprefix("accounting_storage/")
     if accounting in ("none", "(null)") and (run.status_command == "sacct" or given.get("slurm_account")):
         found.append(

@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from conftest import copy_project
+from workflow_project import copy_project
 
 
 def main() -> int:

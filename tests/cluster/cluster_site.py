@@ -11,12 +11,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from slurm_profile import PARTS, fill_in_site
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("LSTV_CLUSTER_CACHE", "/var/cache/lstv-cluster-tests"))
 TOOLS = Path(os.environ.get("LSTV_SHARED", ROOT.parent / "shared")) / "tools"
 USER = "lstvtest"
-PARTS = ("workflow", "scripts", "config", "profiles", "resources", "containers")
 STRICT = "--nv --cleanenv --containall --no-home"
 # beside the strict options, the container's temporary folders are read-only, so only the project folder can be written to
 SEALED = f"{STRICT} --bind {CACHE}/empty:/tmp:ro --bind {CACHE}/empty:/var/tmp:ro"
@@ -154,15 +155,9 @@ class Cluster:
 
 
 def fill_in(profile: Path) -> None:
-    """Put in the values of the test's site, as docs/hpc.md tells users to."""
-    site = {"slurm_account: FILL_IN": ["slurm_account: lab"], "slurm_partition: FILL_IN": ["slurm_partition: primary"]}
-    site["slurm_partition: FILL_IN"].append("slurm_partition: gpu")
-    text = profile.read_text()
-    for blank, values in site.items():
-        for value in values:
-            assert blank in text
-            text = text.replace(blank, value, 1)
-    profile.write_text(text.replace(f'"{STRICT}"', f'"{SEALED}"'))
+    """Put in the values of the test's site, and seal the container."""
+    fill_in_site(profile)
+    profile.write_text(profile.read_text().replace(f'"{STRICT}"', f'"{SEALED}"'))
 
 
 def wait_for(condition, seconds: float, what: str):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster_site import PARTS, ROOT, STRICT, Cluster, Job, Project, kill, say, wait_for
+from cluster_site import PARTS, ROOT, STRICT, USER, Cluster, Job, Project, kill, run, say, wait_for
 
 TABLE = "lstv_uncertainty_metrics.csv"
 # what comes after inference; a copy of the finished demo without it has something left to do
@@ -136,10 +136,19 @@ def test_time_limit_and_full_memory_end_in_another_try(unfinished, demo, cluster
     """The first job hangs until its time is up, the second takes more memory than it asked for."""
     with open(unfinished.root / "containers/job_environment.sh", "a") as script:
         script.write(FAULTS)
+    profile = unfinished.root / "profiles/slurm/config.yaml"
+    text = profile.read_text()
+    # the first of each is the GPU rule's
+    for asked, little in (
+        ("mem_mb: 8000 * attempt", "mem_mb: 1500 * attempt"),
+        ("runtime: 60 * attempt", "runtime: 1"),
+    ):
+        assert asked in text
+        text = text.replace(asked, little, 1)
+    profile.write_text(text)
     node_log = cluster.folder / "slurmd.log"
     start, known = time.time(), node_log.stat().st_size
-    little = ("infer_heatmaps:runtime=1", "infer_heatmaps:mem_mb=1500 * attempt")
-    done = unfinished.snakemake("--set-resources", *little, timeout=900)
+    done = unfinished.snakemake(timeout=600)
     states = [job.state.split()[0] for job in cluster.jobs(start)]
     say(f"states of the jobs: {', '.join(states)}")
     assert done.returncode == 0, done.stdout[-6000:]
@@ -147,6 +156,38 @@ def test_time_limit_and_full_memory_end_in_another_try(unfinished, demo, cluster
     # without cgroups SLURM kills the step itself, and calls the job FAILED instead of OUT_OF_MEMORY
     assert "exceeded memory limit" in node_log.read_text()[known:]
     assert unfinished.results(TABLE).read_bytes() == demo.local_table
+
+
+ONLY_HERE = """
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -o remount,ro,bind /
+mount -o remount,ro,bind /dev/shm
+cd "$1" && shift
+exec "$@"
+"""
+
+
+def test_nothing_is_written_outside_the_project_and_its_temporary_folder(cluster):
+    """Every file system is read-only but for the project folder, with TMPDIR and Snakemake's own cache in it."""
+    project = cluster.project("alone on a read-only machine")
+    studies = project.root / "resources/demo/studies.csv"
+    studies.write_text("".join(studies.read_text().splitlines(keepends=True)[:3]))
+    for name in ("tmp", "cache"):
+        (project.root / name).mkdir()
+    run("chown", "-R", f"{USER}:", project.root)
+    places = (
+        f"TMPDIR={project.root}/tmp",
+        f"XDG_CACHE_HOME={project.root}/cache",
+        f"MPLCONFIGDIR={project.root}/cache",
+    )
+    options = ("--software-deployment-method", "apptainer", "--apptainer-args", STRICT)
+    command = cluster.as_user("env", *places, "snakemake", "--profile", "profiles/local", *options)
+    alone = ["unshare", "--mount", "bash", "-euc", ONLY_HERE, "alone", str(project.root), *command]
+    done = subprocess.run(alone, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-6000:]
+    assert project.results("report.html").is_file() and list((project.root / "tmp").iterdir()) == []
+    assert list((project.root / ".snakemake/jobs").iterdir()) == []
 
 
 def test_run_that_would_leave_the_container_does_not_start(unfinished, cluster):

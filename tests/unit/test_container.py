@@ -81,9 +81,14 @@ def test_temporary_folder_of_the_site_is_preferred(tmp_path):
     assert elsewhere.stdout.startswith(f"{tmp_path}/.snakemake/jobs/")
 
 
-def test_nothing_changes_outside_a_container(tmp_path):
-    done = in_job(tmp_path, 'echo "$HOME" "${TMPDIR:-none}"')
-    assert done.stdout == "/nowhere none\n" and list(tmp_path.iterdir()) == []
+def test_outside_a_container_only_caches_move_into_the_project(tmp_path):
+    done = in_job(tmp_path, 'echo "$HOME" "${TMPDIR:-none}" "$MPLCONFIGDIR"')
+    assert done.stdout == f"/nowhere none {tmp_path}/.snakemake/cache/matplotlib\n" and list(tmp_path.iterdir()) == []
+
+
+def test_credentials_that_the_workflow_passes_in_are_kept(tmp_path):
+    done = in_job(tmp_path, 'echo "$KAGGLE_CONFIG_DIR"', APPTAINER_CONTAINER="image.sif", KAGGLE_CONFIG_DIR="/creds")
+    assert done.stdout == "/creds\n"
 
 
 # --- profiles/slurm ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,12 @@ from lstv.deployment import Run, bind_paths, container_environment, problems
 from lstv.errors import UserError
 from lstv.kaggle import contained
 
-SITE = {"slurm_account": "lab", "slurm_partition": "primary", "infer_heatmaps.slurm_partition": "gpu"}
+SITE = {
+    "slurm_account": "lab",
+    "slurm_partition": "primary",
+    "infer_heatmaps.slurm_partition": "gpu",
+    "study_metrics.turn": "1",
+}
 SLURM = {"AccountingStorageType": "accounting_storage/slurmdbd", "MinJobAge": "300 sec"}
 
 
@@ -52,6 +57,11 @@ def test_account_missing_left_blank_or_deliberately_none(run):
 def test_partition_left_blank_names_its_rule(run):
     asked = {**SITE, "infer_heatmaps.slurm_partition": deployment.FILL_IN}
     assert only(run, resources=asked).startswith("infer_heatmaps.slurm_partition is still FILL_IN")
+
+
+def test_set_resources_of_the_command_line_instead_of_the_profiles(run):
+    replaced = {key: value for key, value in SITE.items() if "." not in key} | {"infer_heatmaps.runtime": "600"}
+    assert "set-resources of the profile are not in force" in only(run, resources=replaced)
 
 
 def test_no_accounting_database(run):

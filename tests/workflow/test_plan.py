@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 import yaml
-from conftest import copy_project
+
+from workflow_project import copy_project
 
 pytestmark = pytest.mark.workflow
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Project, copy_project
 from jsonschema import Draft202012Validator
+
+from slurm_profile import PARTS
+from workflow_project import ROOT, Project, copy_project
 
 pytestmark = pytest.mark.workflow
 
@@ -102,7 +104,7 @@ def test_report_is_there_and_says_what_it_is(demo):
 def test_nothing_is_left_over(demo):
     left = [path for path in demo.root.rglob("*.tmp") if ".snakemake" not in path.parts]
     assert left == []
-    allowed = {"workflow", "scripts", "config", "profiles", "resources", "results", ".snakemake"}
+    allowed = {*PARTS, "results", ".snakemake"}
     assert {path.name for path in demo.root.iterdir()} <= allowed
 
 
@@ -204,6 +206,10 @@ def test_killed_and_resumed_gives_the_same_bytes(reference, project, when):
     while process.poll() is None and time.monotonic() < deadline and not (watched.is_dir() and any(watched.iterdir())):
         time.sleep(0.05)
     assert process.poll() is None, "the run ended before it could be killed"
+    if when == "dicom":
+        second = project.snakemake(*MEMBERS)
+        assert second.returncode != 0 and f"process {process.pid} on" in second.stdout, second.stdout
+        assert "is running the workflow in this folder" in second.stdout and "Traceback" not in second.stdout
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not project.results("report.html").exists()

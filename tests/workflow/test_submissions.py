@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster_site import PARTS, ROOT, fill_in
+
+from slurm_profile import PARTS, fill_in_site
 
 pytestmark = [pytest.mark.workflow]
+ROOT = Path(__file__).parents[2]
 STUDIES = 2000
 CONFIGURATION = """
 cohort: large
@@ -28,7 +30,7 @@ def submissions(tmp_path_factory) -> list[dict]:
     root = tmp_path_factory.mktemp("large") / "project"
     for part in PARTS:
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "pointnet", "*.sif"))
-    fill_in(root / "profiles/slurm/config.yaml")
+    fill_in_site(root / "profiles/slurm/config.yaml")
     (root / "large.yaml").write_text(CONFIGURATION)
     (root / "sheet.csv").write_text("study_id,series_dir\n" + "".join(f"{1000 + n},dicom\n" for n in range(STUDIES)))
     for name in ("net.pth", "image.sif"):
@@ -72,7 +74,7 @@ def options(submission: dict) -> str:
 
 def test_fewer_than_64_submissions_for_2000_studies(submissions):
     assert sum(line["jobs"] for line in submissions if line["rules"] == ["study_metrics"]) == STUDIES
-    print(f"[cluster] {STUDIES} studies took {len(submissions)} submissions")
+    print(f"{STUDIES} studies took {len(submissions)} submissions")
     assert len(submissions) < 64
 
 

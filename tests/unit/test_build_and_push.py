@@ -1,0 +1,137 @@
+"""build_and_push.sh with a pretended engine that notes what it is asked: what is checked, in which order, what is pushed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lstv import __version__
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = "registry.example/me/lstv"
+IMAGE = f"{REPOSITORY}:{__version__}"
+ENGINE = """#!/bin/bash
+echo "$(basename "$0") $*" >>"$ENGINE_LOG"
+case "$1" in
+    info) exit "${INFO:-0}" ;;
+    run) echo healthy; exit "${HEALTH:-0}" ;;
+    images) echo 1.9GB ;;
+    inspect) echo "registry.example/me/lstv@sha256:0123" ;;
+    login) [ "${LOGGED_IN:-yes}" = yes ] && echo me ;;
+    push) [ "${2:-}" = --digestfile ] && echo sha256:4567 >"$3"; exit 0 ;;
+esac
+"""
+
+
+class Site:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "log"
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        self.log.touch()
+
+    def install(self, name: str) -> None:
+        (self.programs / name).write_text(ENGINE)
+        (self.programs / name).chmod(0o755)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        variables = {"PATH": f"{self.programs}:/usr/bin:/bin", "HOME": str(self.folder), "ENGINE_LOG": str(self.log)}
+        return subprocess.run(
+            [ROOT / "containers/build_and_push.sh", *arguments],
+            env={**variables, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    def calls(self, verb: str) -> list[str]:
+        return [line for line in self.log.read_text().splitlines() if line.split()[1] == verb]
+
+    def error(self, *arguments: str, **environment: str) -> str:
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 2, done.stdout + done.stderr
+        (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+        return sentence
+
+
+@pytest.fixture
+def site(tmp_path) -> Site:
+    made = Site(tmp_path)
+    made.install("podman")
+    return made
+
+
+def test_builds_checks_and_pushes_under_the_version_and_never_latest_alone(site):
+    done = site.run("--engine", "podman", "--yes", REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    (built,) = site.calls("build")
+    assert f"-t {IMAGE}" in built and f"org.opencontainers.image.version={__version__}" in built
+    assert "org.opencontainers.image.revision=" in built
+    (pushed,) = site.calls("push")
+    assert pushed.endswith(f"{IMAGE} docker://{IMAGE}")
+    assert "healthy" in done.stdout and "Size unpacked: 1.9GB" in done.stdout
+    assert f"{REPOSITORY}@sha256:4567" in done.stdout
+    site.run("--engine", "podman", "--yes", "--latest", REPOSITORY)
+    assert [call.split()[4] for call in site.calls("push")[1:]] == [IMAGE, f"{REPOSITORY}:latest"]
+
+
+def test_base_and_torch_are_passed_on(site):
+    site.run("--engine", "podman", "--no-push", "--base", "python:3.12-slim-bookworm", "--torch", "2.13.0", REPOSITORY)
+    (built,) = site.calls("build")
+    assert "--build-arg BASE_IMAGE=python:3.12-slim-bookworm --build-arg TORCH=2.13.0" in built
+    assert site.calls("push") == []
+
+
+def test_docker_shows_the_digest_that_the_registry_gave(site, tmp_path):
+    site.install("docker")
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker/config.json").write_text('{"auths": {"registry.example": {}}}')
+    done = site.run("--yes", REPOSITORY)
+    assert done.returncode == 0 and f"{REPOSITORY}@sha256:0123" in done.stdout, done.stderr
+
+
+def test_an_image_that_fails_its_check_is_not_pushed(site):
+    assert "not fit for use" in site.error("--engine", "podman", "--yes", REPOSITORY, HEALTH="1")
+    assert site.calls("push") == []
+
+
+def test_without_login_nothing_is_built(site):
+    sentence = site.error("--engine", "podman", "--yes", REPOSITORY, LOGGED_IN="no")
+    assert "run 'podman login registry.example' first" in sentence
+    assert site.calls("build") == []
+
+
+def test_it_asks_before_it_pushes(site):
+    # no terminal here, so there is nobody to ask
+    assert "no terminal to ask at" in site.error("--engine", "podman", REPOSITORY)
+    assert site.calls("push") == []
+
+
+def test_engines_that_do_not_work(site, tmp_path):
+    assert "unknown engine 'kaniko'" in site.error("--engine", "kaniko", REPOSITORY)
+    assert "podman does not work here" in site.error("--engine", "podman", REPOSITORY, INFO="1")
+    for name in ("docker", "podman", "buildah"):
+        site.install(name)
+    assert "none of docker, podman and buildah works here" in site.error(REPOSITORY, INFO="1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((), "name the repository"),
+        ((f"{REPOSITORY}:latest",), "leave the tag out"),
+        (("--push-it", REPOSITORY), "unknown option --push-it"),
+        (("--engine",), "--engine needs a value"),
+        ((REPOSITORY, "another"), "one repository only"),
+    ],
+)
+def test_wrong_words(site, arguments, word):
+    assert word in site.error(*arguments)
+
+
+def test_help_needs_no_engine(tmp_path):
+    done = Site(tmp_path).run("--help", PATH=os.environ["PATH"])
+    assert done.returncode == 0 and "--no-push" in done.stdout
