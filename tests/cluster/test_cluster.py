@@ -186,7 +186,9 @@ def test_nothing_is_written_outside_the_project_and_its_temporary_folder(cluster
     alone = ["unshare", "--mount", "bash", "-euc", ONLY_HERE, "alone", str(project.root), *command]
     done = subprocess.run(alone, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-6000:]
-    assert project.results("report.html").is_file() and list((project.root / "tmp").iterdir()) == []
+    assert project.results("report.html").is_file()
+    # Snakemake's solver may leave a file of its own there
+    assert [path.name for path in (project.root / "tmp").iterdir() if not path.name.endswith("-pulp.mps")] == []
     assert list((project.root / ".snakemake/jobs").iterdir()) == []
 
 
