@@ -8,6 +8,7 @@
 #   --base IMAGE      base image (default: the Dockerfile's, torch 2.3.1 for Volta to Hopper)
 #   --torch VERSION   install this torch over a base without one; the base's own otherwise
 #   --engine NAME     docker, podman or buildah (default: the first that is found)
+#   --replace         push although the registry has this tag already
 #   --latest          also tag as latest; the version tag is always there
 #
 # LSTV_BUILD_OPTIONS holds further words for the engine's build command, such as --network=host.
@@ -22,12 +23,13 @@ usage() {
     sed -n '2,/^set -euo/{/^set -euo/d;s/^# \{0,1\}//;p}' "$0"
 }
 
-repository='' yes=no push=yes base='' torch='' engine='' latest=no
+repository='' yes=no push=yes base='' torch='' engine='' latest=no replace=no
 while [ $# -gt 0 ]; do
     case $1 in
         --yes) yes=yes ;;
         --no-push) push=no ;;
         --latest) latest=yes ;;
+        --replace) replace=yes ;;
         --base | --torch | --engine)
             [ $# -ge 2 ] || fail "$1 needs a value"
             declare "${1#--}=$2"
@@ -71,7 +73,11 @@ if [ -n "$(git status --porcelain -- containers envs .dockerignore 2>/dev/null)"
     echo "Note: containers/ or envs/ differ from the last commit; the label revision gets '-changed'."
     revision+=-changed
 fi
-image=$repository:$version
+# another base or torch is another image, so it has another tag
+variant=''
+[ -z "$base" ] || variant+=-$(basename "$base" | tr -c 'A-Za-z0-9._\n' -)
+[ -z "$torch" ] || variant+=-torch$torch
+image=$repository:$version$variant
 
 # --- login ------------------------------------------------------------------------------------------------------------
 registry=${repository%%/*}
@@ -89,17 +95,22 @@ logged_in() {
 if [ "$push" = yes ] && [ "$registry" != localhost ] && ! logged_in; then
     fail "not logged in to $registry; run '$engine login $registry' first, or build only with --no-push"
 fi
+remote=$image
+[ "$engine" = docker ] || remote=docker://$image
+if [ "$push" = yes ] && [ "$replace" = no ] && "$engine" manifest inspect "$remote" >/dev/null 2>&1; then
+    fail "the registry has $image already, and runs may rely on it: raise the version, or say --replace"
+fi
 
 # --- build and check --------------------------------------------------------------------------------------------------
 arguments=(--label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$revision")
 [ -z "$base" ] || arguments+=(--build-arg "BASE_IMAGE=$base")
 [ -z "$torch" ] || arguments+=(--build-arg "TORCH=$torch")
-build=("$engine" build)
-[ "$engine" != buildah ] || build=(buildah bud --layers)
+build=("$engine" build --platform linux/amd64) # what clusters have, whatever this machine is
+[ "$engine" != buildah ] || build=(buildah bud --layers --platform linux/amd64)
 read -r -a more <<<"${LSTV_BUILD_OPTIONS:-}"
 echo "Building $image with $engine ..."
 start=$SECONDS
-"${build[@]}" "${more[@]}" "${arguments[@]}" -f containers/Dockerfile -t "$image" .
+"${build[@]}" ${more[@]+"${more[@]}"} "${arguments[@]}" -f containers/Dockerfile -t "$image" .
 echo "Built in $((SECONDS - start)) s."
 
 echo "Health check:"
@@ -136,7 +147,7 @@ push_image() { # TAG
         rm -f "$digest"
     fi
 }
-echo "Pushed, and for ever the same under this name: $(push_image "$image" | tail -n 1)"
+echo "Pushed; under this name it stays the same: $(push_image "$image" | tail -n 1)"
 if [ "$latest" = yes ]; then
     "$engine" tag "$image" "$repository:latest"
     push_image "$repository:latest" >/dev/null

@@ -4,17 +4,17 @@
 # are the user's; only caches stay in the project folder.
 #
 # The place is $TMPDIR where the site passes one into the container, otherwise .snakemake/jobs in the project folder, which
-# every job can write to. A job that was killed leaves its folder there; later jobs remove it after two days.
+# every job can write to. A job that was killed leaves its folder there; later jobs remove it after a week.
 if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
     if [ -n "${TMPDIR:-}" ] && [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then
-        LSTV_JOB=$(mktemp -d "$TMPDIR/lstv-job.XXXXXXXX")
+        LSTV_JOB=$(mktemp -d "$TMPDIR/lstv-job.XXXXXXXX") || exit 1
     else
-        mkdir -p .snakemake/jobs
-        find .snakemake/jobs -mindepth 1 -maxdepth 1 -name 'lstv-job.*' -mtime +1 -exec rm -rf {} + 2>/dev/null || true
-        LSTV_JOB=$(mktemp -d "$PWD/.snakemake/jobs/lstv-job.XXXXXXXX")
+        mkdir -p .snakemake/jobs || exit 1
+        find .snakemake/jobs -mindepth 1 -maxdepth 1 -name 'lstv-job.*' -mtime +6 -exec rm -rf {} + 2>/dev/null || true
+        LSTV_JOB=$(mktemp -d "$PWD/.snakemake/jobs/lstv-job.XXXXXXXX") || exit 1
     fi
     trap 'rm -rf "$LSTV_JOB"' EXIT
-    mkdir "$LSTV_JOB/home" "$LSTV_JOB/tmp" "$LSTV_JOB/cache"
+    mkdir "$LSTV_JOB/home" "$LSTV_JOB/tmp" "$LSTV_JOB/cache" || exit 1
     export HOME="$LSTV_JOB/home" \
         TMPDIR="$LSTV_JOB/tmp" TMP="$LSTV_JOB/tmp" TEMP="$LSTV_JOB/tmp" \
         XDG_CACHE_HOME="$LSTV_JOB/cache" XDG_CONFIG_HOME="$LSTV_JOB/home/.config" XDG_DATA_HOME="$LSTV_JOB/home/.local/share" \

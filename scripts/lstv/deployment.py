@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _MOST_BINDS = 32
 _FORGOTTEN_TOO_SOON = 240  # seconds; Snakemake asks for the state of its jobs every three minutes at least
 _UNBINDABLE = (",", ":", '"', "\n")
 _CONTAINER = "apptainer"
+_PROGRAMS = ("APPTAINER", "SINGULARITY")
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,15 @@ class Run:
     """A run as Snakemake was asked for it.
 
     ``methods`` are the names of the software deployment methods that are on, ``image`` is the configuration's
-    ``container``. The rest is looked at only where ``executor`` is slurm: ``resources`` are the values of the profile as
-    text by key (``slurm_account``) or rule and key (``infer_heatmaps.slurm_partition``), ``status_command`` is how the
-    state of jobs is asked for (sacct or squeue), ``slurm`` SLURM's own configuration.
+    ``container``, ``device`` its ``localizer.device``. The rest is looked at only where ``executor`` is slurm: ``resources``
+    are the values of the profile as text by key (``slurm_account``) or rule and key (``infer_heatmaps.slurm_partition``),
+    ``status_command`` is how the state of jobs is asked for (sacct or squeue), ``slurm`` SLURM's own configuration.
     """
 
     executor: str
     methods: frozenset[str]
     image: str
+    device: str = "auto"
     resources: Mapping[str, str] = field(default_factory=dict)
     no_account: bool = False
     status_command: str = "squeue"
@@ -53,6 +56,12 @@ def problems(run: Run) -> list[str]:
                 f"--profile profiles/slurm as it is, or add --software-deployment-method {_CONTAINER}."
             )
         found += _slurm_problems(run)
+        asked = [run.resources.get(f"infer_heatmaps.{key}", "").strip("'\"") for key in ("gpu", "gres")]
+        if run.device == "cpu" and any(value not in ("", "0") for value in asked):
+            found.append(
+                f"localizer.device is cpu, but {_PROFILE} asks for a GPU for infer_heatmaps: put gpu: 0 and a CPU partition "
+                "there, or set localizer.device to auto."
+            )
     if contained:
         found += _image_problems(run.image)
     return found
@@ -109,14 +118,14 @@ def _seconds(text: str) -> float:
 def _image_problems(image: str) -> list[str]:
     if any(character.isspace() for character in image):
         return [f"container {image!r} has a blank in its path, which Snakemake refuses: move or rename the image."]
-    if "://" in image:
+    if "://" in image and not image.startswith("file://"):
         name = image.removesuffix(":latest")
         if name == image and ("@" in name or ":" in name.rsplit("/", 1)[-1]):
             return []
         return [
             f"container {image} names no version, so one run could use two images: add one, for instance {name}:0.1.0."
         ]
-    if not Path(image).is_file():
+    if not Path(image.removeprefix("file://")).exists():  # a file, or an unpacked image
         return [
             f"the container image {image} does not exist: build it (containers/README.md), or set container in the "
             "configuration to your .sif file or to docker://name:version."
@@ -127,19 +136,23 @@ def _image_problems(image: str) -> list[str]:
 def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike]) -> list[str]:
     """One sentence for each existing path that a container does not see, found by starting one.
 
-    ``arguments`` are those of ``apptainer exec`` in one string. An image that is yet to be pulled is not looked into.
+    ``arguments`` are those of ``apptainer exec`` in one string. An image that is not on this machine is not looked into.
     """
     wanted = sorted({os.path.abspath(path) for path in paths if os.path.exists(path)})
-    if not wanted or not os.path.isfile(image):
+    image = image.removeprefix("file://")
+    if not wanted or not os.path.exists(image):
         return []
-    look = 'for path; do [ -r "$path" ] || printf "%s\\0" "$path"; done'
-    command = [_CONTAINER, "exec", *shlex.split(arguments), image, "bash", "-c", look, "look", *wanted]
+    program = next((name.lower() for name in _PROGRAMS if shutil.which(name.lower())), None)
+    if program is None:
+        return ["neither apptainer nor singularity is to be found here: load its module, or install it."]
+    # the paths go through standard input: a large cohort's would be too many for a command line
+    look = 'while IFS= read -r -d "" path; do [ -r "$path" ] || printf "%s\\0" "$path"; done'
+    command = [program, "exec", *shlex.split(arguments), image, "bash", "-c", look]
+    listed = "".join(f"{path}\0" for path in wanted)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    except OSError as error:
-        return [f"{_CONTAINER} cannot be started here ({error.strerror}): load its module, or install it."]
+        done = subprocess.run(command, input=listed, capture_output=True, text=True, timeout=300)
     except subprocess.TimeoutExpired:
-        return [f"the image {image} did not start within five minutes here; try: {_CONTAINER} exec {image} true"]
+        return [f"the image {image} did not start within five minutes here; try: {program} exec {image} true"]
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         return [f"the image {image} does not start here ({said}); docs/hpc.md lists what may be the matter."]
@@ -166,7 +179,7 @@ def bind_paths(
     """What a container must be shown so that jobs in the folder ``project`` find the paths that they read and write, in
     Apptainer's notation; the project comes first, folders that are only read are bound read-only.
 
-    Files count by their folder. A path that leads through symbolic links is bound as it is written and where it ends, so
+    A path that leads through symbolic links is bound as it is written and where it ends, so
     that both names work. Many folders are replaced by what they have in common. What is to be read but does not exist is
     left out: that is for other checks to say. Folders to be written may be yet to come (``make_bound``). Raises UserError
     for what Apptainer cannot bind.
@@ -200,7 +213,7 @@ def make_bound(written: Iterable[str | os.PathLike]) -> None:
 def _outside(
     project: str | os.PathLike, paths: Iterable[str | os.PathLike], roots: set[Path], to_come: bool = False
 ) -> set[Path]:
-    """Folders of ``paths``, as written and with links followed, that are not below one of ``roots``.
+    """The ``paths``, as written and with links followed, that are not below one of ``roots``.
 
     Only those that exist, or with ``to_come`` also those that do not yet.
     """
@@ -209,7 +222,7 @@ def _outside(
         absolute = Path(os.path.abspath(os.path.join(project, path)))
         for place in (absolute, Path(os.path.realpath(absolute))):
             if (to_come or place.exists()) and not _within(place, roots):
-                found.add(place.parent if place.is_file() else place)
+                found.add(place)
     return found
 
 
@@ -225,20 +238,42 @@ def _few(places: set[Path]) -> set[Path]:
     return {place for place in places if not _within(place, places - {place})}
 
 
+FOR_NODES = "LSTV_NODE_BINDS"
+"""Variable that carries the binds from where Snakemake runs to its jobs on the nodes of a cluster."""
+
+
+def environment_for_nodes(binds: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What jobs on a node are to take over; ``binds`` without those of a download."""
+    return {FOR_NODES: container_environment(binds, environment)["APPTAINER_BIND"]}
+
+
+def enter_node(environment: MutableMapping[str, str]) -> None:
+    """Make ``environment`` that of a job on a node: the binds found where Snakemake runs, as far as their folders are
+    there too, because Apptainer starts with none missing; this job's GPU; and no credentials."""
+    binds = [bind for bind in environment[FOR_NODES].split(",") if os.path.exists(bind.split(":")[0])]
+    for name in list(environment):
+        if name.startswith(tuple(f"{program}ENV_KAGGLE_" for program in _PROGRAMS)):
+            del environment[name]
+    for program in _PROGRAMS:
+        environment[f"{program}_BIND"] = ""
+    environment.update(container_environment(binds, environment))
+
+
 def container_environment(
     binds: Iterable[str], environment: Mapping[str, str], passed_on: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Variables by which Apptainer, and Singularity before it, is told of ``binds`` beside those that are set already,
-    and of variables to be ``passed_on`` into the container.
+    """Variables by which Apptainer, and Singularity before it, is told of ``binds`` beside those that are set already
+    for either, and of variables to be ``passed_on`` into the container.
 
     A GPU that SLURM has given to a job is passed on too, because a cleaned environment would show the job every GPU.
     """
     binds, passed_on = list(binds), dict(passed_on or {})
     if "CUDA_VISIBLE_DEVICES" in environment:
         passed_on["CUDA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"]
+    set_already = ",".join(environment.get(f"{program}_BIND", "") for program in _PROGRAMS).split(",")
+    everything = ",".join(dict.fromkeys(bind for bind in (*set_already, *binds) if bind))
     variables = {}
-    for program in ("APPTAINER", "SINGULARITY"):
-        known = [part for part in environment.get(f"{program}_BIND", "").split(",") if part]
-        variables[f"{program}_BIND"] = ",".join([*known, *(bind for bind in binds if bind not in known)])
+    for program in _PROGRAMS:
+        variables[f"{program}_BIND"] = everything
         variables.update({f"{program}ENV_{name}": value for name, value in passed_on.items()})
     return variables

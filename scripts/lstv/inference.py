@@ -79,7 +79,7 @@ def describe(device: torch.device, options: Options) -> str:
         major, minor = torch.cuda.get_device_capability()
         free, total = torch.cuda.mem_get_info()
         where = (
-            f"device cuda ({torch.cuda.get_device_name()}, compute capability {major}.{minor}, "
+            f"device cuda ({torch.cuda.get_device_name()}, compute capability {major}.{minor}, which torch is built for, "
             f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free), precision float16"
         )
     else:

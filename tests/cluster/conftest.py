@@ -45,7 +45,8 @@ def cluster() -> Iterator[Cluster]:
     run("bash", script, "install", timeout=900)
     if shutil.which("apptainer") is None or shutil.which("buildah") is None:
         run("bash", TOOLS / "install-apptainer.sh", timeout=900)
-    Path("/dev/fuse").chmod(0o666)  # lets an unprivileged user mount a SIF
+    if Path("/dev/fuse").exists():
+        Path("/dev/fuse").chmod(0o666)  # lets an unprivileged user mount a SIF
     user = unprivileged_user()
     os.chown(CACHE / "home", user.pw_uid, user.pw_gid)
     made = Cluster(CACHE / "slurm", scheduler_environment(), image(), user)

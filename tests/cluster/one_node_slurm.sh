@@ -16,9 +16,12 @@ accounting=${3:-slurmdbd}
 port=${SLURM_TEST_PORT:-27817} # four ports from here
 
 install_packages() {
-    if command -v slurmctld slurmd slurmdbd munged mariadbd sbatch >/dev/null && /usr/bin/python3 -c 'import ensurepip'; then
-        return
-    fi
+    local program missing=no
+    for program in slurmctld slurmd slurmdbd munged mariadbd sbatch; do
+        command -v "$program" >/dev/null || missing=yes
+    done
+    /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing=yes
+    [ "$missing" = yes ] || return 0
     export DEBIAN_FRONTEND=noninteractive
     # containers forbid that packages start their services; this one starts its own
     apt-get update -qq

@@ -161,8 +161,10 @@ def test_time_limit_and_full_memory_end_in_another_try(unfinished, demo, cluster
 ONLY_HERE = """
 mount --make-rprivate /
 mount --bind "$1" "$1"
-mount -o remount,ro,bind /
-mount -o remount,ro,bind /dev/shm
+for place in / /dev/shm /tmp /var /var/tmp /var/cache /run /home /root /opt /srv; do
+    if mountpoint -q "$place"; then mount -o remount,ro,bind "$place"; fi
+    if touch "$place/written" 2>/dev/null; then echo "$place can be written to" >&2 && exit 9; fi
+done
 cd "$1" && shift
 exec "$@"
 """

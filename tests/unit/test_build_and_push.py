@@ -21,6 +21,7 @@ case "$1" in
     images) echo 1.9GB ;;
     inspect) echo "registry.example/me/lstv@sha256:0123" ;;
     login) [ "${LOGGED_IN:-yes}" = yes ] && echo me ;;
+    manifest) exit "${KNOWN:-1}" ;;
     push) [ "${2:-}" = --digestfile ] && echo sha256:4567 >"$3"; exit 0 ;;
 esac
 """
@@ -82,7 +83,14 @@ def test_base_and_torch_are_passed_on(site):
     site.run("--engine", "podman", "--no-push", "--base", "python:3.12-slim-bookworm", "--torch", "2.13.0", REPOSITORY)
     (built,) = site.calls("build")
     assert "--build-arg BASE_IMAGE=python:3.12-slim-bookworm --build-arg TORCH=2.13.0" in built
+    assert f"-t {IMAGE}-python-3.12-slim-bookworm-torch2.13.0 " in built  # another image, another tag
     assert site.calls("push") == []
+
+
+def test_a_tag_that_the_registry_has_is_not_replaced_unasked(site):
+    sentence = site.error("--engine", "podman", "--yes", REPOSITORY, KNOWN="0")
+    assert f"the registry has {IMAGE} already" in sentence and site.calls("build") == []
+    assert site.run("--engine", "podman", "--yes", "--replace", REPOSITORY, KNOWN="0").returncode == 0
 
 
 def test_docker_shows_the_digest_that_the_registry_gave(site, tmp_path):

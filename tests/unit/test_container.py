@@ -47,10 +47,18 @@ def test_health_check_says_in_one_line_what_is_missing(tmp_path):
     assert done.stderr == "This image is not fit for use: ImportError: no gdcm here\n"
 
 
+def prefix() -> str:
+    """What the workflow puts before each command, with the script where it is."""
+    (text,) = re.findall(
+        r'^shell\.prefix\("(.*)"\)$', (ROOT / "workflow/rules/deployment.smk").read_text(), re.MULTILINE
+    )
+    return text.replace("containers/job_environment.sh", str(ENVIRONMENT))
+
+
 def in_job(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess:
-    script = f". {ENVIRONMENT}; {command}"
+    script = f"{prefix()}{command}"
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nowhere", **environment}
-    return subprocess.run(["bash", "-euc", script], cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
 
 
 SHOW = "for name in " + " ".join(LISTED) + '; do echo "${!name}"; done; touch "$TMPDIR/file" "$HOME/file"'
@@ -79,6 +87,18 @@ def test_temporary_folder_of_the_site_is_preferred(tmp_path):
     assert done.stdout.startswith(f"{site}/lstv-job.") and list(site.iterdir()) == []
     elsewhere = in_job(tmp_path, 'echo "$HOME"', APPTAINER_CONTAINER="image.sif", TMPDIR=str(tmp_path / "not there"))
     assert elsewhere.stdout.startswith(f"{tmp_path}/.snakemake/jobs/")
+
+
+def test_a_job_without_a_writable_place_does_not_start(tmp_path):
+    (tmp_path / ".snakemake").touch()
+    done = in_job(tmp_path, "echo started", APPTAINER_CONTAINER="image.sif")
+    assert done.returncode != 0 and "started" not in done.stdout
+
+
+def test_a_failure_inside_a_command_fails_the_job(tmp_path):
+    assert in_job(tmp_path, "false; echo on").returncode != 0
+    assert in_job(tmp_path, "false | cat; echo on").returncode != 0
+    assert in_job(tmp_path, 'echo "$LSTV_NOT_SET"').returncode != 0
 
 
 def test_outside_a_container_only_caches_move_into_the_project(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lstv import deployment
+from lstv import deployment, single_run
 from lstv.deployment import Run, bind_paths, container_environment, problems
 from lstv.errors import UserError
 from lstv.kaggle import contained
@@ -27,7 +28,7 @@ SLURM = {"AccountingStorageType": "accounting_storage/slurmdbd", "MinJobAge": "3
 def run(tmp_path) -> Run:
     image = tmp_path / "image.sif"
     image.touch()
-    return Run("slurm", frozenset({"apptainer"}), str(image), SITE, slurm=SLURM)
+    return Run("slurm", frozenset({"apptainer"}), str(image), resources=SITE, slurm=SLURM)
 
 
 def only(run: Run, **changes: object) -> str:
@@ -52,6 +53,13 @@ def test_account_missing_left_blank_or_deliberately_none(run):
     assert "no SLURM account" in only(run, resources=without)
     assert problems(replace(run, resources=without, no_account=True)) == []
     assert "slurm_account is still FILL_IN" in only(run, resources={**SITE, "slurm_account": "'FILL_IN'"})
+
+
+def test_device_cpu_with_a_gpu_asked_for(run):
+    asked = {**SITE, "infer_heatmaps.gpu": "1"}
+    assert problems(replace(run, resources=asked)) == []
+    assert "localizer.device is cpu" in only(run, resources=asked, device="cpu")
+    assert problems(replace(run, resources={**SITE, "infer_heatmaps.gpu": "0"}, device="cpu")) == []
 
 
 def test_partition_left_blank_names_its_rule(run):
@@ -95,6 +103,10 @@ def test_images_that_cannot_be_used(run, image, word):
     assert word in only(run, image=image)
 
 
+def test_a_file_by_its_address_and_an_unpacked_image(run, tmp_path):
+    assert problems(replace(run, image=f"file://{run.image}")) == problems(replace(run, image=str(tmp_path))) == []
+
+
 @pytest.mark.parametrize("image", ["docker://me/lstv:0.1.0", "docker://registry:5000/me/lstv@sha256:0123"])
 def test_images_with_a_version(run, image):
     assert problems(replace(run, image=image)) == []
@@ -132,8 +144,10 @@ def test_data_elsewhere_are_bound_read_only(project, tmp_path):
     outside.mkdir(parents=True)
     (outside / "ids.npy").touch()
     expected = [str(project), f"{outside}:{outside}:ro"]
-    for path in (outside, "../with blanks/rsna", outside / "ids.npy"):
+    for path in (outside, "../with blanks/rsna"):
         assert bind_paths(project, [path]) == expected
+    ids = outside / "ids.npy"  # alone: its folder may be a home
+    assert bind_paths(project, [ids]) == [str(project), f"{ids}:{ids}:ro"]
 
 
 def test_a_link_is_bound_as_written_and_where_it_ends(project, tmp_path):
@@ -180,8 +194,9 @@ def test_names_that_apptainer_cannot_bind_are_refused(project, tmp_path):
 def test_binds_join_those_of_the_user_and_the_jobs_gpu_is_passed_on():
     given = {"APPTAINER_BIND": "/scratch,/data", "CUDA_VISIBLE_DEVICES": "1"}
     made = container_environment(["/project", "/data"], given)
-    assert made["APPTAINER_BIND"] == "/scratch,/data,/project"
-    assert made["SINGULARITY_BIND"] == "/project,/data"
+    assert made["APPTAINER_BIND"] == made["SINGULARITY_BIND"] == "/scratch,/data,/project"
+    legacy = container_environment(["/project"], {"SINGULARITY_BIND": "/legacy"})
+    assert legacy["APPTAINER_BIND"] == "/legacy,/project"  # Apptainer would not look at the other one
     assert made["APPTAINERENV_CUDA_VISIBLE_DEVICES"] == made["SINGULARITYENV_CUDA_VISIBLE_DEVICES"] == "1"
     assert "APPTAINERENV_CUDA_VISIBLE_DEVICES" not in container_environment([], {})
 
@@ -201,6 +216,20 @@ def test_links_in_a_folder_are_found(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert deployment.linked(tmp_path) == [str(tmp_path / "link")]
     assert deployment.linked(tmp_path / "nowhere") == []
+
+
+def test_a_job_on_a_node_gets_the_binds_but_no_credentials(tmp_path):
+    here, elsewhere = tmp_path / "here", tmp_path / "login node only"
+    here.mkdir()
+    environment = {"APPTAINER_BIND": "/tmp", "PATH": "/bin"}
+    found = deployment.environment_for_nodes([f"{here}:{here}:ro", f"{elsewhere}:{elsewhere}:ro"], environment)
+    variables = {"KAGGLE_KEY": "s3cret", "https_proxy": "http://p"}
+    environment.update(container_environment([str(here), "/home/me/.kaggle"], environment, variables))
+    environment |= {**found, "CUDA_VISIBLE_DEVICES": "2"}
+    deployment.enter_node(environment)
+    assert environment["APPTAINER_BIND"] == environment["SINGULARITY_BIND"] == f"/tmp,{here}:{here}:ro"
+    assert environment["APPTAINERENV_CUDA_VISIBLE_DEVICES"] == "2"
+    assert not [name for name in environment if "KAGGLE" in name]
 
 
 def test_variables_for_a_download_are_passed_on_beside_the_gpu():
@@ -243,7 +272,23 @@ def test_an_image_that_does_not_start_gives_its_reason(run, apptainer, tmp_path,
     apptainer("echo 'INFO: trying' >&2; echo 'FATAL: kernel too old' >&2; exit 255")
     assert "does not start here (FATAL: kernel too old)" in deployment.cannot_be_seen(run.image, "", [tmp_path])[0]
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    assert "apptainer cannot be started here" in deployment.cannot_be_seen(run.image, "", [tmp_path])[0]
+    assert "neither apptainer nor singularity" in deployment.cannot_be_seen(run.image, "", [tmp_path])[0]
+
+
+def test_singularity_alone_will_do(run, apptainer, tmp_path, monkeypatch):
+    apptainer(f'{RUN_IT} exec /bin/"$@"')
+    (tmp_path / "bin/apptainer").rename(tmp_path / "bin/singularity")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert deployment.cannot_be_seen(run.image, "", [tmp_path]) == []
+
+
+def test_more_paths_than_a_command_line_takes(run, apptainer, tmp_path):
+    apptainer(f'{RUN_IT} exec "$@"')
+    folders = [tmp_path / f"{number:0200d}" for number in range(12_000)]
+    for folder in folders:
+        folder.mkdir()
+    folders[7].rmdir()
+    assert deployment.cannot_be_seen(run.image, "", folders) == []
 
 
 def test_an_image_yet_to_be_pulled_is_not_started(apptainer, tmp_path):
@@ -290,8 +335,6 @@ HOLD += "single_run.hold(Path(sys.argv[2])); print('held', flush=True); time.sle
 
 
 def test_a_second_run_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
-    from lstv import single_run
-
     scripts = Path(single_run.__file__).parents[1]
     lock = tmp_path / ".snakemake" / "run.lock"
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(scripts), str(lock)], stdout=subprocess.PIPE, text=True)
@@ -303,3 +346,18 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
         holder.kill()
         holder.communicate()
     single_run.hold(lock)
+
+
+def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "run.lock").mkdir()
+    with pytest.raises(UserError, match="run.lock cannot be written"):
+        single_run.hold(tmp_path / "run.lock")
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(single_run.fcntl, "flock", refuse)
+    single_run.hold(tmp_path / "run.lock")
+    assert "has no locks (No locks available)" in capsys.readouterr().err

@@ -3,8 +3,12 @@
 from lstv import deployment, single_run
 from lstv.kaggle import contained
 
-# Every rule's command begins with this, inside the container where there is one.
-shell.prefix(". containers/job_environment.sh; ")
+# Every rule's command begins with this, inside the container where there is one. With a prefix of one's own Snakemake leaves
+# out its strict mode, so that stands here.
+shell.prefix("set -euo pipefail; . containers/job_environment.sh; ")
+
+METHODS = frozenset(method.name.lower() for method in workflow.deployment_settings.deployment_method)
+CONTAINED = "apptainer" in METHODS
 
 
 def read_paths():
@@ -29,15 +33,21 @@ def written_paths():
     return [name for name in names if name]
 
 
-# A download inside the container needs what the container is otherwise kept from: credentials, proxies, certificates.
-DOWNLOAD = contained.needs(os.environ) if SOURCE["download"] else contained.Needs()
+def binds(*more):
+    try:
+        return deployment.bind_paths(os.getcwd(), [*read_paths(), *more], written_paths())
+    except UserError as error:
+        raise WorkflowError(str(error))
 
-try:
-    BINDS = deployment.bind_paths(os.getcwd(), [*read_paths(), *DOWNLOAD.files], written_paths())
-except UserError as error:
-    raise WorkflowError(str(error))
-# Apptainer reads these here and in every cluster job, which reads this file again.
-os.environ.update(deployment.container_environment(BINDS, os.environ, DOWNLOAD.variables))
+
+# Apptainer is told by variables what to show a job. What a download needs beside the data (credentials, proxies,
+# certificates) is for this machine alone, where downloads run; jobs on a node take over what was found here.
+if CONTAINED and workflow.remote_exec and deployment.FOR_NODES in os.environ:
+    deployment.enter_node(os.environ)
+elif CONTAINED:
+    download = contained.needs(os.environ) if SOURCE["download"] and not workflow.remote_exec else contained.Needs()
+    os.environ.update(deployment.environment_for_nodes(binds(), os.environ))
+    os.environ.update(deployment.container_environment(binds(*download.files), os.environ, download.variables))
 
 
 def profile_resources():
@@ -59,16 +69,21 @@ def slurm_settings():
     }
 
 
+def image_file():
+    """Where the image is on this machine, once Snakemake has pulled it."""
+    pulled = workflow.dag.container_imgs.get(IMAGE)
+    return pulled.path if pulled else IMAGE
+
+
 onstart:
     executor = workflow.executor_plugin.name
-    methods = frozenset(method.name.lower() for method in workflow.deployment_settings.deployment_method)
-    asked = deployment.Run(executor, methods, IMAGE, **(slurm_settings() if executor == "slurm" else {}))
+    slurm = slurm_settings() if executor == "slurm" else {}
     try:
-        mistakes = deployment.problems(asked)
-        if "apptainer" in methods and not mistakes:
+        mistakes = deployment.problems(deployment.Run(executor, METHODS, IMAGE, LOCALIZER["device"], **slurm))
+        if CONTAINED and not mistakes:
             deployment.make_bound(written_paths())  # Apptainer does not start where a folder to be bound is missing
-            arguments = workflow.deployment_settings.apptainer_args
-            mistakes = deployment.cannot_be_seen(IMAGE, arguments, [os.getcwd(), *read_paths()])
+            arguments = workflow.deployment_settings.apptainer_args or ""
+            mistakes = deployment.cannot_be_seen(image_file(), arguments, [os.getcwd(), *read_paths()])
         if mistakes:
             raise UserError("\n".join(["No job was started.", *mistakes]))
         single_run.hold(Path(".snakemake/run.lock"))
