@@ -93,6 +93,7 @@ FETCHED = ("resources/pointnet/00002484.pth", "resources/pointnet/valid_id.npy")
 def contradictions(settings: dict) -> list[str]:
     """What a schema cannot see in complete settings: files that are not there, values that do not go together."""
     source, localizer, metrics = settings["source"], settings["localizer"], settings["metrics"]
+    selection = settings["selection"]
     found = []
     to_come = FETCHED if source["download"] else ()
     if source["download"] and source["kind"] != "rsna":
@@ -109,6 +110,12 @@ def contradictions(settings: dict) -> list[str]:
                 "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
                 "the published point net, for instance resources/pointnet/00002484.pth."
             )
+    if source["kind"] == "rsna" and source["valid_ids"] is None and not selection["allow_training_studies"]:
+        found.append(
+            "source.valid_ids is not set, so the RSNA studies that the point net was trained on cannot be told from the "
+            "others: name valid_id.npy there (resources/README.md), or set selection.allow_training_studies to true to take "
+            "them all."
+        )
     if not Path(localizer["checkpoint"]).is_file() and localizer["checkpoint"] not in to_come:
         found.append(
             f"localizer.checkpoint {localizer['checkpoint']} does not exist; put the point net there "
@@ -122,7 +129,7 @@ def contradictions(settings: dict) -> list[str]:
     for key, path in (
         ("source.valid_ids", source["valid_ids"]),
         ("source.choices", source["choices"]),
-        ("selection.list", settings["selection"]["list"]),
+        ("selection.list", selection["list"]),
         ("reference.features", settings["reference"]["features"]),
         ("evaluation.labels", settings["evaluation"]["labels"]),
     ):

@@ -26,6 +26,7 @@ def main() -> int:
             settings = [
                 f"cohort=bench{count}",
                 f"source={{kind: rsna, path: {data}}}",
+                "selection={mode: production, allow_training_studies: true}",
                 "localizer={checkpoint: resources/net.pth}",
             ]
             start = time.monotonic()

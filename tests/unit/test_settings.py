@@ -79,6 +79,7 @@ def test_mistakes(changes, sentence):
     [
         ({"source": {"kind": "rsna"}}, "source.path is not set"),
         ({"source": {"kind": "rsna", "path": "/no/such/folder"}}, "/no/such/folder does not exist"),
+        ({"source": {"kind": "rsna", "path": "config"}}, "source.valid_ids is not set"),
         ({"source": {"kind": "sheet", "path": "config/config.yaml"}}, "knows synthetic phantoms only"),
         ({"localizer": {"checkpoint": "resources/none.pth"}}, "resources/none.pth does not exist"),
         ({"metrics": {"entropy_high": 4.0, "entropy_moderate": 5.0}}, "must be below metrics.entropy_high"),

@@ -99,7 +99,8 @@ def test_a_wrong_setting_is_one_sentence_before_any_job(shared, setting):
 
 
 def test_a_folder_without_its_series_table(shared):
-    settings = ("source={kind: rsna, path: config}", "localizer={checkpoint: resources/pointnet/00002484.pth}")
+    source = "source={kind: rsna, path: config, valid_ids: resources/pointnet/valid_id.npy}"
+    settings = (source, "localizer={checkpoint: resources/pointnet/00002484.pth}")
     done = shared.snakemake("-n", "--config", *settings)
     assert done.returncode != 0 and "config/train_series_descriptions.csv does not exist" in done.stdout
     assert "Traceback" not in done.stdout

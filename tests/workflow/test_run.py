@@ -239,6 +239,7 @@ def test_bad_studies_are_rows_and_the_others_complete(reference, project):
         "--config",
         "cohort=bad",
         "source={kind: rsna, path: data}",
+        "selection={mode: production, allow_training_studies: true}",  # these phantoms are nobody's training data
         f"localizer={{checkpoint: {demo_copy(project)}}}",
     )
     done = project.snakemake(*settings)
@@ -270,6 +271,7 @@ def test_a_study_more_reruns_its_batch_only(reference, project):
         "--config",
         "cohort=grows",
         "source={kind: rsna, path: data}",
+        "selection={mode: production, allow_training_studies: true}",  # these phantoms are nobody's training data
         f"localizer={{checkpoint: {checkpoint}, batch_studies: 2}}",
     )
     done = project.snakemake(*settings)
