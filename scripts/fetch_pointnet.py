@@ -18,6 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for 00002484.pth, valid_id.npy and their .sha256"
     )
+    parser.add_argument("--only", choices=(CHECKPOINT, VALID_IDS), help="this file alone (default: both)")
     fetch_options.add(parser)
     return parser.parse_args(argv)
 
@@ -30,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
         return RemoteFile(name, lambda: service.dataset_file(DATASET_OWNER, DATASET, name), policy, pacer)
 
     for name, check in ((VALID_IDS, dataset.check_valid_ids), (CHECKPOINT, dataset.check_checkpoint)):
+        if args.only not in (None, name):
+            continue
         fetched = dataset.fetch(name, args.out, lambda name=name: open_remote(name), check)
         print(f"{fetched.path}: {'fetched' if fetched.transferred else 'there already'}, sha256 {fetched.sha256}")
     return 0

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from lstv import __version__, cohort, heatmaps
+from lstv import __version__, cohort, heatmaps, recorded
 from lstv.errors import UserError
 from lstv.program import run
 from lstv.progress import Progress
@@ -25,7 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", help="name of the batch; without it all studies of the sheet")
     parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
-    parser.add_argument("--sha256", help="expected sha256 of the checkpoint")
+    parser.add_argument("--sha256", help="expected sha256 (default: that recorded beside the checkpoint, if any)")
     parser.add_argument("--preprocessing", choices=("trained", "reference"), default="trained")
     parser.add_argument("--members", choices=("centre", "slices", "full"), default="centre")
     parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
@@ -56,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)
-    localizer = pointnet.load_localizer(args.checkpoint, expected_sha256=args.sha256)
+    expected = args.sha256 or recorded.sha256(args.checkpoint)
+    localizer = pointnet.load_localizer(args.checkpoint, expected_sha256=expected)
     runner = inference.Runner(localizer.network, device, options.forward_batch)
     if device.type == "cpu" and len(rows) >= ESTIMATE_FROM:
         print(inference.estimate(runner, options), flush=True)

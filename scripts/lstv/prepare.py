@@ -67,7 +67,8 @@ def prepare(
     except StudyError as error:
         return Prepared(row.study_id, row.series_id, "failed", str(error))
     except Exception as error:  # a defect met by one study must not take the others with it; its type tells us where
-        return Prepared(row.study_id, row.series_id, "failed", f"unexpected {type(error).__name__}: {error}")
+        said = "" if without_uids else f": {error}"  # the words of a library may hold a path or a UID
+        return Prepared(row.study_id, row.series_id, "failed", f"unexpected {type(error).__name__}{said}")
 
 
 def _images(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[str, ...]) -> Prepared:

@@ -116,6 +116,19 @@ def contradictions(settings: dict) -> list[str]:
             "others: name valid_id.npy there (resources/README.md), or set selection.allow_training_studies to true to take "
             "them all."
         )
+    if source["kind"] == "folder":
+        for key in ("key", "mapping"):
+            place = Path(source[key] or "").expanduser().resolve()
+            if place.is_relative_to(Path("results").resolve()):
+                found.append(
+                    f"source.{key} {source[key]} lies in the results, which are shared; name a private place, for instance "
+                    "in resources/private."
+                )
+        if source["valid_ids"] is not None:
+            found.append(
+                "source.valid_ids lists RSNA study ids, which a scanned folder does not have: set it to null, or "
+                "source.kind to rsna."
+            )
     if not Path(localizer["checkpoint"]).is_file() and localizer["checkpoint"] not in to_come:
         found.append(
             f"localizer.checkpoint {localizer['checkpoint']} does not exist; put the point net there "

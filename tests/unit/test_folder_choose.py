@@ -229,6 +229,17 @@ def test_patients_mixed_in_one_series(tmp_path):
     assert "2 different patients" in choose(_study(tmp_path, datasets)).reason
 
 
+def test_patients_mixed_in_one_study(tmp_path):
+    """Each series is one patient's, but they share a StudyInstanceUID."""
+    second = _stack("1.2.3.2")
+    for dataset in second:
+        dataset.PatientID = "someone else"
+    study = _study(tmp_path, _stack("1.2.3.1"), second)
+    choice = choose(study)
+    assert choice.chosen is None and "its series name 2 different patients" in choice.reason
+    assert choose(study, "1.2.3.2").reason == "chosen by the user"
+
+
 def test_choice_of_the_user(tmp_path):
     study = _study(tmp_path, _stack("1.2.3.1"), _stack("1.2.3.2", **T1))
     choice = choose(study, "1.2.3.2")

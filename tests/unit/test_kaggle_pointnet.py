@@ -12,9 +12,11 @@ import pytest
 import torch
 
 import fetch_pointnet
+import infer_heatmaps
 import kaggle_stub as stub
 from kaggle_lab import Lab
 from kaggle_stub import Fault, KaggleStub
+from lstv.errors import CheckpointError
 from lstv.kaggle import dataset
 from lstv.pointnet import DEMO_PURPOSE, PointNet, Widths
 
@@ -175,3 +177,13 @@ def test_renamed(lab, any_checkpoint):
     sentence = refusal(lab)
     assert "does not have 00002484.pth" in sentence and "https://www.kaggle.com/datasets/hengck23" in sentence
     assert (lab.out / "valid_id.npy").exists()
+
+
+def test_the_recorded_sha256_is_enforced_where_the_file_is_used(tmp_path, checkpoint):
+    """A file exchanged after the download is refused by the inference, not only by the next download."""
+    (tmp_path / "net.pth").write_bytes(checkpoint)
+    (tmp_path / "net.pth.sha256").write_text(f"{'0' * 64}  net.pth\n")
+    (tmp_path / "sheet.csv").write_text("study_id,series_id,series_dir,series_description,n_slices,split,use,reason\n")
+    arguments = ["--sheet", str(tmp_path / "sheet.csv"), "--checkpoint", str(tmp_path / "net.pth")]
+    with pytest.raises(CheckpointError, match="but 0{64} was expected"):
+        infer_heatmaps.main([*arguments, "--device", "cpu", "--out", str(tmp_path / "maps.h5")])

@@ -176,6 +176,8 @@ def test_malformed_credentials(lab):
 def test_a_server_that_repeats_the_credential_is_not_quoted(lab):
     lab.kaggle.faults = [Fault("api", "status", -1, status=403, message=f"no access for {stub.KEY}")]
     assert "no access for ***" in lab.error(*table(lab))
+    lab.kaggle.faults = [Fault("api", "status", -1, status=403, message=f"{'x' * 150}{stub.KEY}")]
+    assert stub.KEY[:4] not in lab.error(*table(lab))
 
 
 def test_rules_not_accepted(lab):

@@ -71,11 +71,11 @@ def test_sheet_with_uids(export, tmp_path):
         "study_id": "1.2.3.1", "series_id": "1.2.3.1.3", "series_dir": str(export / "A" / "S3"), "series_description":
         "t2_tse_sag", "n_slices": "15", "split": "unknown", "use": "yes", "reason": "",
     }  # fmt: skip
-    assert rows["1.2.3.2"]["series_dir"] == str(tmp_path / "results" / "series" / "1.2.3.2.1.txt")
+    assert rows["1.2.3.2"]["series_dir"] == str(tmp_path / "results" / "series" / "1.2.3.2_1.2.3.2.1.txt")
     listed = read_list(Path(rows["1.2.3.2"]["series_dir"]))
     assert sorted(listed) == sorted(p for p in (export / "B").rglob("IM*"))
     unpacked = Path(rows["1.2.3.3"]["series_dir"])
-    assert unpacked == tmp_path / "results" / "extracted" / "1.2.3.3.1"
+    assert unpacked == tmp_path / "results" / "extracted" / "1.2.3.3_1.2.3.3.1"
     assert len(list(unpacked.iterdir())) == 11
     assert (rows["1.2.3.4"]["use"], rows["1.2.3.4"]["series_dir"]) == ("no", "")
     assert rows["1.2.3.4"]["reason"] == (
@@ -100,7 +100,7 @@ def test_nothing_of_the_patient_by_default(export, tmp_path, capfd):
     assert not [secret for secret in SECRETS if secret in "".join(capfd.readouterr())]
     lists = sorted(path.name for path in (results / "series").iterdir())
     assert lists[0] == "passed_over.txt"
-    assert [name[:3] for name in lists[1:]] == ["se-", "se-"]
+    assert [name[:3] for name in lists[1:]] == ["st-", "st-"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in (results / "series").iterdir()} == {0o600}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (results / "extracted").iterdir()} == {0o700}
     mapping = tmp_path / "private" / "mapping.csv"
@@ -199,6 +199,16 @@ def test_damaged_zip_fails_its_study_only(export, tmp_path):
     assert (rows["1.2.3.3"]["use"], rows["1.2.3.3"]["series_dir"]) == ("yes", "")
     assert "could not be unpacked" in rows["1.2.3.3"]["reason"]
     assert rows["1.2.3.1"]["series_dir"]
+    _run(export, tmp_path, *_key(tmp_path))  # member names hold the patient's name
+    assert not [secret for secret in SECRETS if secret in (tmp_path / "results/study_sheet.csv").read_text()]
+
+
+def test_two_studies_that_share_the_uid_of_a_series_get_their_own_files(tmp_path):
+    for study, patient in (("1.2.3.1", "A"), ("1.2.3.2", "B")):
+        stack(tmp_path / "in" / patient / "x", study, "1.2.3.9", count=15, PatientID=patient)
+    rows = _run(tmp_path / "in", tmp_path, *_key(tmp_path))
+    lists = [read_list(Path(row["series_dir"])) for row in rows.values()]
+    assert sorted({path.parents[1].name for path in paths} for paths in lists) in ([{"A"}, {"B"}], [{"B"}, {"A"}])
 
 
 def test_no_dicom_at_all(tmp_path):

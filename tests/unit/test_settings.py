@@ -79,6 +79,15 @@ def test_mistakes(changes, sentence):
     [
         ({"source": {"kind": "rsna"}}, "source.path is not set"),
         ({"source": {"kind": "rsna", "path": "/no/such/folder"}}, "/no/such/folder does not exist"),
+        (
+            {"source": {"kind": "folder", "path": "config", "key": "results/x/key"}},
+            "source.key results/x/key lies in",
+        ),
+        (
+            {"source": {"kind": "folder", "path": "config", "mapping": "results/m.csv"}},
+            "source.mapping results/m.csv lies",
+        ),
+        ({"source": {"kind": "folder", "path": "config", "valid_ids": "a.npy"}}, "a scanned folder does not have"),
         ({"source": {"kind": "rsna", "path": "config"}}, "source.valid_ids is not set"),
         ({"source": {"kind": "sheet", "path": "config/config.yaml"}}, "knows synthetic phantoms only"),
         ({"localizer": {"checkpoint": "resources/none.pth"}}, "resources/none.pth does not exist"),

@@ -31,6 +31,23 @@ def test_fetch_and_analyse_in_one_command(project, tmp_path, monkeypatch):
     kaggle_cohort.check(project.results("lstv_uncertainty_metrics.csv", "rsna"), project.root / "data/rsna")
 
 
+def test_a_point_net_put_there_by_hand_stays(project, tmp_path, monkeypatch):
+    """Kaggle has it no more; what is fetched is the rest."""
+    files = kaggle_cohort.files(tmp_path / "dicom")
+    by_hand = project.root / "resources/pointnet/00002484.pth"
+    by_hand.parent.mkdir(parents=True)
+    by_hand.write_bytes(files.pop("dataset/00002484.pth"))
+    before = by_hand.stat().st_mtime_ns
+    settings = ("--configfile", "config/rsna.yaml", "--config", "source={path: data/rsna, download: true}")
+    with KaggleStub(files) as kaggle:
+        variables = {"KAGGLE_USERNAME": kaggle_stub.USERNAME, "KAGGLE_KEY": kaggle_stub.KEY}
+        for name, value in {**kaggle.environment({}), **variables}.items():
+            monkeypatch.setenv(name, value)
+        done = project.snakemake("inputs", *settings)
+    assert done.returncode == 0, done.stdout
+    assert by_hand.stat().st_mtime_ns == before and by_hand.with_name("valid_id.npy").is_file()
+
+
 def test_without_credentials_it_is_one_sentence(project, tmp_path, monkeypatch):
     public = {"dataset/00002484.pth": kaggle_cohort.checkpoint(), "dataset/valid_id.npy": kaggle_cohort.valid_ids()}
     with KaggleStub(public) as kaggle:

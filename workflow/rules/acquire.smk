@@ -54,19 +54,20 @@ checkpoint scan_folder:
         folder=SOURCE["path"],
         options=scan_arguments(),
     message:
-        "Scanning the folder for sagittal T2 series of the lumbar spine"
+        "Scanning the folder for sagittal T2 series of the lumbar spine; progress: tail -f {log}"
     shell:
         "python {input.script} --folder {params.folder:q} {params.options} --out {output.studies:q}"
         " --all-series {output.series:q} --summary {output.summary:q} --series-lists {output.lists:q}"
         " --jobs {threads} > {log} 2>&1"
 
 
+# Point net and ids are each fetched by a rule of its own: Snakemake removes all outputs of a rule before it runs, and one of the
+# two may be the user's, put there by hand.
 rule fetch_pointnet:
     input:
         script=ancient("scripts/fetch_pointnet.py"),
     output:
         checkpoint=settings.FETCHED[0],
-        valid_ids=settings.FETCHED[1],
     log:
         f"{RESULTS}/logs/fetch_pointnet.log",
     benchmark:
@@ -81,10 +82,37 @@ rule fetch_pointnet:
         kaggle=1,
     params:
         folder=lambda wildcards, output: os.path.dirname(output.checkpoint),
+        name=os.path.basename(settings.FETCHED[0]),
     message:
-        "Fetching the point net from Kaggle"
+        "Fetching the point net from Kaggle; progress: tail -f {log}"
     shell:
-        "python {input.script} --out {params.folder:q} > {log} 2>&1"
+        "python {input.script} --out {params.folder:q} --only {params.name} > {log} 2>&1"
+
+
+rule fetch_valid_ids:
+    input:
+        script=ancient("scripts/fetch_pointnet.py"),
+    output:
+        valid_ids=settings.FETCHED[1],
+    log:
+        f"{RESULTS}/logs/fetch_valid_ids.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_valid_ids.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+        kaggle=1,
+    params:
+        folder=lambda wildcards, output: os.path.dirname(output.valid_ids),
+        name=os.path.basename(settings.FETCHED[1]),
+    message:
+        "Fetching the validation ids from Kaggle"
+    shell:
+        "python {input.script} --out {params.folder:q} --only {params.name} > {log} 2>&1"
 
 
 checkpoint fetch_series_table:
@@ -135,7 +163,7 @@ rule fetch_images:
     params:
         folder=SOURCE["path"],
     message:
-        "Fetching the selected series from Kaggle"
+        "Fetching the selected series from Kaggle; progress: tail -f {log}"
     shell:
         "python {input.script} --series-list {input.listing:q} --out {params.folder:q} --manifest {output.manifest:q} > {log} 2>&1"
 

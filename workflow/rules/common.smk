@@ -150,19 +150,18 @@ def template_files():
 
 def localizer_arguments():
     names = ("sha256", "preprocessing", "members", "centroids", "device", "forward_batch")
-    pseudonymous = SOURCE["kind"] == "folder" and SOURCE["ids"] == "pseudonym"
+    pseudonymous = SOURCE["kind"] in ("folder", "sheet") and SOURCE["ids"] == "pseudonym"
     return options(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)
 
 
 # --- what the targets need --------------------------------------------------------------------------------------------
-
-
 def final_outputs():
-    """Everything the configuration asks for."""
     wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html"]
     if CONFIG["evaluation"]["labels"]:
         wanted.append("evaluation/evaluation.json")
-    return [f"{RESULTS}/{name}" for name in wanted]
+    # a plan shows all that will be fetched, also what is needed only after a checkpoint
+    fetched = [LOCALIZER["checkpoint"]] if SOURCE["download"] else []
+    return [*fetched, *(f"{RESULTS}/{name}" for name in wanted)]
 
 
 def acquired_inputs():

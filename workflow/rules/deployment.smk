@@ -1,6 +1,7 @@
 """Where jobs run: each in a place of its own inside the container, and a check before the first one."""
 
 from lstv import deployment, single_run
+from lstv.folder import private
 from lstv.kaggle import contained
 
 # Every rule's command begins with this, inside the container where there is one. With a prefix of one's own Snakemake leaves
@@ -19,7 +20,8 @@ def read_paths():
         images = os.path.join(SOURCE["path"], cohort.IMAGES if SOURCE["kind"] == "rsna" else "")
         names += [images, *deployment.linked(images)]
     if SOURCE["kind"] == "sheet":
-        names += [row.get("series_dir") for row in cohort.read_table(Path(SOURCE["path"]), ())]
+        folders = [row.get("series_dir") for row in cohort.read_table(Path(SOURCE["path"]), ())]
+        names += [*folders, *private.folders_of_lists(folders)]
     return [name for name in names if name]
 
 

@@ -103,7 +103,9 @@ def _unpack(members: list[tuple[str, str]], folder: Path) -> None:
                 shutil.copyfileobj(member, target, _BLOCK)  # ends at the declared size and checks the CRC
     except (*ZIP_ERRORS, KeyError) as error:
         raise StudyError(
-            f"the series could not be unpacked from its zip file ({error}); unpack the zip file by hand or export again."
+            # not the error's own words: they name the member, whose path often names the patient
+            f"the series could not be unpacked from its zip file ({type(error).__name__}: damaged, encrypted or changed "
+            "since the scan); unpack the zip file by hand or export again."
         ) from error
     finally:
         for archive in archives.values():

@@ -118,6 +118,11 @@ def choose(study: Study, wanted: str | None = None) -> Choice:
     best = {uid: min(found, key=_order) for uid, found in judged.items()}
     if wanted is not None:
         return _by_user(study, best, wanted)
+    people = {patient for series in study.series.values() for patient in series.patients if patient}
+    if len(people) > 1:
+        # common after a poor anonymisation; one of them would stand for all
+        reason = f"its series name {len(people)} different patients; choose the right series yourself, or export again."
+        return Choice(study, None, reason, best)
     usable = sorted((judgement for judgement in best.values() if judgement.usable), key=lambda j: j.rank)
     if not usable:
         return Choice(study, None, _why_none(best), best)

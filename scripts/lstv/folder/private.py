@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lstv.errors import StudyError
@@ -38,3 +40,13 @@ def read_list(path: Path) -> list[Path]:
     if not files:
         raise StudyError(f"series list {path} is empty; scan the folder again.")
     return files
+
+
+def folders_of_lists(names: Iterable[str | None]) -> list[str]:
+    """Folders of the files that series lists among ``names`` (``*.txt``) name; lists that cannot be read are left out."""
+    found = set()
+    for name in names:
+        if name and name.endswith(".txt"):
+            with suppress(StudyError):
+                found |= {str(path.parent) for path in read_list(Path(name))}
+    return sorted(found)

@@ -101,22 +101,22 @@ def _study_row(
     description = describe(stack.facts.series_description)
     row = Row(study_id, series_id, "", description, str(stack.n_slices), reason=choice.reason)
     try:
-        return replace(row, series_dir=str(_place(stack.sources, series_id, naming.pseudonymous, places, directories)))
+        # by both ids: after a poor anonymisation two studies may share the UID of a series
+        name = f"{study_id}_{series_id}"
+        return replace(row, series_dir=str(_place(stack.sources, name, naming.pseudonymous, places, directories)))
     except StudyError as error:
         return replace(row, reason=str(error))
 
 
-def _place(
-    sources: Sequence[Source], series_id: str, hide: bool, places: Places, directories: Mapping[str, int]
-) -> Path:
-    """Where a series can be read: a folder that holds exactly it, or a list of its files.
+def _place(sources: Sequence[Source], name: str, hide: bool, places: Places, directories: Mapping[str, int]) -> Path:
+    """Where a series can be read: a folder that holds exactly it, or a list of its files, called ``name``.
 
     ``hide``: never name the user's folders, which often carry patients' names.
     """
     members = [source for source in sources if not isinstance(source, str)]
     files = [source for source in sources if isinstance(source, str)]
     if members:
-        unpacked = archives.unpack(members, places.extracted / series_id)
+        unpacked = archives.unpack(members, places.extracted / name)
         if not files:
             return unpacked[0].parent
         files += [str(path.resolve()) for path in unpacked]
@@ -125,7 +125,7 @@ def _place(
         folder = folders.pop()
         if not folders and directories[folder] == len(files) and _survives_a_table(folder):
             return Path(folder)
-    return write_list(places.lists / f"{series_id}.txt", files)
+    return write_list(places.lists / f"{name}.txt", files)
 
 
 def _survives_a_table(folder: str) -> bool:

@@ -191,9 +191,10 @@ class Service:
         )
 
     def _said(self, message: str) -> str:
-        text = " ".join(message.split())[:160]
+        text = " ".join(message.split())
         if self._credentials is not None:
             text = self._credentials.redact(text)
+        text = text[:160]  # after that: half a credential would not be known for one
         # requests' own text for a status without a message repeats the address, which may be signed
         return "" if not text or "://" in text else f": {text.rstrip('.')}"
 

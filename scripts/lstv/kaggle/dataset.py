@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from lstv.kaggle.disk import PARTIAL, explained, file_digest, write_atomic
 from lstv.kaggle.remote import RemoteFile
 from lstv.kaggle.single_file import download
 from lstv.kaggle.sources import VALID_ID_COUNT
+from lstv.recorded import sha256
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def fetch(name: str, folder: Path, open_remote: Callable[[], RemoteFile], check:
     Raises UserError where the content differs from the record or is refused.
     """
     target, record = folder / name, folder / f"{name}.sha256"
-    recorded = _read_record(record)
+    recorded = sha256(target)
     with explained(folder):
         if target.is_file():
             digest = file_digest(target)
@@ -87,17 +87,6 @@ def check_valid_ids(path: Path) -> None:
             f"{path} holds {ids.size} values of type {ids.dtype}, but the published list has {VALID_ID_COUNT} different "
             "integer ids; use the published file."
         )
-
-
-def _read_record(record: Path) -> str | None:
-    try:
-        text = record.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    digest = text.split(maxsplit=1)[0].lower() if text.strip() else ""
-    if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
-        raise UserError(f"{record} holds no sha256; delete it to record the file anew.")
-    return digest
 
 
 def _write_record(record: Path, digest: str, name: str) -> None:

@@ -1,0 +1,21 @@
+"""The sha256 that was recorded beside a file when it was fetched (the form of ``sha256sum``)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lstv.errors import UserError
+
+
+def sha256(path: Path) -> str | None:
+    """What ``<path>.sha256`` says; None where there is no such record. Raises UserError for a record that holds none."""
+    record = Path(f"{path}.sha256")
+    try:
+        text = record.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    digest = text.split(maxsplit=1)[0].lower() if text.strip() else ""
+    if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
+        raise UserError(f"{record} holds no sha256; delete it to record the file anew.")
+    return digest
