@@ -22,7 +22,7 @@ demo: $(READY) ## run the workflow on the demo cohort and say where the report i
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 	@echo "Table:  $(CURDIR)/results/demo/lstv_uncertainty_metrics.csv"
 
-test: $(READY) ## run all tests
+test: $(READY) ## run all tests but those of the cluster
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS)
 
 test-cluster: $(READY) ## run the tests on a one-node SLURM with Apptainer (root, Debian)

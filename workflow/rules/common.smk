@@ -156,10 +156,10 @@ def localizer_arguments():
 
 # --- what the targets need --------------------------------------------------------------------------------------------
 def final_outputs():
+    """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""
     wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html"]
     if CONFIG["evaluation"]["labels"]:
         wanted.append("evaluation/evaluation.json")
-    # a plan shows all that will be fetched, also what is needed only after a checkpoint
     fetched = [LOCALIZER["checkpoint"]] if SOURCE["download"] else []
     return [*fetched, *(f"{RESULTS}/{name}" for name in wanted)]
 

@@ -48,8 +48,10 @@ if CONTAINED and workflow.remote_exec and deployment.FOR_NODES in os.environ:
     deployment.enter_node(os.environ)
 elif CONTAINED:
     download = contained.needs(os.environ) if SOURCE["download"] and not workflow.remote_exec else contained.Needs()
-    os.environ.update(deployment.environment_for_nodes(binds(), os.environ))
-    os.environ.update(deployment.container_environment(binds(*download.files), os.environ, download.variables))
+    data = binds()  # once: it looks at every folder of the sheet
+    os.environ.update(deployment.environment_for_nodes(data, os.environ))
+    everything = binds(*download.files) if download.files else data
+    os.environ.update(deployment.container_environment(everything, os.environ, download.variables))
 
 
 def profile_resources():
