@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from lstv import recorded
 from lstv.atomic import write_csv
 from lstv.errors import UserError
 
@@ -22,6 +23,9 @@ STUDY_ID = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 SERIES_TABLE = "train_series_descriptions.csv"
 IMAGES = "train_images"
 SAGITTAL_T2 = "Sagittal T2/STIR"
+
+SPLITS = ("train", "validation", "unknown")
+"""What a study is with regard to the point net's training."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,14 @@ class Study:
 
 
 def known_studies(table: str | Path) -> list[Study]:
-    """The studies that a table names (series table, study sheet or list of phantoms), sorted."""
+    """The studies that a table names (series table, study sheet or list of phantoms), sorted.
+
+    Raises UserError where it is unreadable or a line of a study sheet has a mistake.
+    """
     lines: dict[str, list[dict[str, str]]] = {}
-    for row in read_table(Path(table), ("study_id",)):
+    rows = read_table(Path(table), ("study_id",))
+    _refuse_mistakes(table, rows)
+    for row in rows:
         lines.setdefault(safe_id(row["study_id"]), []).append(row)
     return [_known_study(study_id, str(table), lines[study_id]) for study_id in sorted(lines)]
 
@@ -68,6 +77,21 @@ def _known_study(study_id: str, table: str, lines: list[dict[str, str]]) -> Stud
     content = "\n".join([table, *sorted(repr(sorted(line.items())) for line in lines)])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()[:16]
     return Study(study_id, fingerprint, lines[0].get("split") or "unknown", lines[0].get("use") or "yes")
+
+
+def _refuse_mistakes(table: str | Path, rows: list[dict[str, str]]) -> None:
+    """Raise UserError for a study sheet's line that says what it cannot say; other tables have none of its columns."""
+    seen = set()
+    for number, row in enumerate(rows, start=2):
+        for name, allowed in (("use", ("yes", "no")), ("split", SPLITS)):
+            if row.get(name) and row[name] not in allowed:
+                raise UserError(
+                    f"{table}, line {number}: {name} is {row[name]!r}, but must be {', '.join(allowed[:-1])} or "
+                    f"{allowed[-1]}{' (in small letters)' if row[name].lower() in allowed else ''}."
+                )
+        if "series_dir" in row and row["study_id"] in seen:
+            raise UserError(f"{table}, line {number}: study {row['study_id']} stands there twice; keep one line of it.")
+        seen.add(row["study_id"])
 
 
 def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
@@ -100,11 +124,13 @@ def safe_id(study_id: str) -> str:
 def read_ids(path: Path) -> set[str]:
     """Study ids of a ``.npy`` file of integers or strings, or of a text file with one id a line.
 
-    Raises UserError where the file is missing, unreadable or has an id that no study can have.
+    Raises UserError where the file is missing, unreadable, not the one whose sha256 is recorded beside it, or has an id that
+    no study can have.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"the list of study ids {path} does not exist; correct the path in the configuration.")
+    recorded.verify(path)
     if path.suffix == ".npy":
         import numpy as np
 
@@ -262,16 +288,14 @@ def _as_number(identifier: str) -> tuple[int, str]:
 def sheet_rows(path: Path) -> list[Row]:
     """Rows of a study sheet that the user supplies: study_id and series_dir at least.
 
-    Relative folders count from the folder in which the program runs. Raises UserError for a study that stands twice.
+    Relative folders count from the folder in which the program runs. Raises UserError for a study that stands twice and
+    for a ``use`` or ``split`` that is none.
     """
-    rows, seen = [], set()
-    for number, entry in enumerate(read_table(path, ("study_id", "series_dir")), start=2):
+    entries = read_table(path, ("study_id", "series_dir"))
+    _refuse_mistakes(path, entries)
+    rows = []
+    for entry in entries:
         study_id = entry["study_id"]
-        if study_id in seen:
-            raise UserError(f"{path}, line {number}: study {study_id} stands there twice; keep one line of it.")
-        seen.add(study_id)
-        if entry.get("use", "yes") not in ("yes", "no", ""):
-            raise UserError(f"{path}, line {number}: use is {entry['use']!r}, but must be yes or no.")
         row = Row(**{name: entry.get(name, "") for name in COLUMNS} | {"use": entry.get("use") or "yes"})
         if not is_safe(study_id):
             row = Row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -19,3 +20,13 @@ def sha256(path: Path) -> str | None:
     if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
         raise UserError(f"{record} holds no sha256; delete it to record the file anew.")
     return digest
+
+
+def verify(path: Path) -> None:
+    """Raise UserError where a small file is not the one that was recorded; nothing is said of one without a record."""
+    expected = sha256(path)
+    if expected is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != expected:
+        raise UserError(
+            f"{path} is not the file whose sha256 was recorded when it was fetched; delete it to fetch it again, or, if the "
+            f"change is intended, delete {path}.sha256."
+        )

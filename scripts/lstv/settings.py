@@ -10,6 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from lstv import cohort
 from lstv.errors import UserError
 
 
@@ -93,7 +94,6 @@ FETCHED = ("resources/pointnet/00002484.pth", "resources/pointnet/valid_id.npy")
 def contradictions(settings: dict) -> list[str]:
     """What a schema cannot see in complete settings: files that are not there, values that do not go together."""
     source, localizer, metrics = settings["source"], settings["localizer"], settings["metrics"]
-    selection = settings["selection"]
     found = []
     to_come = FETCHED if source["download"] else ()
     if source["download"] and source["kind"] != "rsna":
@@ -110,13 +110,20 @@ def contradictions(settings: dict) -> list[str]:
                 "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
                 "the published point net, for instance resources/pointnet/00002484.pth."
             )
-    if source["kind"] == "rsna" and source["valid_ids"] is None and not selection["allow_training_studies"]:
+    if source["kind"] == "rsna" and source["valid_ids"] is None:
         found.append(
             "source.valid_ids is not set, so the RSNA studies that the point net was trained on cannot be told from the "
-            "others: name valid_id.npy there (resources/README.md), or set selection.allow_training_studies to true to take "
-            "them all."
+            "others: name valid_id.npy there (resources/README.md); for studies of your own in this layout a text file with "
+            "their ids, one a line."
         )
     if source["kind"] == "folder":
+        for folder in (Path(source["path"]), Path(source["path"]).absolute().parent) if source["path"] else ():
+            if (folder / cohort.SERIES_TABLE).is_file():
+                found.append(
+                    f"source.path {source['path']} holds the RSNA studies ({folder / cohort.SERIES_TABLE} is there), on most of "
+                    "which the point net was trained: set source.kind to rsna and source.valid_ids to valid_id.npy."
+                )
+                break
         for key in ("key", "mapping"):
             place = Path(source[key] or "").expanduser().resolve()
             if place.is_relative_to(Path("results").resolve()):
@@ -142,7 +149,7 @@ def contradictions(settings: dict) -> list[str]:
     for key, path in (
         ("source.valid_ids", source["valid_ids"]),
         ("source.choices", source["choices"]),
-        ("selection.list", selection["list"]),
+        ("selection.list", settings["selection"]["list"]),
         ("reference.features", settings["reference"]["features"]),
         ("evaluation.labels", settings["evaluation"]["labels"]),
     ):

@@ -23,10 +23,10 @@ def main() -> int:
             lines = ["study_id,series_id,series_description"]
             lines += [f"{10**9 + 7 * i},{10**9 + 7 * i + 1},Sagittal T2/STIR" for i in range(count)]
             (data / "train_series_descriptions.csv").write_text("\n".join(lines) + "\n")
+            (data / "ids.txt").write_text("\n".join(line.split(",")[0] for line in lines[1:]))
             settings = [
                 f"cohort=bench{count}",
-                f"source={{kind: rsna, path: {data}}}",
-                "selection={mode: production, allow_training_studies: true}",
+                f"source={{kind: rsna, path: {data}, valid_ids: {data}/ids.txt}}",
                 "localizer={checkpoint: resources/net.pth}",
             ]
             start = time.monotonic()

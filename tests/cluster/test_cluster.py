@@ -214,8 +214,8 @@ def test_data_behind_links_and_blanks_is_found_in_the_container(demo, cluster):
     ids = [row["study_id"] for row in csv.DictReader(demo.table.decode().splitlines()) if row["status"] == "ok"][:2]
     (project.root / "ids.txt").write_text("\n".join(ids))
     (project.root / "linked.yaml").write_text(
-        f"cohort: linked\nsource: {{kind: rsna, path: '../{link.name}'}}\nlocalizer: {{checkpoint: net.pth}}\n"
-        "selection: {mode: list, list: ids.txt, allow_training_studies: true}\n"
+        f"cohort: linked\nsource: {{kind: rsna, path: '../{link.name}', valid_ids: ids.txt}}\n"
+        "localizer: {checkpoint: net.pth}\nselection: {mode: list, list: ids.txt}\n"
     )
     options = ["--software-deployment-method", "apptainer", "--apptainer-args", STRICT, "--configfile", "linked.yaml"]
     command = cluster.as_user("snakemake", f"results/linked/{TABLE}", "--profile", "profiles/local", *options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 
 import numpy as np
 import pytest
@@ -172,3 +173,33 @@ def test_supplied_sheet_mistakes(tmp_path):
         cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
     with pytest.raises(UserError, match="does not exist"):
         cohort.sheet_rows(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("split", "hint"), [("training", "or unknown."), ("Train", r"\(in small letters\)"), ("0", "train, validation")]
+)
+def test_a_split_that_is_none_passes_nowhere(tmp_path, split, hint):
+    """Else a study that the point net was trained on would enter unmarked."""
+    path = supplied(tmp_path, f"study_id,series_dir,split\na,x,\nb,y,{split}\n")
+    for read in (cohort.sheet_rows, cohort.known_studies):
+        with pytest.raises(UserError, match=f"line 3: split is {split!r}, but must be .*{hint}"):
+            read(path)
+
+
+def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
+    with pytest.raises(UserError, match="line 3: study a stands there twice"):
+        cohort.known_studies(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
+    with pytest.raises(UserError, match="'maybe', but must be yes or no"):
+        cohort.known_studies(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
+
+
+def test_ids_are_held_to_their_recorded_sha256(tmp_path):
+    path = tmp_path / "valid_id.npy"
+    np.save(path, np.array([2, 3]))
+    assert cohort.read_ids(path) == {"2", "3"}  # put there by hand: nothing is recorded
+    record = tmp_path / "valid_id.npy.sha256"
+    record.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  valid_id.npy\n")
+    assert cohort.read_ids(path) == {"2", "3"}
+    np.save(path, np.array([2, 3, 4]))
+    with pytest.raises(UserError, match=f"{path} is not the file whose sha256 was recorded"):
+        cohort.read_ids(path)

@@ -31,7 +31,10 @@ def saved(state: dict, **more: object) -> bytes:
 
 
 def state(fill: float = 0.0) -> dict[str, torch.Tensor]:
-    """Every entry with its published shape, but of one stored number: a file of the right form, though small."""
+    """Every entry with its published shape, but of one stored number: a file of the right form, though small.
+
+    All but one test take such files; what a file's size must be is set aside for them (``any_size``).
+    """
     with torch.device("meta"):
         shapes = {name: tensor.shape for name, tensor in PointNet().state_dict().items()}
     return {
@@ -72,6 +75,11 @@ def any_checkpoint(monkeypatch):
     monkeypatch.setattr(dataset, "check_checkpoint", lambda path: None)
 
 
+@pytest.fixture
+def any_size(monkeypatch):
+    monkeypatch.setattr(dataset, "CHECKPOINT_BYTES", (0, 1_000_000_000))
+
+
 def recorded(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -101,11 +109,39 @@ def test_another_file_under_the_same_name_is_refused_for_good(lab, any_checkpoin
     assert fetch(lab).returncode == 0
 
 
-def test_as_a_program_with_the_real_check(lab, checkpoint):
+def test_as_a_program_with_the_real_check_and_a_file_of_the_real_size(lab):
+    whole = saved({name: tensor.contiguous() for name, tensor in state().items()})
+    assert 130e6 < len(whole) < 131e6
+    lab.kaggle.files["dataset/00002484.pth"] = stub.Bytes(whole)
     result = lab.run("fetch_pointnet.py", "--out", lab.out)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("fetched, sha256") == 2
-    assert (lab.out / NAMES[1]).read_bytes() == checkpoint
+    assert (lab.out / NAMES[1]).read_bytes() == whole
+
+
+def test_a_size_that_cannot_be_is_refused_before_anything_is_loaded(lab, monkeypatch):
+    def load(path):
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("lstv.pointnet.load_localizer", load)
+    sentence = refusal(lab)
+    assert "the point net has about 130 MB" in sentence and not list(lab.out.rglob("00002484.pth*"))
+    lab.out.joinpath(NAMES[1]).write_bytes(b"put there by hand")
+    assert "has 17 bytes, but the point net has about 130 MB" in refusal(lab)
+
+
+def test_a_file_that_is_far_too_large_is_not_even_fetched(lab):
+    lab.kaggle.files["dataset/00002484.pth"] = Endless()
+    sentence = refusal(lab)
+    assert "Kaggle offers 2.00 GB as 00002484.pth" in sentence and "nothing was fetched" in sentence
+    assert lab.kaggle.sent() < 10_000  # the ids, and of this file one byte for its size
+
+
+class Endless:
+    size, etag = 2 * 10**9, '"endless"'
+
+    def read(self, start: int, stop: int) -> bytes:
+        return bytes(stop - start)
 
 
 def test_files_put_there_by_hand_are_checked_and_recorded(lab, checkpoint, any_checkpoint):
@@ -150,7 +186,7 @@ class _Code:
     ],
     ids=["another network", "demo", "code", "rubbish"],
 )
-def test_what_is_not_the_published_network_is_refused(lab, content, sentence):
+def test_what_is_not_the_published_network_is_refused(lab, any_size, content, sentence):
     lab.kaggle.files["dataset/00002484.pth"] = stub.Bytes(content)
     said = refusal(lab)
     assert "what Kaggle sent as 00002484.pth is refused" in said and sentence in said

@@ -188,6 +188,32 @@ def test_a_level_that_was_not_found_has_no_entropy(made):
     assert "Found: L1/L2, L2/L3, L3/L4, L4/L5. Not found: L5/S1." in str(page.tags)
 
 
+def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_path, no_figures):
+    content, _, page = made
+    table = inputs.read_table(files.table)
+    trained = list(table[(table["split"] == "train") & (table["status"] == "ok")]["study_id"])
+    assert trained and content["counts"]["training"] == len(trained)
+    assert [row["name"] for row in content["rows"] if wording.TRAINING in row["notes"]] == trained
+    assert wording.TRAINING in page.words
+    assert "1 of the analysed studies was used to train the point net; their uncertainty is not that of" in page.words
+    assert "not recorded whether" not in page.words  # the demo's phantoms trained no published network
+
+    real = report_inputs.make(tmp_path, ok=3, drawn=3, run=report_inputs.RUN | {"demo_weights": False})
+    table = tmp_path / "lstv_uncertainty_metrics.csv"
+    for split, said in (("train", True), ("validation", False)):
+        frame = inputs.read_table(table).assign(split=split)
+        frame.to_csv(table, index=False)
+        content = build(**real.arguments())
+        assert all((wording.TRAINING in card["notes"]) == said for card in content["candidates"])
+        text = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert ("were used to train the point net" in text) == said
+        assert "not recorded whether" not in text
+    inputs.read_table(table).assign(split="unknown").to_csv(table, index=False)
+    build(**real.arguments())
+    words = Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+    assert "Of all analysed studies it is not recorded whether the point net was trained on them" in words
+
+
 def test_reasons_are_those_of_the_table(files, made):
     content, _, _ = made
     row = inputs.read_table(files.table).set_index("study_id").loc[content["candidates"][1]["study_id"]]

@@ -89,6 +89,10 @@ def test_mistakes(changes, sentence):
         ),
         ({"source": {"kind": "folder", "path": "config", "valid_ids": "a.npy"}}, "a scanned folder does not have"),
         ({"source": {"kind": "rsna", "path": "config"}}, "source.valid_ids is not set"),
+        (
+            {"source": {"kind": "rsna", "path": "config"}, "selection": {"allow_training_studies": True}},
+            "source.valid_ids is not set",
+        ),
         ({"source": {"kind": "sheet", "path": "config/config.yaml"}}, "knows synthetic phantoms only"),
         ({"localizer": {"checkpoint": "resources/none.pth"}}, "resources/none.pth does not exist"),
         ({"metrics": {"entropy_high": 4.0, "entropy_moderate": 5.0}}, "must be below metrics.entropy_high"),
@@ -104,6 +108,15 @@ def test_mistakes(changes, sentence):
 def test_contradictions(changes, sentence):
     found = settings.contradictions(settings.complete(demo(**changes), SCHEMA))
     assert any(sentence in line for line in found), found
+
+
+def test_rsna_studies_do_not_enter_as_a_folder(tmp_path):
+    """There nothing would tell which of them the point net was trained on."""
+    (tmp_path / "train_series_descriptions.csv").touch()
+    (tmp_path / "train_images").mkdir()
+    for path in (tmp_path, tmp_path / "train_images"):
+        found = settings.contradictions(settings.complete(demo(source={"kind": "folder", "path": str(path)}), SCHEMA))
+        assert any("holds the RSNA studies" in line and "source.kind to rsna" in line for line in found), found
 
 
 def test_words_of_the_command_line_become_what_the_schema_wants():

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from lstv.report import wording
 from slurm_profile import PARTS
 from workflow_project import ROOT, Project, copy_project
 
@@ -235,11 +236,13 @@ def test_bad_studies_are_rows_and_the_others_complete(reference, project):
         path.write_text("not DICOM")
     with open(target / "train_series_descriptions.csv", "a") as stream:
         stream.write("../x,1,Sagittal T2/STIR\n")
+    validation = [row["study_id"] for row in t2[:-1]]
+    (project.root / "valid.txt").write_text("\n".join(validation))
     settings = (
         "--config",
         "cohort=bad",
-        "source={kind: rsna, path: data}",
-        "selection={mode: production, allow_training_studies: true}",  # these phantoms are nobody's training data
+        "source={kind: rsna, path: data, valid_ids: valid.txt}",
+        "selection={mode: production, allow_training_studies: true}",
         f"localizer={{checkpoint: {demo_copy(project)}}}",
     )
     done = project.snakemake(*settings)
@@ -255,6 +258,11 @@ def test_bad_studies_are_rows_and_the_others_complete(reference, project):
     for study, row in found.items():
         if row["status"] == "ok":
             assert row["l5_s1_entropy"] == undisturbed[study]["l5_s1_entropy"]
+            assert row["split"] == ("validation" if study in validation else "train")
+    # the one that is not on the list is marked as what the point net was trained on
+    assert found[t2[-1]["study_id"]]["status"] == "ok"
+    report = project.results("report.html", "bad").read_text()
+    assert "1 of the analysed studies was used to train the point net" in report and wording.TRAINING in report
 
 
 def test_a_study_more_reruns_its_batch_only(reference, project):
@@ -267,11 +275,11 @@ def test_a_study_more_reruns_its_batch_only(reference, project):
     others = [line for line in lines[1:] if line.split(",")[0] != first]
     table.write_text(lines[0] + "".join(others))
     checkpoint = demo_copy(project)
+    (project.root / "own.txt").write_text("\n".join(rows(reference)))
     settings = (
         "--config",
         "cohort=grows",
-        "source={kind: rsna, path: data}",
-        "selection={mode: production, allow_training_studies: true}",  # these phantoms are nobody's training data
+        "source={kind: rsna, path: data, valid_ids: own.txt}",
         f"localizer={{checkpoint: {checkpoint}, batch_studies: 2}}",
     )
     done = project.snakemake(*settings)

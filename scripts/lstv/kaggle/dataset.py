@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstv.errors import UserError
-from lstv.kaggle.disk import PARTIAL, explained, file_digest, write_atomic
+from lstv.kaggle.disk import PARTIAL, explained, file_digest, readable, write_atomic
 from lstv.kaggle.remote import RemoteFile
 from lstv.kaggle.single_file import download
-from lstv.kaggle.sources import VALID_ID_COUNT
+from lstv.kaggle.sources import CHECKPOINT_BYTES, DATASET_PAGE, VALID_ID_COUNT
 from lstv.recorded import sha256
 
 
@@ -41,7 +41,13 @@ def fetch(name: str, folder: Path, open_remote: Callable[[], RemoteFile], check:
                 _write_record(record, digest, name)
             if recorded in (None, digest):
                 return Fetched(target, digest, transferred=False)
-        part = download(open_remote(), name, folder / PARTIAL)
+        remote = open_remote()
+        if remote.size > CHECKPOINT_BYTES[1]:
+            raise UserError(
+                f"Kaggle offers {readable(remote.size)} as {name}, which is more than it can be; nothing was fetched: look at "
+                f"{DATASET_PAGE}."
+            )
+        part = download(remote, name, folder / PARTIAL)
         digest = file_digest(part)
         if recorded is not None and digest != recorded:
             part.unlink()
@@ -61,10 +67,18 @@ def fetch(name: str, folder: Path, open_remote: Callable[[], RemoteFile], check:
 
 
 def check_checkpoint(path: Path) -> None:
-    """Raise CheckpointError unless the file is the published point net: all names, all shapes, finite values."""
+    """Raise CheckpointError unless the file is the published point net: plausible size, all names and shapes, finite values.
+
+    The size is looked at first, so that nothing is loaded that cannot be it.
+    """
     from lstv.errors import CheckpointError
     from lstv.pointnet import load_localizer
 
+    size, (least, most) = path.stat().st_size, CHECKPOINT_BYTES
+    if not least <= size <= most:
+        raise CheckpointError(
+            f"checkpoint {path} has {readable(size)}, but the point net has about 130 MB; delete it and fetch it again."
+        )
     if load_localizer(path).demo:
         raise CheckpointError(f"checkpoint {path} is the demo's small network, not the published point net.")
 

@@ -58,7 +58,7 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
             **counts,
             "quality": len(rows) - len(good),
             "training": int((analysed["split"] == "train").sum()),
-            "split_known": bool((table["split"] != "unknown").any()) if len(table) else False,
+            "split_unknown": int((analysed["split"] == "unknown").sum()),
         },
         "strata": _strata(analysed, thresholds),
         "agreement": candidates.agreement(analysed, options.top),
