@@ -50,13 +50,15 @@ def main(argv: list[str] | None = None) -> int:
     service, policy, pacer = fetch_options.service(args)
     with explained(args.out):
         (args.out / PARTIAL).mkdir(parents=True, exist_ok=True)
-    remote = RemoteFile("the competition's archive", lambda: service.competition_archive(COMPETITION), policy, pacer)
-    if args.whole_archive:
-        plan = whole_archive.fetch(remote, series, args.out)
-    else:
-        plan = _selected(remote, series, args.out, pacer, args.workers)
-    images.write_manifest(plan.members, manifest)
-    shutil.rmtree(args.out / PARTIAL)
+        remote = RemoteFile(
+            "the competition's archive", lambda: service.competition_archive(COMPETITION), policy, pacer
+        )
+        if args.whole_archive:
+            plan = whole_archive.fetch(remote, series, args.out, args.out / DIRECTORY_CACHE)
+        else:
+            plan = _selected(remote, series, args.out, pacer, args.workers)
+        images.write_manifest(plan.members, manifest)
+        shutil.rmtree(args.out / PARTIAL)
     for name in plan.absent:
         print(f"not in the archive: series {name}", file=sys.stderr)
     print(
@@ -75,7 +77,8 @@ def _selected(remote: RemoteFile, series: set[tuple[str, str]], out: Path, pacer
         return plan
     except NoRanges as error:
         raise UserError(
-            f"{error} Run again with --whole-archive ({readable(remote.size)} to fetch, and room to unpack it)."
+            f"{error} Run again with --whole-archive, in the workflow source.whole_archive: true ({readable(remote.size)} to "
+            "fetch, and room to unpack it)."
         ) from None
 
 

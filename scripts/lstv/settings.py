@@ -98,6 +98,8 @@ def contradictions(settings: dict) -> list[str]:
     to_come = FETCHED if source["download"] else ()
     if source["download"] and source["kind"] != "rsna":
         found.append(f"source.download fetches the RSNA studies, but source.kind is {source['kind']}; set it to rsna.")
+    if source["whole_archive"] and not source["download"]:
+        found.append("source.whole_archive says how to fetch, but source.download is off; turn that on too.")
     if source["kind"] != "demo":
         if source["path"] is None:
             found.append(

@@ -127,7 +127,7 @@ def main() -> int:
             seconds = time.monotonic() - start
             calls, requests = len(kaggle.requests("api")), len(kaggle.requests("storage"))
             print(f"{name:<16} {calls:>9} {requests:>9} {kaggle.sent():>16,} {seconds:>8.1f}")
-        print(f"{'whole archive':<16} {1:>9} {2:>9} {archive.size:>16,} {'':>8}")
+        print(f"{'whole archive':<16} {1:>9} {4:>9} {archive.size:>16,} {'':>8}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 import shlex
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import fetch_images
 import kaggle_stub as stub
 from kaggle_lab import QUICK, Lab
 from kaggle_stub import Fault, KaggleStub
+from lstv.kaggle.ranged_zip import TAIL
 from lstv.program import run
 
 ARCHIVE, FILES = stub.small_archive(size=60_000)
@@ -89,7 +92,7 @@ def test_selective_asks_for_less_than_the_whole_archive(tmp_path):
             counts[name] = len(kaggle.requests("storage")), kaggle.sent(), on_disk(lab), manifest(lab)
     (requests, sent, got, listed), (whole_requests, whole_sent, whole_got, whole_listed) = counts.values()
     assert got == whole_got and listed == whole_listed and len(got) == 25
-    assert whole_requests == 2 and whole_sent == len(archive) + 1
+    assert whole_requests == 3 and whole_sent == len(archive) + 1 + TAIL  # size, directory, archive
     assert requests == 7  # size, directory, five series
     assert sent < 0.25 * whole_sent
 
@@ -99,6 +102,18 @@ def test_whole_archive_without_a_list_unpacks_everything(lab):
     assert len(manifest(lab)) == len(FILES)
     assert all((lab.out / name).read_bytes() == content for name, content in FILES.items())
     assert not list(lab.out.rglob("*.zip"))
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_whole_archive_is_not_fetched_twice(lab, ranges):
+    lab.kaggle.ranges = ranges
+    assert lab.run(*images(lab), "--whole-archive").returncode == 0
+    lab.kaggle.log.clear()
+    assert f"{len(WANTED)} there already, 0 bytes transferred" in lab.run(*images(lab), "--whole-archive").stdout
+    assert len(lab.kaggle.requests("storage")) == 1  # the size
+    (lab.out / min(WANTED)).unlink()
+    assert f"{len(WANTED) - 1} there already" in lab.run(*images(lab), "--whole-archive").stdout
+    assert on_disk(lab) == WANTED
 
 
 def test_a_study_sheet_is_a_list_of_series(lab):
@@ -328,7 +343,7 @@ def test_altered_single_file_is_refused(lab):
 
 
 def test_altered_whole_archive(lab):
-    lab.kaggle.faults = [Fault("storage", "alter", 1, least=10_000)]
+    lab.kaggle.faults = [Fault("storage", "alter", 1, least=10_000, after=1)]  # not the directory
     lab.kaggle.tell_md5 = False
     sentence = lab.error("fetch_images.py", "--whole-archive", "--out", lab.out)
     assert "arrived altered" in sentence and "run again" in sentence
@@ -366,11 +381,34 @@ class Huge:
         return bytes(stop - start)
 
 
+def bloated() -> bytes:
+    """The archive, but its directory tells that one file is a million gigabytes unpacked."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+        archive.getinfo(min(WANTED)).file_size = 10**15
+    return stream.getvalue()
+
+
 def test_space_is_checked_first(lab):
+    lab.kaggle.files["competition/archive.zip"] = stub.Bytes(bloated())
+    for extra in ((), ("--whole-archive",)):
+        sentence = lab.error(*images(lab), *extra)
+        assert "needs 1,000,000." in sentence and "make room" in sentence
+        assert not on_disk(lab)
+    assert lab.kaggle.sent() == TAIL + 2  # the directory once, and twice the size
+    everything = lab.error("fetch_images.py", "--whole-archive", "--out", lab.out)
+    assert "archive.zip, unpacked, needs 1,000,000." in everything
+
+
+def test_space_for_archive_and_files_where_the_directory_cannot_be_asked_for(lab):
     lab.kaggle.files["competition/archive.zip"] = Huge()
+    lab.kaggle.ranges = False
     sentence = lab.error("fetch_images.py", "--whole-archive", "--out", lab.out)
-    assert "needs 10,000,000.00 GB" in sentence and "make room" in sentence
-    assert lab.kaggle.sent() == 1
+    assert "archive.zip, unpacked, needs 20,000,000.00 GB" in sentence and "make room" in sentence
+    assert "archive.zip needs 10,000,000.00 GB" in lab.error(*images(lab), "--whole-archive")
+    assert not list(lab.out.rglob("archive.zip"))
 
 
 def test_disk_full_in_the_middle(lab, monkeypatch, capsys):
@@ -397,18 +435,27 @@ def test_disk_full_in_the_middle(lab, monkeypatch, capsys):
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
-def test_disk_full_for_real(lab):
+@pytest.mark.parametrize(
+    ("size", "sentence"),
+    [
+        # the archive's directory fits, so the check of the space speaks before anything is half done
+        ("300k", "are free; make room"),
+        # it does not
+        ("8k", "is full; what was fetched is kept"),
+    ],
+)
+@pytest.mark.parametrize("extra", [(), ("--whole-archive",)], ids=["selective", "whole"])
+def test_disk_full_for_real(lab, size, sentence, extra):
     lab.out.mkdir()
-    mount = f"mount -t tmpfs -o size=300k none {lab.out}"
+    mount = f"mount -t tmpfs -o size={size} none {lab.out}"
     if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
         pytest.skip("needs user namespaces")
-    # the archive's directory fits, so the check of the space speaks before anything is half done
-    command = shlex.join(lab.command(*images(lab)))
+    command = shlex.join(lab.command(*images(lab), *extra))
     result = subprocess.run(
         ["unshare", "-rm", "sh", "-c", f"{mount} && {command}"], env=lab.variables(), capture_output=True, text=True
     )
     lab.check(result)
-    assert result.returncode == 2 and "are free; make room" in result.stderr
+    assert result.returncode == 2 and sentence in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write anywhere")

@@ -89,6 +89,7 @@ def test_mistakes(changes, sentence):
         ),
         ({"source": {"kind": "folder", "path": "config", "valid_ids": "a.npy"}}, "a scanned folder does not have"),
         ({"source": {"kind": "rsna", "path": "config"}}, "source.valid_ids is not set"),
+        ({"source": {"kind": "rsna", "path": "config", "whole_archive": True}}, "but source.download is off"),
         (
             {"source": {"kind": "rsna", "path": "config"}, "selection": {"allow_training_studies": True}},
             "source.valid_ids is not set",

@@ -48,6 +48,24 @@ def test_a_point_net_put_there_by_hand_stays(project, tmp_path, monkeypatch):
     assert by_hand.stat().st_mtime_ns == before and by_hand.with_name("valid_id.npy").is_file()
 
 
+def test_a_storage_that_gives_no_parts(project, tmp_path, monkeypatch):
+    """It is said, and the key that is named does it: archive in one piece, only the selected series unpacked."""
+    files = kaggle_cohort.files(tmp_path / "dicom")
+    source = "source={{path: data/rsna, download: true, whole_archive: {}}}"
+    with KaggleStub(files) as kaggle:
+        kaggle.ranges = False
+        variables = {"KAGGLE_USERNAME": kaggle_stub.USERNAME, "KAGGLE_KEY": kaggle_stub.KEY}
+        for name, value in {**kaggle.environment({}), **variables}.items():
+            monkeypatch.setenv(name, value)
+        done = project.snakemake("inputs", "--configfile", "config/rsna.yaml", "--config", source.format("false"))
+        assert done.returncode != 0 and "in the workflow source.whole_archive: true" in done.stdout, done.stdout
+        done = project.snakemake("inputs", "--configfile", "config/rsna.yaml", "--config", source.format("true"))
+    assert done.returncode == 0, done.stdout
+    data = project.root / "data/rsna"
+    assert {path.parent.name for path in data.rglob("*.dcm")} == {"1"}  # sagittal T2 of the validation studies
+    assert not list(data.rglob("archive.zip"))
+
+
 def test_without_credentials_it_is_one_sentence(project, tmp_path, monkeypatch):
     public = {"dataset/00002484.pth": kaggle_cohort.checkpoint(), "dataset/valid_id.npy": kaggle_cohort.valid_ids()}
     with KaggleStub(public) as kaggle:

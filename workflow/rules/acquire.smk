@@ -162,10 +162,12 @@ rule fetch_images:
         kaggle=1,
     params:
         folder=SOURCE["path"],
+        options=options(whole_archive=SOURCE["whole_archive"]),
     message:
         "Fetching the selected series from Kaggle; progress: tail -f {log}"
     shell:
-        "python {input.script} --series-list {input.listing:q} --out {params.folder:q} --manifest {output.manifest:q} > {log} 2>&1"
+        "python {input.script} --series-list {input.listing:q} --out {params.folder:q} --manifest {output.manifest:q}"
+        " {params.options} > {log} 2>&1"
 
 
 rule series_list:

@@ -18,6 +18,7 @@ PARTIAL = ".partial"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_FAILING = (errno.EIO, errno.ESTALE, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG)
 
 
 def readable(count: int) -> str:
@@ -43,7 +44,7 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn a full or write-protected disk into a UserError that names the folder."""
+    """Turn a full, write-protected or failing disk into a UserError that names the folder."""
     try:
         yield
     except OSError as error:
@@ -55,6 +56,11 @@ def explained(folder: Path) -> Iterator[None]:
             raise UserError(
                 f"{error.filename or folder} cannot be written ({error.strerror}); choose a folder that you can write to "
                 "(in a container: one that is bound writable)."
+            ) from error
+        if error.errno in _FAILING:
+            raise UserError(
+                f"{error.filename or folder} cannot be used ({error.strerror}); what was fetched is kept: see to it that it is a "
+                "sound place for files, then run again."
             ) from error
         raise
 

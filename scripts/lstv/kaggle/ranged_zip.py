@@ -74,13 +74,19 @@ def read_directory(remote: RemoteFile, cache: Path, partial: Path) -> dict[str, 
     """
     if not remote.ranges:
         raise NoRanges(f"the storage gives {remote.what} only as a whole, not in parts.")
-    cached = _load_cache(remote, cache)
+    cached = cached_directory(remote, cache)
     if cached is not None:
-        return _parse(remote, cached)[0]
+        return cached
     view = _TailView(remote)
     members, start = _parse(remote, view)
     _store_cache(remote, start, view.from_offset(start), cache, partial)
     return members
+
+
+def cached_directory(remote: RemoteFile, cache: Path) -> dict[str, Member] | None:
+    """All members as ``read_directory`` kept them in an earlier run; None where it did not, or of another archive."""
+    view = _load_cache(remote, cache)
+    return None if view is None else _parse(remote, view)[0]
 
 
 def spans(members: Iterable[Member], gap: int = GAP, longest: int = SPAN) -> list[list[Member]]:

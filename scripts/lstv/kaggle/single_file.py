@@ -13,9 +13,10 @@ from lstv.kaggle.progress import Progress
 from lstv.kaggle.remote import RemoteFile
 
 
-def download(remote: RemoteFile, name: str, partial: Path, progress: Progress | None = None) -> Path:
+def download(remote: RemoteFile, name: str, partial: Path, *, beside: int = 0) -> Path:
     """Fetch into ``partial/name`` and return that path; a cut file there is continued if it is of the same version.
 
+    ``beside``: bytes for which there must be room too, because they are written next.
     The result has the size that the server announced, and its MD5 if the server told one. A file that the server has
     packed into a zip of that one file is unpacked. Raises UserError; what was fetched is kept unless it is wrong.
     """
@@ -23,9 +24,9 @@ def download(remote: RemoteFile, name: str, partial: Path, progress: Progress | 
     with explained(partial):
         partial.mkdir(parents=True, exist_ok=True)
         offset = _resumable(remote, part, state)
-        require_space(partial, remote.size - offset, name)
+        require_space(partial, remote.size - offset + beside, f"{name}, unpacked," if beside else name)
         state.write_text(json.dumps({"size": remote.size, "etag": remote.etag}), encoding="utf-8")
-        with Progress(remote.size, name) if progress is None else progress as shown:
+        with Progress(remote.size, name) as shown:
             shown.add(offset)
             with open(part, "r+b" if offset else "wb") as stream:
                 stream.seek(offset)
