@@ -77,8 +77,8 @@ def _selected(remote: RemoteFile, series: set[tuple[str, str]], out: Path, pacer
         return plan
     except NoRanges as error:
         raise UserError(
-            f"{error} Run again with --whole-archive, in the workflow source.whole_archive: true ({readable(remote.size)} to "
-            "fetch, and room to unpack it)."
+            f"{error} Run again with --whole-archive, in the workflow source.whole_archive: true ({readable(remote.size)} "
+            "to fetch, and room to unpack it)."
         ) from None
 
 

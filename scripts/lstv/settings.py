@@ -122,8 +122,8 @@ def contradictions(settings: dict) -> list[str]:
         for folder in (Path(source["path"]), Path(source["path"]).absolute().parent) if source["path"] else ():
             if (folder / cohort.SERIES_TABLE).is_file():
                 found.append(
-                    f"source.path {source['path']} holds the RSNA studies ({folder / cohort.SERIES_TABLE} is there), on most of "
-                    "which the point net was trained: set source.kind to rsna and source.valid_ids to valid_id.npy."
+                    f"source.path {source['path']} holds the RSNA studies ({folder / cohort.SERIES_TABLE} is there), on "
+                    "most of which the point net was trained: set source.kind to rsna and source.valid_ids to valid_id.npy."
                 )
                 break
         for key in ("key", "mapping"):

@@ -23,9 +23,13 @@ def test_every_failure_of_the_programs_is_the_same_in_the_image(cluster: Cluster
         copy(source, project / name)
     command = ("python", "-m", "pytest", "-q", "-rs", "-n", "2", "-p", "no:cacheprovider", f"--basetemp={project}/work")
     run_in_image = cluster.as_user(
-        "env", f"LSTV_KAGGLE_IMAGE={cluster.sif}", *command, "tests/unit/test_kaggle_programs.py"
+        "env",
+        f"LSTV_KAGGLE_IMAGE={cluster.sif}",
+        *command,
+        "tests/unit/test_kaggle_programs.py",
+        "tests/unit/test_kaggle_pointnet.py",
     )
-    done = subprocess.run(run_in_image, cwd=project, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(run_in_image, cwd=project, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "skipped" not in done.stdout, done.stdout
     say(f"downloads in the image: {done.stdout.splitlines()[-1]}")

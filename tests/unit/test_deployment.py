@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from lstv import deployment, single_run
 from lstv.deployment import Run, bind_paths, container_environment, problems
 from lstv.errors import UserError
-from lstv.kaggle import contained
+from lstv.kaggle import contained, credentials
 
 SITE = {
     "slurm_account": "lab",
@@ -303,29 +304,49 @@ def test_credentials_proxies_and_certificates_are_named_and_secrets_not_shown(tm
     (tmp_path / ".kaggle").mkdir()
     (tmp_path / ".kaggle/kaggle.json").write_text("{}")
     bundle = tmp_path / "ca.pem"
-    given = {"HOME": str(tmp_path), "KAGGLE_KEY": "s3cret", "https_proxy": "http://p", "LANG": "C"}
-    found = contained.needs({**given, "REQUESTS_CA_BUNDLE": str(bundle)})
+    given = {"HOME": str(tmp_path), "https_proxy": "http://p", "LANG": "C", "REQUESTS_CA_BUNDLE": str(bundle)}
+    found = contained.needs(given)
     config = str(tmp_path / ".kaggle")
     assert found.variables == {
-        **{name: given[name] for name in ("KAGGLE_KEY", "https_proxy")},
+        "https_proxy": "http://p",
         "REQUESTS_CA_BUNDLE": str(bundle),
         "KAGGLE_CONFIG_DIR": config,
     }
     assert found.files == (bundle, Path(config))
-    assert "s3cret" not in repr(found)
+    key = contained.needs({**given, "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "s3cret"})
+    assert key.variables["KAGGLE_KEY"] == "s3cret" and "s3cret" not in repr(key)
+    assert key.files == (bundle,)  # the file is not used, so it is not shown
 
 
-def test_the_first_folder_with_credentials_and_a_token_file_of_the_home(tmp_path, monkeypatch):
+def test_a_token_file_of_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("empty", "config"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "config/kaggle").mkdir()
-    (tmp_path / "config/kaggle/access_token").write_text("x")
-    given = {"KAGGLE_CONFIG_DIR": str(tmp_path / "empty"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    found = contained.needs({**given, "HOME": str(tmp_path), "KAGGLE_API_TOKEN": "~/token"})
-    assert found.variables["KAGGLE_CONFIG_DIR"] == str(tmp_path / "config/kaggle")
-    assert found.variables["KAGGLE_API_TOKEN"] == str(tmp_path / "token")
+    found = contained.needs({"HOME": str(tmp_path), "KAGGLE_API_TOKEN": "~/token"})
+    assert found.variables == {"KAGGLE_API_TOKEN": str(tmp_path / "token")}
+    assert found.files == (tmp_path / "token",)
     assert contained.needs({}) == contained.Needs()
+
+
+FOLDERS = ("config", ".kaggle", "xdg/kaggle")
+CONTENT = {"access_token": "t0ken", "kaggle.json": '{"username": "me", "key": "k3y"}'}
+CONTENT["credentials.json"] = '{"refresh_token": "r3fresh"}'
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"KAGGLE_USERNAME": "you", "KAGGLE_KEY": "other"}, {"KAGGLE_API_TOKEN": "a"}]
+)
+@pytest.mark.parametrize("where", list(itertools.product((None, *FOLDERS), repeat=3)))
+def test_the_container_takes_the_credentials_that_this_machine_would(tmp_path, variables, where):
+    """Every distribution of the three files over the three folders; in the container there is no home but one folder."""
+    for (name, content), folder in zip(CONTENT.items(), where):
+        if folder is not None:
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).write_text(content)
+    places = {"KAGGLE_CONFIG_DIR": f"{tmp_path}/config", "HOME": str(tmp_path), "XDG_CONFIG_HOME": f"{tmp_path}/xdg"}
+    found = contained.needs({**places, **variables})
+    inside = {name: value for name, value in found.variables.items() if name != "KAGGLE_CONFIG_DIR"}
+    if found.files:
+        inside["KAGGLE_CONFIG_DIR"] = str(found.files[0])
+    assert credentials.find(inside) == credentials.find({**places, **variables})
 
 
 # --- one run at a time ------------------------------------------------------------------------------------------------

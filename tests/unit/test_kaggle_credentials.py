@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from lstv.kaggle.credentials import CredentialsError, find
+from lstv.kaggle.credentials import Credentials, CredentialsError, find
 
 
 def test_nothing_found():
@@ -95,3 +96,5 @@ def test_secrets_are_not_in_the_representation():
     found = find({"KAGGLE_USERNAME": "someone", "KAGGLE_KEY": "hidden"})
     assert "hidden" not in repr(found) and "someone" not in repr(found)
     assert found.redact("key hidden here") == "key *** here"
+    sent = base64.b64encode(b"me:hidden").decode()
+    assert Credentials("x", username="me", key="hidden").redact(f"header Basic {sent}!") == "header Basic ***!"

@@ -25,7 +25,7 @@ def needs(environment: Mapping[str, str]) -> Needs:
     """Credentials, proxies and certificates as the caller's ``environment`` and home have them.
 
     Nothing is read here but which files exist: what is wrong with credentials, the download says in its own words. Of
-    several folders with credentials the first is taken, as ``credentials.find`` does.
+    several folders with credentials that one is shown which ``credentials.find`` would take here, and none if it takes none.
     """
     names = (*_CREDENTIALS, *_PROXIES, *(name.upper() for name in _PROXIES), *_CERTIFICATES)
     variables = {name: environment[name] for name in names if environment.get(name)}
@@ -36,9 +36,8 @@ def needs(environment: Mapping[str, str]) -> Needs:
         variables["KAGGLE_API_TOKEN"] = str(path)
         files.append(path)
     files += [Path(variables[name]) for name in _CERTIFICATES if name in variables]
-    for folder in credentials.folders(environment):
-        if any((folder / name).exists() for name in credentials.FILES):
-            variables["KAGGLE_CONFIG_DIR"] = str(folder.absolute())
-            files.append(folder)
-            break
+    folder = credentials.folder_in_use(environment)
+    if folder is not None:
+        variables["KAGGLE_CONFIG_DIR"] = str(folder.absolute())
+        files.append(folder)
     return Needs(variables, tuple(files))

@@ -6,6 +6,7 @@ only read; nothing is created or written, so HOME may be read-only or absent.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -35,8 +36,9 @@ class Credentials:
     refresh_token: str | None = field(default=None, repr=False)
 
     def redact(self, text: str) -> str:
-        """The text without any of the secrets."""
-        for secret in (self.key, self.token, self.refresh_token):
+        """The text without any of the secrets, and without the form in which a user name and key are sent (RFC 7617)."""
+        pair = base64.b64encode(f"{self.username}:{self.key}".encode()).decode() if self.key else None
+        for secret in (self.key, self.token, self.refresh_token, pair):
             if secret:
                 text = text.replace(secret, "***")
         return text
@@ -49,8 +51,6 @@ MISSING = (
 
 
 _TOKEN_FILES, _KEY_FILES, _LOGIN_FILES = ("access_token", "access_token.txt"), ("kaggle.json",), ("credentials.json",)
-FILES = (*_TOKEN_FILES, *_KEY_FILES, *_LOGIN_FILES)
-"""Names of the files that may hold credentials."""
 
 
 def find(environment: Mapping[str, str] = os.environ) -> Credentials | None:
@@ -68,6 +68,20 @@ def find(environment: Mapping[str, str] = os.environ) -> Credentials | None:
         or _first(places, _KEY_FILES, _key_file)
         or _first(places, _LOGIN_FILES, _login_file)
     )
+
+
+def folder_in_use(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of the file that ``find`` would take, by the names there are; None where it takes none. Nothing is read."""
+    variables = any(environment.get(name, "").strip() for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"))
+    if environment.get("KAGGLE_API_TOKEN", "").strip():
+        return None
+    for names in (_TOKEN_FILES, _KEY_FILES, _LOGIN_FILES):
+        if names is not _TOKEN_FILES and variables:
+            return None
+        for folder in folders(environment):
+            if any((folder / name).exists() for name in names):
+                return folder
+    return None
 
 
 def folders(environment: Mapping[str, str]) -> list[Path]:

@@ -44,8 +44,8 @@ def fetch(name: str, folder: Path, open_remote: Callable[[], RemoteFile], check:
         remote = open_remote()
         if remote.size > CHECKPOINT_BYTES[1]:
             raise UserError(
-                f"Kaggle offers {readable(remote.size)} as {name}, which is more than it can be; nothing was fetched: look at "
-                f"{DATASET_PAGE}."
+                f"Kaggle offers {readable(remote.size)} as {name}, which is more than it can be; nothing was fetched: look "
+                f"at {DATASET_PAGE}."
             )
         part = download(remote, name, folder / PARTIAL)
         digest = file_digest(part)

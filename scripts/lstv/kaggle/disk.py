@@ -59,8 +59,8 @@ def explained(folder: Path) -> Iterator[None]:
             ) from error
         if error.errno in _FAILING:
             raise UserError(
-                f"{error.filename or folder} cannot be used ({error.strerror}); what was fetched is kept: see to it that it is a "
-                "sound place for files, then run again."
+                f"{error.filename or folder} cannot be used ({error.strerror}); what was fetched is kept: see to it that it "
+                "is a sound place for files, then run again."
             ) from error
         raise
 

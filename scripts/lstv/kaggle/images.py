@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import threading
 import zlib
 from collections.abc import Iterable
@@ -11,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from lstv.atomic import write_csv
 from lstv.cohort import IMAGES, is_safe, read_table
 from lstv.errors import UserError
 from lstv.kaggle import ranged_zip
@@ -174,9 +173,6 @@ class _Fetch:
 
 def write_manifest(members: Iterable[Member], path: Path) -> None:
     """Write path, size and crc32 (eight hexadecimal digits) of each file as CSV, sorted by path, atomically."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "size", "crc32"))
-    writer.writerows((m.name, m.size, f"{m.crc:08x}") for m in sorted(members, key=lambda member: member.name))
+    rows = ({"path": m.name, "size": m.size, "crc32": f"{m.crc:08x}"} for m in sorted(members, key=lambda m: m.name))
     with explained(path.parent):
-        write_atomic(path, text.getvalue().encode(), path.parent / PARTIAL)
+        write_csv(path, ("path", "size", "crc32"), rows)

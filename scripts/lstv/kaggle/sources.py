@@ -10,8 +10,8 @@ VALID_ID_COUNT = 283
 """Number of studies in the published ``valid_id.npy``."""
 
 CHECKPOINT_BYTES = (60_000_000, 1_000_000_000)
-"""Plausible sizes of the point net's file. Its 32.5 million numbers are 130 MB in single and 65 MB in half precision; with an
-optimizer's state beside them three times as much. Its exact size is published nowhere."""
+"""Plausible sizes of the point net's file. Its 32.5 million numbers are 130 MB in single and 65 MB in half precision; with
+an optimizer's state beside them three times as much. Its exact size is published nowhere."""
 
 COMPETITION = "rsna-2024-lumbar-spine-degenerative-classification"
 

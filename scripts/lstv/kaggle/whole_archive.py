@@ -20,9 +20,9 @@ def fetch(remote: RemoteFile, series: set[tuple[str, str]] | None, out: Path, ca
     """Fetch the archive, unpack the wanted series (everything for None) into ``out``, then remove the archive.
 
     Room for archive and files is checked before anything large is transferred: by the archive's directory, where the storage
-    gives that part or ``cache`` has it from an earlier run, else by the archive's size alone (the same again for the files, if
-    all are wanted). Nothing is transferred if all files are there already. Both steps continue where an earlier run was cut.
-    Raises UserError; after a wrong CRC the archive is removed, the good files stay.
+    gives that part or ``cache`` has it from an earlier run, else by the archive's size alone (the same again for the files
+    if all are wanted). Nothing is transferred if all files are there already. Both steps continue where an earlier run was
+    cut. Raises UserError; after a wrong CRC the archive is removed, the good files stay.
     """
     partial = out / PARTIAL
     with explained(out):
