@@ -67,12 +67,17 @@ def _cores() -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    for name in ("key", "mapping"):
+        if getattr(args, name) is not None:
+            setattr(args, name, getattr(args, name).expanduser())
     naming = _naming(args)
     wanted = sheet.read_choices(args.choices) if args.choices else {}
     with ScanProgress() as progress:
         found = scan(args.folder, jobs=args.jobs, progress=progress)
     print(progress.summary())
-    args.series_lists.mkdir(parents=True, exist_ok=True)
+    places = sheet.Places(args.series_lists, args.extracted or args.series_lists.parent / "extracted")
+    places.lists.mkdir(parents=True, exist_ok=True)
+    places.extracted.mkdir(parents=True, exist_ok=True)
     _report(found, args.series_lists)
     studies = build_studies(found.found)
     if not studies:
@@ -81,7 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     choices = _choices(studies, naming, wanted)
     describe = sheet.DESCRIPTIONS[args.descriptions or ("known" if naming.pseudonymous else "keep")]
-    places = sheet.Places(args.series_lists, args.extracted or args.series_lists.parent / "extracted")
     rows = sheet.study_rows(choices, naming, places, found.directories, describe)
     if args.all_series:
         write_csv(args.all_series, sheet.SERIES_COLUMNS, sheet.series_rows(choices, naming, describe))
@@ -95,17 +99,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _naming(args: argparse.Namespace) -> Naming:
-    results = args.out.resolve().parent
+    shared = {path.resolve().parent for path in (args.out, args.all_series, args.summary) if path is not None}
     for option, path in (("--key", args.key), ("--mapping", args.mapping)):
-        if path is not None and path.expanduser().resolve().is_relative_to(results):
-            raise UserError(
-                f"{option} {path} lies in the results folder {results}, which may be shared; put it elsewhere."
-            )
+        for results in shared:
+            if path is not None and path.resolve().is_relative_to(results):
+                raise UserError(
+                    f"{option} {path} lies in the results folder {results}, which may be shared; put it elsewhere."
+                )
     if args.ids == "uid":
         return Uids()
     if args.key is None:
         raise UserError("pseudonymous ids need a key file; give --key FILE (made on first use) or --ids uid.")
-    key, warning = load_key(args.key.expanduser())
+    key, warning = load_key(args.key)
     if warning:
         print(f"Warning: {warning}", file=sys.stderr)
     return Pseudonyms(key)

@@ -55,7 +55,7 @@ class Lab:
         if IMAGE is None:
             return [sys.executable, *words]
         seen = ["--bind", str(self.folder), "--bind", f"{ROOT}:{ROOT}:ro", "--pwd", str(self.folder)]
-        strict = ["--cleanenv", "--containall", "--no-home"]
+        strict = ["--cleanenv", "--containall", "--no-home", *(["--no-privs"] if os.geteuid() == 0 else [])]
         return ["apptainer", "exec", *strict, *seen, IMAGE, "bash", "-euc", IN_JOB, "job", *words]
 
     def variables(self, **changes: str | None) -> dict[str, str]:

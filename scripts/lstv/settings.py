@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 from pathlib import Path
 
 import yaml
@@ -18,7 +19,7 @@ def checked(given: dict, schema: dict) -> dict:
     """The settings with defaults. Raises UserError with one sentence a line for each mistake in them."""
     given = typed(given, schema)
     mistakes = problems(given, schema)
-    settings = given if mistakes else complete(given, schema)
+    settings = given if mistakes else expanded(complete(given, schema))
     mistakes = mistakes or contradictions(settings)
     if mistakes:
         raise UserError("\n".join(["The configuration needs a correction.", *mistakes]))
@@ -50,6 +51,27 @@ def complete(settings: dict, schema: dict) -> dict:
             settings[key] = copy.deepcopy(subschema["default"])
         if isinstance(settings.get(key), dict):
             settings[key] = complete(settings[key], subschema)
+    return settings
+
+
+PATHS = {
+    "source": ("path", "valid_ids", "key", "mapping", "choices"),
+    "selection": ("list",),
+    "localizer": ("checkpoint", "centroids"),
+    "reference": ("features",),
+    "evaluation": ("labels",),
+}
+"""The keys that name files and folders."""
+
+
+def expanded(settings: dict) -> dict:
+    """A copy of complete settings in which ``~`` is the user's home, as in a shell; in a container it is another one."""
+    settings = copy.deepcopy(settings)
+    for part, keys in PATHS.items():
+        for key in keys:
+            value = settings[part][key]
+            if value is not None and value.startswith("~"):
+                settings[part][key] = os.path.expanduser(value)
     return settings
 
 

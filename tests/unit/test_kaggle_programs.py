@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -21,6 +22,7 @@ import pytest
 
 import fetch_images
 import kaggle_stub as stub
+import terminal
 from kaggle_lab import QUICK, Lab
 from kaggle_stub import Fault, KaggleStub
 from lstv.kaggle.ranged_zip import TAIL
@@ -206,6 +208,15 @@ def test_file_renamed(lab):
     del lab.kaggle.files[f"competition/{TABLE}"]
     sentence = lab.error(*table(lab))
     assert f"does not have {TABLE}" in sentence and "renamed or withdrawn" in sentence
+
+
+def test_a_bar_with_bytes_and_rate_on_a_terminal_and_lines_in_a_log(lab):
+    done, shown = terminal.shown(lab.command(*images(lab)), lab.variables())
+    assert done.returncode == 0, shown
+    assert re.search(r"100%\|[^|]+\| ([\d.]+[kM])/\1 \[.*, +[\d.]+[kM]B/s\]", shown), shown
+    shutil.rmtree(lab.out)
+    result = lab.run(*images(lab))
+    assert re.search(r"[kM]B of [\d.]+ [kM]B, [\d.]+ [kMG]B/s", result.stderr) and "%|" not in result.stderr
 
 
 # --- the network --------------------------------------------------------------------------------------------------------

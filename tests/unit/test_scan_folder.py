@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import scan_folder
+import terminal
 from folder_tree import AXIAL, STIR, T1, enhanced, image, save, stack
 from lstv import cohort
 from lstv.errors import StudyError, UserError
@@ -223,6 +224,44 @@ def test_secrets_never_in_the_results(export, tmp_path, option):
     with pytest.raises(UserError, match="lies in the results folder"):
         _run(export, tmp_path, *_key(tmp_path), option, str(tmp_path / "results" / "deep" / "file"))
     assert not (tmp_path / "results" / "deep").exists()
+
+
+@pytest.mark.parametrize("option", ["--key", "--mapping"])
+@pytest.mark.parametrize("output", ["--all-series", "--summary"])
+def test_secrets_beside_no_output_that_may_be_shared(export, tmp_path, option, output):
+    with pytest.raises(UserError, match="lies in the results folder"):
+        _run(export, tmp_path, *_key(tmp_path), output, f"{tmp_path}/more/x", option, str(tmp_path / "more" / "file"))
+
+
+def test_the_home_of_key_and_mapping(export, tmp_path, monkeypatch):
+    """As the workflow quotes paths, no shell writes the home in place of ~."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    _run(export, tmp_path, "--key", "~/key", "--mapping", "~/private/mapping.csv")
+    assert (tmp_path / "home/key").is_file() and (tmp_path / "home/private/mapping.csv").is_file()
+    assert not (tmp_path / "~").exists()
+
+
+def test_the_bar_on_a_terminal(export, tmp_path):
+    """Run on a pseudo-terminal: a bar that ends full, and no line of a log."""
+    script = Path(scan_folder.__file__)
+    out = tmp_path / "results"
+    command = [
+        sys.executable,
+        script,
+        "--folder",
+        export,
+        "--out",
+        out / "s.csv",
+        "--series-lists",
+        out,
+        "--ids",
+        "uid",
+    ]
+    done, shown = terminal.shown(command)
+    assert done.returncode == 0 and "headers: " not in done.stdout
+    number = len([path for path in export.rglob("*") if path.is_file()]) + 11  # files, and members of the zip file
+    assert f"{number}/{number}" in shown and "100%" in shown, shown
 
 
 def test_pseudonyms_need_a_key(export, tmp_path):

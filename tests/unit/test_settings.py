@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,23 @@ def test_mistakes(changes, sentence):
 def test_contradictions(changes, sentence):
     found = settings.contradictions(settings.complete(demo(**changes), SCHEMA))
     assert any(sentence in line for line in found), found
+
+
+def test_the_home_in_every_path(monkeypatch):
+    """YAML and a quoted command line leave ~ as it is, and in a container the home is another one."""
+    monkeypatch.setenv("HOME", "/home/me")
+    given = {part: dict.fromkeys(keys, "~/x") for part, keys in settings.PATHS.items()}
+    found = settings.expanded(settings.complete(demo(**given), SCHEMA))
+    assert {part: {key: found[part][key] for key in keys} for part, keys in settings.PATHS.items()} == {
+        part: dict.fromkeys(keys, "/home/me/x") for part, keys in settings.PATHS.items()
+    }
+    named = {
+        (part, key)
+        for part, subschema in SCHEMA["properties"].items()
+        for key, value in subschema.get("properties", {}).items()
+        if re.search(r"\b(file|folder|csv|table)\b", value["description"].lower()) and "string" in value.get("type", "")
+    }
+    assert named == {(part, key) for part, keys in settings.PATHS.items() for key in keys}
 
 
 def test_rsna_studies_do_not_enter_as_a_folder(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+import dicom_export
 from lstv.report import wording
 from slurm_profile import PARTS
 from workflow_project import ROOT, Project, copy_project
@@ -302,25 +303,58 @@ def demo_copy(project: Project) -> str:
 
 
 def test_any_folder_of_dicom(reference, project):
-    """The phantoms again, found by scanning: pseudonymous ids, the same numbers, no UID in the results."""
-    shutil.copytree(reference.results("dicom/train_images"), project.root / "export")
+    """The phantoms again, found by scanning an export in which some are zipped and some damaged: pseudonymous ids, the same
+    numbers, nothing of the patients anywhere in the results, and another series where the user chooses one."""
+    with open(reference.results("dicom/train_series_descriptions.csv"), newline="") as stream:
+        series = list(csv.DictReader(stream))
+    t2 = {row["study_id"]: row["series_id"] for row in series if row["series_description"] == "Sagittal T2/STIR"}
+    export = dicom_export.make(reference.results("dicom/train_images"), t2, project.root / "export")
     settings = (
         "--configfile",
         "config/folder.yaml",
         "--config",
-        "source={kind: folder, path: export}",
+        "source={kind: folder, path: export%s}",
         f"localizer={{checkpoint: {demo_copy(project)}, members: slices}}",
     )
-    plan = project.snakemake("--quiet", "rules", "-n", *settings)
+    first = [word.replace("%s", "") for word in settings]
+    plan = project.snakemake("--quiet", "rules", "-n", *first)
     assert plan.returncode == 0 and "scan_folder" in plan.stdout, plan.stdout
-    done = project.snakemake(*settings)
+    done = project.snakemake(*first)
     assert done.returncode == 0, done.stdout
     found = rows(project, "folder")
-    entropies = sorted(row["l5_s1_entropy"] for row in rows(reference).values() if row["status"] == "ok")
-    assert sorted(row["l5_s1_entropy"] for row in found.values() if row["status"] == "ok") == entropies
-    assert all(study.startswith("st-") for study in found)
+    assert all(study.startswith("st-") for study in found) and len(found) == len(t2)
+    analysed = {study: row for study, row in found.items() if row["status"] == "ok"}
+    expected = {study: row for study, row in rows(reference).items() if study in export.whole}
+    assert sorted(row["l5_s1_entropy"] for row in analysed.values()) == sorted(
+        row["l5_s1_entropy"] for row in expected.values()
+    )
+    failed = [row["reason"] for row in found.values() if row["status"] == "failed"]
+    assert len(failed) == len(export.failing)
+    assert any("could not be unpacked" in reason for reason in failed), failed
     results = project.root / "results/folder"
-    text = "".join(path.read_text() for path in results.rglob("*") if path.suffix in (".json", ".csv", ".html"))
-    assert "export/" not in text and '"series_uid"' not in text
-    again = project.snakemake(*settings)
+    assert len(list(results.rglob("*.h5"))) == 1 and (results / "logs/scan_folder.log").is_file()
+    assert dicom_export.told(results, export.secrets) == []
+    private = project.root / "resources/private/folder"
+    for place in (private, reference.results("heatmaps")):
+        assert dicom_export.told(place, export.secrets)  # what is looked for can be found
+    again = project.snakemake(*first)
     assert "Nothing to be done" in again.stdout, again.stdout
+
+    unpacked = [path.name for path in (private / "extracted").glob("st-*")]
+    assert len(unpacked) == 1
+    study = unpacked[0].split("_")[0]
+    with open(project.results("scan/series.csv", "folder"), newline="") as stream:
+        other = next(row for row in csv.DictReader(stream) if row["study_id"] == study and row["weighting"] == "T1")
+    (project.root / "choices.csv").write_text(f"study_id,series_id\n{study},{other['series_id']}\n")
+    done = project.snakemake(*(word.replace("%s", ", choices: choices.csv") for word in settings))
+    assert done.returncode == 0, done.stdout
+    chosen = rows(project, "folder")
+    assert chosen[study]["series_id"] == other["series_id"]
+    assert chosen[study]["l5_s1_entropy"] != found[study]["l5_s1_entropy"]
+    assert {key: row for key, row in chosen.items() if key != study and row["status"] != "ok"} == {
+        key: row for key, row in found.items() if key != study and row["status"] != "ok"
+    }
+    for key in analysed.keys() - {study}:
+        assert chosen[key]["l5_s1_entropy"] == found[key]["l5_s1_entropy"]
+    # of the series chosen before nothing stays
+    assert [path.name for path in (private / "extracted").glob("st-*")] == [f"{study}_{other['series_id']}"]

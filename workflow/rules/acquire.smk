@@ -38,8 +38,9 @@ checkpoint scan_folder:
         studies=f"{RESULTS}/scan/studies.csv",
         series=f"{RESULTS}/scan/series.csv",
         summary=f"{RESULTS}/scan/scan.json",
-        # paths often name patients, so the lists lie outside the results
+        # paths often name patients and images are theirs, so lists and what is unpacked from zip files lie outside the results
         lists=directory(f"resources/private/{CONFIG['cohort']}/series"),
+        extracted=directory(f"resources/private/{CONFIG['cohort']}/extracted"),
     log:
         f"{RESULTS}/logs/scan_folder.log",
     benchmark:
@@ -58,7 +59,7 @@ checkpoint scan_folder:
     shell:
         "python {input.script} --folder {params.folder:q} {params.options} --out {output.studies:q}"
         " --all-series {output.series:q} --summary {output.summary:q} --series-lists {output.lists:q}"
-        " --jobs {threads} > {log} 2>&1"
+        " --extracted {output.extracted:q} --jobs {threads} > {log} 2>&1"
 
 
 # Point net and ids are each fetched by a rule of its own: Snakemake removes all outputs of a rule before it runs, and one of the

@@ -9,6 +9,9 @@ from tqdm import tqdm
 
 from lstv.progress import LOG_INTERVAL
 
+_REDRAW = 0.2
+"""Seconds between two drawings of the bar when nothing is done yet."""
+
 
 class ScanProgress:
     """Called with (files done, files known so far)."""
@@ -29,7 +32,9 @@ class ScanProgress:
         self._done = done
         if self._bar is not None:
             self._bar.total = total
-            self._bar.update(done - self._bar.n)
+            if not self._bar.update(done - self._bar.n) and time.monotonic() - self._said >= _REDRAW:
+                self._said = time.monotonic()
+                self._bar.refresh()  # the total alone has grown: the folders are being listed
         elif time.monotonic() - self._said >= LOG_INTERVAL:
             self._said = time.monotonic()
             print(f"headers: {done} of {total} files", flush=True)

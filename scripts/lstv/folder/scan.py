@@ -23,7 +23,7 @@ EXAMPLES = 5
 _STUDY, _SERIES = (list(STUDY_TAGS).index(tag) for tag in (0x0020000D, 0x0020000E))
 
 Progress = Callable[[int, int], None]
-"""Called with (files done, files known so far)."""
+"""Called with (files done, files known so far), from the listing of the folders on."""
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _OTHER_ARCHIVES = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
@@ -88,11 +88,15 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
     if not root.is_dir():
         raise UserError(f"folder {root} does not exist or is no folder; correct the path (in a container: bind it).")
     result = Scan()
-    paths = list(_walk(root.resolve(), result))
+    report = progress or (lambda done, total: None)
+    paths = []
+    for path in _walk(root.resolve(), result):
+        paths.append(path)
+        if len(paths) % CHUNK == 0:
+            report(0, len(paths))
     result.n_files = len(paths)
     if not paths and result.notices["no_permission"]:
         raise UserError(f"folder {root} cannot be listed for lack of permission; ask for access and scan again.")
-    report = progress or (lambda done, total: None)
     zips: list[str] = []
     with _pool(jobs) as pool:
         work = [(None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)]
