@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster_site import PARTS, ROOT, STRICT, USER, Cluster, Job, Project, kill, run, say, wait_for
+from cluster_site import CACHE, PARTS, ROOT, STRICT, USER, Cluster, Job, Project, kill, run, say, wait_for
+
+import dicom_export
 
 TABLE = "lstv_uncertainty_metrics.csv"
 # what comes after inference; a copy of the finished demo without it has something left to do
@@ -223,6 +225,36 @@ def test_data_behind_links_and_blanks_is_found_in_the_container(demo, cluster):
     assert done.returncode == 0, done.stderr[-6000:]
     rows = csv.DictReader(project.results(TABLE, "linked").read_text().splitlines())
     assert [row["study_id"] for row in rows if row["status"] == "ok"] == ids
+
+
+def test_an_export_with_zip_files_is_scanned_and_analysed_in_the_container(demo, cluster):
+    """Lists of files and unpacked series are written by one container and read by another; the key lies in the home."""
+    with open(demo.project.results("dicom/train_series_descriptions.csv"), newline="") as stream:
+        t2 = [row for row in csv.DictReader(stream) if row["series_description"] == "Sagittal T2/STIR"][:5]
+    series = {row["study_id"]: row["series_id"] for row in t2}
+    project = cluster.project("folder")
+    place = project.root.parent / "patients' export"
+    home = CACHE / "home/folder of keys"
+    for folder in (place, home):
+        shutil.rmtree(folder, ignore_errors=True)
+    export = dicom_export.make(demo.project.results("dicom/train_images"), series, place)
+    (project.root / "net.pth").write_bytes((ROOT / "resources/demo/pointnet_demo.pth").read_bytes())
+    (project.root / "folder.yaml").write_text(
+        f'cohort: folder\nsource: {{kind: folder, path: "../{place.name}", key: "~/{home.name}/key"}}\n'
+        "localizer: {checkpoint: net.pth, members: full}\n"
+    )
+    options = ["--software-deployment-method", "apptainer", "--apptainer-args", STRICT, "--configfile", "folder.yaml"]
+    command = cluster.as_user("snakemake", "--profile", "profiles/local", *options)
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-6000:]
+    assert (home / "key").stat().st_mode & 0o777 == 0o600
+    rows = list(csv.DictReader(project.results(TABLE, "folder").read_text().splitlines()))
+    there = {row["study_id"]: row for row in csv.DictReader(demo.table.decode().splitlines())}
+    assert sorted(row["l5_s1_entropy"] for row in rows if row["status"] == "ok") == sorted(
+        there[study]["l5_s1_entropy"] for study in export.whole
+    )
+    assert [row["status"] for row in rows].count("failed") == len(export.failing)
+    assert dicom_export.told(project.root / "results", export.secrets) == []
 
 
 def test_without_accounting_database_it_says_what_to_set_and_then_works(demo, cluster):
