@@ -24,6 +24,7 @@ def test_direct_indirect_and_late_imports():
         "lstv/atomic.py",
         "lstv/errors.py",
         "lstv/program.py",
+        "lstv/recorded.py",
     }
     inference = names("infer_heatmaps.py")
     assert {"lstv/pointnet.py", "lstv/inference.py", "lstv/views.py", "lstv/dicom.py", "lstv/geometry.py"} <= inference
