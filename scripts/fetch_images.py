@@ -15,7 +15,7 @@ import fetch_options
 from lstv.errors import UserError
 from lstv.kaggle import images, ranged_zip, whole_archive
 from lstv.kaggle.disk import PARTIAL, explained, readable
-from lstv.kaggle.images import Plan
+from lstv.kaggle.images import AlteredForGood, Plan
 from lstv.kaggle.remote import NoRanges, RemoteFile
 from lstv.kaggle.retry import Pacer
 from lstv.kaggle.sources import COMPETITION
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             plan = _selected(remote, series, args.out, pacer, args.workers)
         images.write_manifest(plan.members, manifest)
-        shutil.rmtree(args.out / PARTIAL)
+        _tidy(args.out / PARTIAL)
     for name in plan.absent:
         print(f"not in the archive: series {name}", file=sys.stderr)
     print(
@@ -75,11 +75,27 @@ def _selected(remote: RemoteFile, series: set[tuple[str, str]], out: Path, pacer
         if plan.missing:
             images.fetch(remote, plan.missing, out, pacer, workers)
         return plan
+    except AlteredForGood:
+        (out / DIRECTORY_CACHE).unlink(missing_ok=True)  # it may itself have arrived altered
+        raise
     except NoRanges as error:
         raise UserError(
             f"{error} Run again with --whole-archive, in the workflow source.whole_archive: true ({readable(remote.size)} "
             "to fetch, and room to unpack it)."
         ) from None
+
+
+def _tidy(partial: Path) -> None:
+    """Remove what is left of a finished run; an archive that was begun is gigabytes of work, for the user to keep."""
+    kept = [path for path in partial.iterdir() if path.name.startswith(whole_archive.NAME)]
+    if not kept:
+        shutil.rmtree(partial)
+        return
+    for path in partial.iterdir():
+        if path not in kept:
+            path.unlink()
+    size = readable(sum(path.stat().st_size for path in kept))
+    print(f"an unfinished whole archive is kept ({size}); delete {partial} if you do not want to continue it")
 
 
 if __name__ == "__main__":

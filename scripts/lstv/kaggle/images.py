@@ -33,6 +33,10 @@ class Plan:
     absent: list[str]
 
 
+class AlteredForGood(UserError):
+    """Members arrive otherwise than the archive's directory says, again and again: one of the two is wrong."""
+
+
 def read_series_list(path: Path) -> set[tuple[str, str]]:
     """(study_id, series_id) of a CSV file with these columns; of a study sheet, the lines with ``use`` = yes.
 
@@ -134,7 +138,7 @@ class _Fetch:
                     return
                 self._progress.note(f"{len(self._altered)} files arrived altered and are fetched again")
                 groups = [[member] for member in self._altered]
-        raise UserError(
+        raise AlteredForGood(
             f"{len(self._altered)} files arrive altered again and again, first {self._altered[0].name} (wrong CRC); the "
             "others are kept: run again later, and check the network's proxy if it stays so."
         )

@@ -36,6 +36,23 @@ _DESCRIPTOR = 24
 _LONGEST_DIRECTORY = 1 << 28
 
 
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    IndexError,
+    struct.error,
+    KeyError,
+)
+"""What the zip library raises on bytes that are none, or no longer those that were packed."""
+
+
+class BadArchive(UserError):
+    """The bytes that came are no zip archive with a sound directory."""
+
+
 class AlteredMember(Exception):
     """The bytes that came are not the member that the directory describes."""
 
@@ -70,7 +87,8 @@ def read_directory(remote: RemoteFile, cache: Path, partial: Path) -> dict[str, 
     """All members of the archive by name.
 
     The directory's bytes are kept in ``cache`` for the next run and used as long as size and ETag of the archive are the
-    same. Raises UserError where the file is no zip or the storage gives no parts of it.
+    same; nothing vouches for them, so ``cache`` is to be removed when members do not agree with it. Raises BadArchive where
+    the file is no zip, NoRanges where the storage gives no parts of it.
     """
     if not remote.ranges:
         raise NoRanges(f"the storage gives {remote.what} only as a whole, not in parts.")
@@ -196,9 +214,9 @@ def _parse(remote: RemoteFile, view: _TailView) -> tuple[dict[str, Member], int]
     try:
         with zipfile.ZipFile(view) as archive:
             entries, directory = archive.infolist(), archive.start_dir
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(
-            f"{remote.what} is not a readable zip archive ({error}); look whether its form has changed."
+    except (*ZIP_ERRORS, OSError) as error:
+        raise BadArchive(
+            f"{remote.what} is not a readable zip archive ({error}): it arrived altered, or its form has changed; run again."
         ) from None
     entries.sort(key=lambda entry: entry.header_offset)
     stops = [entry.header_offset for entry in entries[1:]] + [directory]
@@ -209,13 +227,14 @@ def _parse(remote: RemoteFile, view: _TailView) -> tuple[dict[str, Member], int]
 def _member(remote: RemoteFile, entry: zipfile.ZipInfo, stop: int) -> Member:
     name_bytes = len(entry.orig_filename.encode("utf-8"))
     least = entry.header_offset + _LOCAL_HEADER.size + entry.compress_size
-    if least > stop:
-        raise UserError(
+    if least > stop or entry.header_offset < 0:
+        raise BadArchive(
             f"{remote.what} has an inconsistent directory (at {entry.orig_filename!r}); it is altered: run again."
         )
     if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UserError(
-            f"{remote.what} packs {entry.orig_filename!r} in a way that is not supported; fetch it by hand."
+        raise BadArchive(
+            f"{remote.what} packs {entry.orig_filename!r} in a way that is not supported: it arrived altered, or its form "
+            "has changed; run again, or fetch it by hand."
         )
     # a hole behind a member is none of its bytes
     stop = min(stop, least + name_bytes + _LONGEST_EXTRA + _DESCRIPTOR)

@@ -52,6 +52,11 @@ class RemoteFile:
         return self._link.etag
 
     @property
+    def retries(self) -> int:
+        """Tries without progress before giving up."""
+        return self._policy.retries
+
+    @property
     def ranges(self) -> bool:
         """Whether the storage gives parts of the file."""
         return self._link.ranges
@@ -67,7 +72,8 @@ class RemoteFile:
     def stream(self, start: int, stop: int) -> Iterator[bytes]:
         """Bytes [start, stop) in chunks; goes on where a connection was cut.
 
-        Raises UserError when the tries are used up, when the file changes meanwhile, or when the storage gives no parts.
+        Raises UserError when the tries are used up, when the file changes meanwhile, or when the storage gives no parts;
+        then, if the connection was cut, NotContinued.
         """
         position, attempt = start, 0
         while position < stop:
@@ -105,6 +111,11 @@ class RemoteFile:
                     "again to continue."
                 )
             self._pacer.pause(attempt, reason, headers)
+            if position > start and not link.ranges:
+                raise NotContinued(
+                    f"{reason}, and the storage gives no parts, so it could not be continued; run again: it starts from the "
+                    "beginning."
+                )
 
     def _request(self, link: Link, position: int, stop: int) -> requests.Response:
         if not hasattr(self._local, "session"):
@@ -156,6 +167,10 @@ class RemoteFile:
         return UserError(
             f"{self.what} changed on the server during the transfer; run again to start from its new version."
         )
+
+
+class NotContinued(UserError):
+    """A transfer was cut, and the storage does not give the rest alone."""
 
 
 class NoRanges(UserError):

@@ -6,11 +6,13 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 from lstv.errors import UserError
 from lstv.kaggle.disk import explained, file_digest, require_space
 from lstv.kaggle.progress import Progress
-from lstv.kaggle.remote import RemoteFile
+from lstv.kaggle.ranged_zip import ZIP_ERRORS
+from lstv.kaggle.remote import NotContinued, RemoteFile
 
 
 def download(remote: RemoteFile, name: str, partial: Path, *, beside: int = 0) -> Path:
@@ -31,9 +33,7 @@ def download(remote: RemoteFile, name: str, partial: Path, *, beside: int = 0) -
             with open(part, "r+b" if offset else "wb") as stream:
                 stream.seek(offset)
                 stream.truncate()
-                for chunk in remote.stream(offset, remote.size):
-                    stream.write(chunk)
-                    shown.add(len(chunk))
+                _receive(remote, stream, shown)
                 stream.flush()
                 os.fsync(stream.fileno())
         state.unlink()
@@ -44,6 +44,22 @@ def download(remote: RemoteFile, name: str, partial: Path, *, beside: int = 0) -
             )
         _refuse_web_page(remote, part)
         return _unwrapped(part, name)
+
+
+def _receive(remote: RemoteFile, stream: BinaryIO, shown: Progress) -> None:
+    """Write the rest of the file; from its beginning again where a storage that gives no parts was cut."""
+    for again in range(remote.retries + 1):
+        try:
+            for chunk in remote.stream(stream.tell(), remote.size):
+                stream.write(chunk)
+                shown.add(len(chunk))
+            return
+        except NotContinued:
+            if again == remote.retries:
+                raise
+            shown.add(-stream.tell())
+            stream.seek(0)
+            stream.truncate()
 
 
 def _resumable(remote: RemoteFile, part: Path, state: Path) -> int:
@@ -79,7 +95,7 @@ def _unwrapped(part: Path, name: str) -> Path:
             with archive.open(name) as source, open(inner, "wb") as target:
                 for chunk in iter(lambda: source.read(1 << 20), b""):
                     target.write(chunk)
-    except zipfile.BadZipFile:
+    except ZIP_ERRORS:
         part.unlink()
         raise UserError(f"{name} arrived altered (its CRC is wrong); it was discarded: run again.") from None
     os.replace(inner, part)
