@@ -1,7 +1,7 @@
 """Scan any folder of DICOM files and write the study sheet: every study found, the series chosen, the reason if none.
 
 Example: scan_folder.py --folder /data/export --key ~/.config/lstv-uncertainty/key --out results/mine/study_sheet.csv
---series-lists results/mine/series --all-series results/mine/series.csv
+--series-lists resources/private/mine/series --all-series results/mine/series.csv
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lstv import rsna
 from lstv.atomic import write_csv, write_json
 from lstv.cohort import write_sheet
 from lstv.errors import UserError
@@ -69,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     for name in ("key", "mapping"):
         if getattr(args, name) is not None:
-            setattr(args, name, getattr(args, name).expanduser())
+            setattr(args, name, Path(os.path.expanduser(getattr(args, name))))
+    if rsna.root_of(args.folder) is not None:
+        raise UserError(f"{args.folder} has the layout of the RSNA 2024 studies, {rsna.WHY}")
     naming = _naming(args)
     wanted = sheet.read_choices(args.choices) if args.choices else {}
     with ScanProgress() as progress:
@@ -78,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     places = sheet.Places(args.series_lists, args.extracted or args.series_lists.parent / "extracted")
     places.lists.mkdir(parents=True, exist_ok=True)
     places.extracted.mkdir(parents=True, exist_ok=True)
-    _report(found, args.series_lists)
+    # not among the lists: the workflow removes those when the scan fails, and then this is wanted most
+    _report(found, places.lists.with_name(f"{places.lists.name}_passed_over.txt"))
     studies = build_studies(found.found)
     if not studies:
         raise UserError(
@@ -99,8 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _naming(args: argparse.Namespace) -> Naming:
+    lists = (("--series-lists", args.series_lists), ("--extracted", args.extracted)) if args.ids == "pseudonym" else ()
     shared = {path.resolve().parent for path in (args.out, args.all_series, args.summary) if path is not None}
-    for option, path in (("--key", args.key), ("--mapping", args.mapping)):
+    for option, path in (("--key", args.key), ("--mapping", args.mapping), *lists):
         for results in shared:
             if path is not None and path.resolve().is_relative_to(results):
                 raise UserError(
@@ -127,14 +132,15 @@ def _choices(studies: Sequence[Study], naming: Naming, wanted: dict[str, str]) -
     return choices
 
 
-def _report(found: Scan, lists: Path) -> None:
-    """Say how much was passed over; which files, in the private folder only, because paths often name patients."""
+def _report(found: Scan, examples: Path) -> None:
+    """Say how much was passed over; which files, in ``examples`` beside the lists only: paths often name patients."""
+    examples.unlink(missing_ok=True)
     for kind, number in sorted(found.notices.items()):
         print(f"{number} x {NOTICES[kind]}")
     if found.notices:
         lines = [f"{kind}\t{path}\n" for kind, paths in sorted(found.examples.items()) for path in paths]
-        write_private(lists / "passed_over.txt", "".join(lines).encode("utf-8", "surrogateescape"))
-        print(f"    the first {EXAMPLES} of each kind: {lists / 'passed_over.txt'}")
+        write_private(examples, "".join(lines).encode("utf-8", "surrogateescape"))
+        print(f"    the first {EXAMPLES} of each kind: {examples}")
 
 
 if __name__ == "__main__":

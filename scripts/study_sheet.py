@@ -6,15 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import cohort
+from lstv import cohort, rsna
+from lstv.errors import UserError
 from lstv.program import run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kind", choices=("rsna", "sheet"), required=True, help="layout of the source")
-    parser.add_argument("--path", type=Path, required=True, help="rsna: the root folder; sheet: the CSV file")
-    parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on")
+    parser.add_argument("--kind", choices=("rsna", "sheet", "demo"), required=True, help="layout of the source")
+    parser.add_argument("--path", type=Path, required=True, help="rsna, demo: the root folder; sheet: the CSV file")
+    parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on; rsna needs it")
     parser.add_argument("--mode", choices=("production", "trial", "validation", "list"), default="production")
     parser.add_argument("--trial-studies", type=int, default=10)
     parser.add_argument("--seed", type=int, default=2024)
@@ -32,10 +33,14 @@ def main(argv: list[str] | None = None) -> int:
     def wanted(study_id: str) -> bool:
         return args.batch is None or cohort.batch_of(study_id, args.batches) == args.batch
 
-    rows = cohort.rsna_rows(args.path, wanted) if args.kind == "rsna" else cohort.sheet_rows(args.path)
+    if args.kind == "rsna" and args.valid_ids is None:
+        raise UserError(
+            "--kind rsna needs --valid-ids, without which no study is marked that the point net was trained on."
+        )
+    rows = cohort.sheet_rows(args.path) if args.kind == "sheet" else cohort.rsna_rows(args.path, wanted)
     selection = cohort.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
     rows = [row for row in cohort.apply_selection(rows, selection, args.valid_ids) if wanted(row.study_id)]
-    cohort.write_sheet(rows, args.out)
+    cohort.write_sheet(rsna.refuse_unmarked(rows) if args.kind == "sheet" else rows, args.out)
     used = sum(row.use == "yes" for row in rows)
     print(f"{len(rows)} studies, {used} to analyse, {len(rows) - used} not used: {args.out}")
     return 0

@@ -63,7 +63,10 @@ class Lab:
         wanted = {name: value for name, value in {**self.environment, **changes}.items() if value is not None}
         if IMAGE is None:
             return wanted
-        passed = {name: value for name, value in wanted.items() if name.startswith("KAGGLE_") or "proxy" in name}
+        passes = ("KAGGLE_", "REQUESTS_", "http_proxy", "https_proxy", "no_proxy")
+        passed = {
+            name: value for name, value in wanted.items() if name.lower().startswith(tuple(map(str.lower, passes)))
+        }
         outer = {name: wanted[name] for name in ("PATH", "HOME") if name in wanted}
         return {**outer, **{f"APPTAINERENV_{name}": value for name, value in passed.items()}}
 

@@ -66,9 +66,9 @@ def known_studies(table: str | Path) -> list[Study]:
     Raises UserError where it is unreadable or a line of a study sheet has a mistake.
     """
     lines: dict[str, list[dict[str, str]]] = {}
-    rows = read_table(Path(table), ("study_id",))
+    rows = _numbered(Path(table), ("study_id",))
     _refuse_mistakes(table, rows)
-    for row in rows:
+    for _, row in rows:
         lines.setdefault(safe_id(row["study_id"]), []).append(row)
     return [_known_study(study_id, str(table), lines[study_id]) for study_id in sorted(lines)]
 
@@ -79,16 +79,18 @@ def _known_study(study_id: str, table: str, lines: list[dict[str, str]]) -> Stud
     return Study(study_id, fingerprint, lines[0].get("split") or "unknown", lines[0].get("use") or "yes")
 
 
-def _refuse_mistakes(table: str | Path, rows: list[dict[str, str]]) -> None:
+def _refuse_mistakes(table: str | Path, rows: list[tuple[int, dict[str, str]]]) -> None:
     """Raise UserError for a study sheet's line that says what it cannot say; other tables have none of its columns."""
     seen = set()
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         for name, allowed in (("use", ("yes", "no")), ("split", SPLITS)):
             if row.get(name) and row[name] not in allowed:
                 raise UserError(
                     f"{table}, line {number}: {name} is {row[name]!r}, but must be {', '.join(allowed[:-1])} or "
                     f"{allowed[-1]}{' (in small letters)' if row[name].lower() in allowed else ''}."
                 )
+        if "series_dir" in row and not row["study_id"]:
+            raise UserError(f"{table}, line {number}: there is no study_id; fill it in or remove the line.")
         if "series_dir" in row and row["study_id"] in seen:
             raise UserError(f"{table}, line {number}: study {row['study_id']} stands there twice; keep one line of it.")
         seen.add(row["study_id"])
@@ -96,6 +98,11 @@ def _refuse_mistakes(table: str | Path, rows: list[dict[str, str]]) -> None:
 
 def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
     """Rows of a CSV file, all values as text. Raises UserError where it is missing or lacks a column."""
+    return [row for _, row in _numbered(path, required)]
+
+
+def _numbered(path: Path, required: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows that ``read_table`` gives, each with its line in the file."""
     path = Path(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
@@ -103,12 +110,14 @@ def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
             absent = [name for name in required if name not in (reader.fieldnames or [])]
             if absent:
                 raise UserError(f"{path} has no column {absent[0]}; its first line must name {', '.join(required)}.")
-            rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+            rows = [
+                (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader
+            ]
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; check source.path in the configuration.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a CSV table: {error}.") from error
-    return [row for row in rows if any(row.values())]
+    return [(number, row) for number, row in rows if any(row.values())]
 
 
 def is_safe(study_id: str) -> bool:
@@ -135,12 +144,18 @@ def read_ids(path: Path) -> set[str]:
         import numpy as np
 
         try:
-            ids = {str(value) for value in np.load(path, allow_pickle=False).ravel().tolist()}
-        except ValueError as error:
+            values = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
             raise UserError(f"{path} is not a NumPy file of study ids: {error}.") from error
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuU":
+            raise UserError(f"{path} holds no array of integers or strings; study ids are one of these.")
+        ids = {str(value) for value in values.ravel().tolist()}
     else:
-        lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
-        ids = {line for line in lines if line}
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is no text file of study ids in UTF-8: {error}.") from error
+        ids = {line for line in (line.split("#")[0].strip() for line in text.splitlines()) if line}
     wrong = sorted(study_id for study_id in ids if not is_safe(study_id))
     if wrong:
         raise UserError(
@@ -291,10 +306,10 @@ def sheet_rows(path: Path) -> list[Row]:
     Relative folders count from the folder in which the program runs. Raises UserError for a study that stands twice and
     for a ``use`` or ``split`` that is none.
     """
-    entries = read_table(path, ("study_id", "series_dir"))
+    entries = _numbered(path, ("study_id", "series_dir"))
     _refuse_mistakes(path, entries)
     rows = []
-    for entry in entries:
+    for _, entry in entries:
         study_id = entry["study_id"]
         row = Row(**{name: entry.get(name, "") for name in COLUMNS} | {"use": entry.get("use") or "yes"})
         if not is_safe(study_id):

@@ -16,6 +16,8 @@ def sha256(path: Path) -> str | None:
         text = record.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{record} cannot be read ({error}); delete it to record the file anew.") from error
     digest = text.split(maxsplit=1)[0].lower() if text.strip() else ""
     if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
         raise UserError(f"{record} holds no sha256; delete it to record the file anew.")
@@ -27,6 +29,6 @@ def verify(path: Path) -> None:
     expected = sha256(path)
     if expected is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != expected:
         raise UserError(
-            f"{path} is not the file whose sha256 was recorded when it was fetched; delete it to fetch it again, or, if the "
-            f"change is intended, delete {path}.sha256."
+            f"{path} is not the file whose sha256 is recorded in {path}.sha256: restore or fetch it again, or, if the "
+            "change is intended, delete that record."
         )

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from lstv import cohort
+from lstv import rsna
 from lstv.errors import UserError
 
 
@@ -61,12 +61,13 @@ PATHS = {
     "reference": ("features",),
     "evaluation": ("labels",),
 }
-"""The keys that name files and folders."""
+"""The keys that name files and folders; ``container`` may name a file too."""
 
 
 def expanded(settings: dict) -> dict:
     """A copy of complete settings in which ``~`` is the user's home, as in a shell; in a container it is another one."""
     settings = copy.deepcopy(settings)
+    settings["container"] = os.path.expanduser(settings["container"])
     for part, keys in PATHS.items():
         for key in keys:
             value = settings[part][key]
@@ -141,15 +142,10 @@ def contradictions(settings: dict) -> list[str]:
             "their ids, one a line."
         )
     if source["kind"] == "folder":
-        for folder in (Path(source["path"]), Path(source["path"]).absolute().parent) if source["path"] else ():
-            if (folder / cohort.SERIES_TABLE).is_file():
-                found.append(
-                    f"source.path {source['path']} holds the RSNA studies ({folder / cohort.SERIES_TABLE} is there), on "
-                    "most of which the point net was trained: set source.kind to rsna and source.valid_ids to valid_id.npy."
-                )
-                break
+        if source["path"] is not None and rsna.root_of(source["path"]) is not None:
+            found.append(f"source.path {source['path']} has the layout of the RSNA 2024 studies, {rsna.WHY}")
         for key in ("key", "mapping"):
-            place = Path(source[key] or "").expanduser().resolve()
+            place = Path(source[key] or "").resolve()
             if place.is_relative_to(Path("results").resolve()):
                 found.append(
                     f"source.{key} {source[key]} lies in the results, which are shared; name a private place, for instance "

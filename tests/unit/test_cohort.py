@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 
 import numpy as np
 import pytest
 
+import study_sheet
 from lstv import cohort
 from lstv.cohort import Selection
 from lstv.errors import UserError
@@ -27,6 +29,18 @@ def rsna(root, series, files=None):
             for index in range((files or {}).get(number, 3)):
                 (folder / f"{index}.dcm").write_bytes(b"")
     return root
+
+
+def npy(values: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
+def npz(values: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, values)
+    return stream.getvalue()
 
 
 def by_id(rows):
@@ -193,6 +207,61 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
         cohort.known_studies(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("ids.txt", "Müller\n".encode("latin-1"), "no text file of study ids in UTF-8"),
+        ("ids.txt", "1\n2\n".encode("utf-16"), "no text file of study ids in UTF-8"),
+        ("ids.npy", b"", "is not a NumPy file of study ids"),
+        ("ids.npy", b"1\n2\n", "is not a NumPy file of study ids"),
+        ("ids.npy", npy(np.array([1.0, 2.0])), "holds no array of integers or strings"),
+        ("ids.npy", npy(np.array([True])), "holds no array of integers or strings"),
+        ("ids.npy", npz(np.array([1])), "holds no array of integers or strings"),
+    ],
+)
+def test_what_is_no_list_of_ids(tmp_path, name, content, sentence):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} .*{sentence}"):
+        cohort.read_ids(tmp_path / name)
+    (tmp_path / f"{name}.sha256").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="sha256 cannot be read"):
+        cohort.read_ids(tmp_path / name)
+
+
+def test_studies_in_rsna_images_need_a_split_in_a_sheet_of_ones_own(tmp_path):
+    root = rsna(tmp_path / "rsna", [("1", "2", cohort.SAGITTAL_T2)])
+    inside = f"{root}/train_images/1/2"
+    path = supplied(
+        tmp_path,
+        f"study_id,series_dir,split,use\na,{inside},,\nb,{inside},validation,\nc,{inside},,no\nd,{tmp_path}/x,,\n",
+    )
+    arguments = ["--kind", "sheet", "--path", str(path), "--out", str(tmp_path / "out.csv")]
+    assert study_sheet.main(arguments) == 0
+    rows = by_id(cohort.read_sheet(tmp_path / "out.csv"))
+    assert not rows["a"].series_dir and "nothing tells whether the point net was trained on it" in rows["a"].reason
+    assert rows["a"].use == "yes"  # it fails, so it is accounted for
+    assert rows["b"].series_dir == inside and rows["d"].series_dir and rows["c"].use == "no" and not rows["c"].reason
+    (tmp_path / "ids.txt").write_text("a\n")
+    assert study_sheet.main([*arguments, "--valid-ids", str(tmp_path / "ids.txt")]) == 0
+    rows = by_id(cohort.read_sheet(tmp_path / "out.csv"))
+    assert rows["a"].series_dir == inside and rows["a"].split == "validation" and rows["d"].split == "train"
+
+
+def test_rsna_studies_need_the_list_of_validation_ids_by_hand_too(tmp_path):
+    root = rsna(tmp_path / "rsna", [("1", "2", cohort.SAGITTAL_T2)])
+    with pytest.raises(UserError, match="--kind rsna needs --valid-ids"):
+        study_sheet.main(["--kind", "rsna", "--path", str(root), "--out", str(tmp_path / "out.csv")])
+    assert study_sheet.main(["--kind", "demo", "--path", str(root), "--out", str(tmp_path / "out.csv")]) == 0
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    path = supplied(tmp_path, 'study_id,series_dir\n\na,"x\ny"\n,,\na,z\n')
+    with pytest.raises(UserError, match="line 6: study a stands there twice"):
+        cohort.sheet_rows(path)
+    with pytest.raises(UserError, match="line 3: there is no study_id"):
+        cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\n,y\n"))
+
+
 def test_ids_are_held_to_their_recorded_sha256(tmp_path):
     path = tmp_path / "valid_id.npy"
     np.save(path, np.array([2, 3]))
@@ -201,5 +270,5 @@ def test_ids_are_held_to_their_recorded_sha256(tmp_path):
     record.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  valid_id.npy\n")
     assert cohort.read_ids(path) == {"2", "3"}
     np.save(path, np.array([2, 3, 4]))
-    with pytest.raises(UserError, match=f"{path} is not the file whose sha256 was recorded"):
+    with pytest.raises(UserError, match=f"{path} is not the file whose sha256 is recorded"):
         cohort.read_ids(path)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import shutil
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
+from lstv.kaggle import credentials
 from lstv.kaggle.credentials import Credentials, CredentialsError, find
 
 
@@ -90,6 +96,27 @@ def test_empty_token_file(tmp_path):
     (tmp_path / "access_token").write_text("\n")
     with pytest.raises(CredentialsError, match="is empty"):
         find({"KAGGLE_CONFIG_DIR": str(tmp_path)})
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may read anywhere")
+def test_a_folder_that_cannot_be_read_is_told_by_who_reads_it(tmp_path):
+    """Not by the set-up of a container, which only looks for names."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from lstv.kaggle import contained, credentials\n"
+        "needs = contained.needs({'KAGGLE_CONFIG_DIR': sys.argv[2]}); print(needs.files[0])\n"
+        "try: credentials.find({'KAGGLE_CONFIG_DIR': sys.argv[2]})\n"
+        "except credentials.CredentialsError as error: print(error)"
+    )
+    command = [sys.executable, "-c", program, str(Path(credentials.__file__).parents[2]), str(closed)]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
+    done = subprocess.run(command, capture_output=True, text=True)
+    closed.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == str(closed)
+    assert "cannot be read (Permission denied)" in done.stdout.splitlines()[1]
 
 
 def test_secrets_are_not_in_the_representation():

@@ -25,6 +25,8 @@ import kaggle_stub as stub
 import terminal
 from kaggle_lab import QUICK, Lab
 from kaggle_stub import Fault, KaggleStub
+from lstv.errors import UserError
+from lstv.kaggle.disk import explained
 from lstv.kaggle.ranged_zip import TAIL
 from lstv.program import run
 
@@ -565,6 +567,38 @@ def test_folder_that_cannot_be_written(lab):
     result = subprocess.run(command, env=lab.variables(), capture_output=True, text=True)
     lab.check(result)
     assert result.returncode == 2 and "cannot be written" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EFBIG, "which some disks have at 4 GB a file"),
+        (errno.EIO, "Input/output error"),
+        (errno.ESTALE, "Stale file handle"),
+        (errno.ENOTCONN, "cannot be used"),
+        (errno.EACCES, "cannot be written"),
+        (errno.EDQUOT, "is full"),
+    ],
+)
+def test_every_failure_of_a_disk_is_a_sentence(tmp_path, number, said):
+    with pytest.raises(UserError, match=said), explained(tmp_path):
+        raise OSError(number, os.strerror(number), str(tmp_path / "file"))
+
+
+def test_errors_of_the_network_are_not_those_of_a_disk(tmp_path):
+    with pytest.raises(OSError, match="network"), explained(tmp_path):
+        raise OSError("network")
+
+
+def test_a_link_to_a_disk_that_is_not_mounted(lab):
+    lab.out.symlink_to(lab.folder / "not mounted")
+    assert "cannot be used (File exists)" in lab.error(*images(lab))
+    assert "cannot be used (File exists)" in lab.error(*table(lab))
+
+
+def test_certificates_that_are_not_there(lab):
+    sentence = lab.error(*images(lab), REQUESTS_CA_BUNDLE="/no/such/ca.pem")
+    assert "REQUESTS_CA_BUNDLE names /no/such/ca.pem, which does not exist" in sentence
 
 
 # --- interruption -------------------------------------------------------------------------------------------------------

@@ -50,9 +50,9 @@ def export(tmp_path) -> Path:
 
 
 def _run(export: Path, tmp_path: Path, *options: str) -> dict[str, dict[str, str]]:
-    results = tmp_path / "results"
+    results, lists = tmp_path / "results", tmp_path / "private" / "series"
     arguments = [
-        "--folder", str(export), "--out", str(results / "study_sheet.csv"), "--series-lists", str(results / "series"),
+        "--folder", str(export), "--out", str(results / "study_sheet.csv"), "--series-lists", str(lists),
         "--all-series", str(results / "series.csv"), "--summary", str(results / "scan.json"), "--jobs", "1", *options,
     ]  # fmt: skip
     assert scan_folder.main(arguments) == 0
@@ -72,11 +72,11 @@ def test_sheet_with_uids(export, tmp_path):
         "study_id": "1.2.3.1", "series_id": "1.2.3.1.3", "series_dir": str(export / "A" / "S3"), "series_description":
         "t2_tse_sag", "n_slices": "15", "split": "unknown", "use": "yes", "reason": "",
     }  # fmt: skip
-    assert rows["1.2.3.2"]["series_dir"] == str(tmp_path / "results" / "series" / "1.2.3.2_1.2.3.2.1.txt")
+    assert rows["1.2.3.2"]["series_dir"] == str(tmp_path / "private" / "series" / "1.2.3.2_1.2.3.2.1.txt")
     listed = read_list(Path(rows["1.2.3.2"]["series_dir"]))
     assert sorted(listed) == sorted(p for p in (export / "B").rglob("IM*"))
     unpacked = Path(rows["1.2.3.3"]["series_dir"])
-    assert unpacked == tmp_path / "results" / "extracted" / "1.2.3.3_1.2.3.3.1"
+    assert unpacked == tmp_path / "private" / "extracted" / "1.2.3.3_1.2.3.3.1"
     assert len(list(unpacked.iterdir())) == 11
     assert (rows["1.2.3.4"]["use"], rows["1.2.3.4"]["series_dir"]) == ("no", "")
     assert rows["1.2.3.4"]["reason"] == (
@@ -99,11 +99,12 @@ def test_nothing_of_the_patient_by_default(export, tmp_path, capfd):
         assert not [secret for secret in SECRETS if secret in text], name
     assert all(row["study_id"].startswith("st-") for row in rows.values())
     assert not [secret for secret in SECRETS if secret in "".join(capfd.readouterr())]
-    lists = sorted(path.name for path in (results / "series").iterdir())
-    assert lists[0] == "passed_over.txt"
-    assert [name[:3] for name in lists[1:]] == ["st-", "st-"]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (results / "series").iterdir()} == {0o600}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (results / "extracted").iterdir()} == {0o700}
+    private = tmp_path / "private"
+    lists = sorted(path for path in (private / "series").iterdir())
+    assert [path.name[:3] for path in lists] == ["st-", "st-"]
+    secret = [*lists, private / "series_passed_over.txt"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (private / "extracted").iterdir()} == {0o700}
     mapping = tmp_path / "private" / "mapping.csv"
     assert stat.S_IMODE(mapping.stat().st_mode) == 0o600
     with open(mapping, newline="") as file:
@@ -121,7 +122,8 @@ def test_descriptions_can_be_kept_or_dropped(export, tmp_path):
 
 def test_the_same_twice(export, tmp_path):
     def content():
-        return {str(p.relative_to(tmp_path)): p.read_bytes() for p in (tmp_path / "results").rglob("*") if p.is_file()}
+        files = [p for part in ("results", "private") for p in (tmp_path / part).rglob("*")]
+        return {str(p.relative_to(tmp_path)): p.read_bytes() for p in files if p.is_file()}
 
     _run(export, tmp_path, *_key(tmp_path))
     first = content()
@@ -219,7 +221,7 @@ def test_no_dicom_at_all(tmp_path):
         _run(tmp_path / "in", tmp_path, "--ids", "uid")
 
 
-@pytest.mark.parametrize("option", ["--key", "--mapping"])
+@pytest.mark.parametrize("option", ["--key", "--mapping", "--series-lists", "--extracted"])
 def test_secrets_never_in_the_results(export, tmp_path, option):
     with pytest.raises(UserError, match="lies in the results folder"):
         _run(export, tmp_path, *_key(tmp_path), option, str(tmp_path / "results" / "deep" / "file"))
@@ -267,6 +269,34 @@ def test_the_bar_on_a_terminal(export, tmp_path):
 def test_pseudonyms_need_a_key(export, tmp_path):
     with pytest.raises(UserError, match="--key"):
         _run(export, tmp_path)
+
+
+@pytest.mark.parametrize("where", [".", "..", "train_images", "train_images/1000", "link", "zip"])
+def test_rsna_studies_are_met_wherever_they_lie(tmp_path, where):
+    """Their training would not be known; above, below, behind a link or packed."""
+    root = tmp_path / "data" / "rsna"
+    stack(root / "train_images" / "1000" / "1", "1.2.3", "1.2.3.1")
+    (root / "train_series_descriptions.csv").write_text("study_id,series_id,series_description\n")
+    (root / "link").symlink_to(root / "train_images")
+    folder = root / where
+    if where == "zip":
+        folder.mkdir()
+        with zipfile.ZipFile(folder / "competition", "w") as archive:
+            for path in (root / "train_series_descriptions.csv", *root.rglob("*.dcm")):
+                archive.write(path, path.relative_to(tmp_path))
+    with pytest.raises(UserError, match="has the layout of the RSNA 2024 studies, .* set source.kind to rsna"):
+        _run(folder, tmp_path, *_key(tmp_path))
+    assert not (tmp_path / "results" / "study_sheet.csv").exists()
+    stack(tmp_path / "data" / "own", "1.2.4", "1.2.4.1")  # beside them is not among them
+    assert len(_run(tmp_path / "data" / "own", tmp_path, *_key(tmp_path))) == 1
+
+
+def test_what_was_passed_over_is_known_where_nothing_was_found(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "Gerda.txt").write_text("a")
+    with pytest.raises(UserError, match="none of the 1 files"):
+        _run(tmp_path / "in", tmp_path, *_key(tmp_path))
+    assert "Gerda.txt" in (tmp_path / "private/series_passed_over.txt").read_text()
 
 
 def test_one_sentence_and_status_2(tmp_path):

@@ -116,7 +116,11 @@ def test_the_home_in_every_path(monkeypatch):
     """YAML and a quoted command line leave ~ as it is, and in a container the home is another one."""
     monkeypatch.setenv("HOME", "/home/me")
     given = {part: dict.fromkeys(keys, "~/x") for part, keys in settings.PATHS.items()}
+    given["container"] = "~/x"
     found = settings.expanded(settings.complete(demo(**given), SCHEMA))
+    assert found["container"] == "/home/me/x"
+    given = settings.complete(demo(source={"kind": "folder", "key": "~nobody-here/key"}), SCHEMA)
+    assert settings.contradictions(settings.expanded(given))  # no home, no traceback
     assert {part: {key: found[part][key] for key in keys} for part, keys in settings.PATHS.items()} == {
         part: dict.fromkeys(keys, "/home/me/x") for part, keys in settings.PATHS.items()
     }
@@ -135,7 +139,7 @@ def test_rsna_studies_do_not_enter_as_a_folder(tmp_path):
     (tmp_path / "train_images").mkdir()
     for path in (tmp_path, tmp_path / "train_images"):
         found = settings.contradictions(settings.complete(demo(source={"kind": "folder", "path": str(path)}), SCHEMA))
-        assert any("holds the RSNA studies" in line and "source.kind to rsna" in line for line in found), found
+        assert any("layout of the RSNA 2024 studies" in line and "kind to rsna" in line for line in found), found
 
 
 def test_words_of_the_command_line_become_what_the_schema_wants():

@@ -54,7 +54,7 @@ def source_path():
 
 
 def layout():
-    return "sheet" if SOURCE["kind"] in ("sheet", "folder") else "rsna"
+    return "sheet" if SOURCE["kind"] == "folder" else SOURCE["kind"]
 
 
 def source_table():

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from lstv import rsna
+from lstv.cohort import SERIES_TABLE
 from lstv.errors import UserError
 from lstv.folder import archives, enhanced
 from lstv.folder.header import STUDY_TAGS, DamagedHeader, DicomDirectory, NotDicom, read_header
@@ -94,6 +96,7 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
         paths.append(path)
         if len(paths) % CHUNK == 0:
             report(0, len(paths))
+    _refuse_rsna(paths)
     result.n_files = len(paths)
     if not paths and result.notices["no_permission"]:
         raise UserError(f"folder {root} cannot be listed for lack of permission; ask for access and scan again.")
@@ -102,12 +105,20 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
         work = [(None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)]
         done = _run(pool, jobs, work, result, zips, partial(_report, report, 0, len(paths)))
         members = list(_members(sorted(zips), result))
+        _refuse_rsna(f"{path}/{name}" for path, names in members for name in names)
         total = len(paths) + sum(len(names) for _, names in members)
         result.n_files = total
         _run(pool, jobs, members, result, zips, partial(_report, report, done, total))
     for files in result.found.values():
         files.sort(key=lambda file: (isinstance(file[0], tuple), file[0]))
     return result
+
+
+def _refuse_rsna(paths: Iterable[str]) -> None:
+    """Raise UserError where the competition's table is met: its studies would enter without a mark of their training."""
+    for path in paths:
+        if path.endswith(f"/{SERIES_TABLE}"):
+            raise UserError(f"{os.path.dirname(path)} has the layout of the RSNA 2024 studies, {rsna.WHY}")
 
 
 def _report(progress: Progress, before: int, total: int, done: int) -> None:

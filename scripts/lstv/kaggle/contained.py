@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ def needs(environment: Mapping[str, str]) -> Needs:
     files = []
     token = variables.get("KAGGLE_API_TOKEN", "")
     if credentials.names_a_file(token):
-        path = Path(token).expanduser().absolute()  # the home is another one in the container
+        path = Path(os.path.expanduser(token)).absolute()  # the home is another one in the container
         variables["KAGGLE_API_TOKEN"] = str(path)
         files.append(path)
     files += [Path(variables[name]) for name in _CERTIFICATES if name in variables]

@@ -79,9 +79,19 @@ def folder_in_use(environment: Mapping[str, str] = os.environ) -> Path | None:
         if names is not _TOKEN_FILES and variables:
             return None
         for folder in folders(environment):
-            if any((folder / name).exists() for name in names):
+            if any(_may_be_there(folder / name) for name in names):
                 return folder
     return None
+
+
+def _may_be_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except PermissionError:
+        return True  # reading it will say so
+    except OSError:
+        return False
+    return True
 
 
 def folders(environment: Mapping[str, str]) -> list[Path]:
@@ -126,7 +136,7 @@ def _token_variable(environment: Mapping[str, str]) -> Credentials | None:
     if not value:
         return None
     if names_a_file(value):
-        path = Path(value).expanduser()
+        path = Path(os.path.expanduser(value))
         if not path.is_file():
             raise CredentialsError("KAGGLE_API_TOKEN names a file that does not exist; correct the path.")
         return _first([path.parent], (path.name,), _token_file)

@@ -77,7 +77,7 @@ def check_checkpoint(path: Path) -> None:
     size, (least, most) = path.stat().st_size, CHECKPOINT_BYTES
     if not least <= size <= most:
         raise CheckpointError(
-            f"checkpoint {path} has {readable(size)}, but the point net has about 130 MB; delete it and fetch it again."
+            f"checkpoint {path} has {readable(size)}, but the point net has about 130 MB; use the published file."
         )
     if load_localizer(path).demo:
         raise CheckpointError(f"checkpoint {path} is the demo's small network, not the published point net.")

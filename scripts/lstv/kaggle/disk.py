@@ -18,7 +18,6 @@ PARTIAL = ".partial"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
-_FAILING = (errno.EIO, errno.ESTALE, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG)
 
 
 def readable(count: int) -> str:
@@ -57,12 +56,13 @@ def explained(folder: Path) -> Iterator[None]:
                 f"{error.filename or folder} cannot be written ({error.strerror}); choose a folder that you can write to "
                 "(in a container: one that is bound writable)."
             ) from error
-        if error.errno in _FAILING:
-            raise UserError(
-                f"{error.filename or folder} cannot be used ({error.strerror}); what was fetched is kept: see to it that it "
-                "is a sound place for files, then run again."
-            ) from error
-        raise
+        if error.errno is None:
+            raise  # no disk's: the network's errors are OSErrors too
+        limit = ", which some disks have at 4 GB a file" if error.errno == errno.EFBIG else ""
+        raise UserError(
+            f"{error.filename or folder} cannot be used ({error.strerror}{limit}); what was fetched is kept: see to it that "
+            "it is a sound place for files, then run again."
+        ) from error
 
 
 def write_atomic(path: Path, data: bytes, partial: Path) -> None:

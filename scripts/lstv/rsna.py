@@ -1,0 +1,47 @@
+"""Whether a folder is of the RSNA 2024 studies: on most of them the point net was trained, so none may enter unmarked."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from lstv.cohort import IMAGES, SERIES_TABLE, Row
+
+WHY = (
+    "on most of which the point net was trained: set source.kind to rsna and source.valid_ids to valid_id.npy (for studies "
+    "of your own in this layout, to a text file with their ids)."
+)
+
+
+def root_of(path: str | Path) -> Path | None:
+    """The root folder in the RSNA layout (``train_series_descriptions.csv`` beside ``train_images``) that ``path`` is or in
+    whose images it lies; None where there is none. Links are followed."""
+    path = Path(path).resolve()
+    for folder in (path, *path.parents):
+        if is_root(folder) and (path == folder or path.is_relative_to((folder / IMAGES).resolve())):
+            return folder
+    return None
+
+
+@functools.cache
+def is_root(folder: str | Path) -> bool:
+    """Whether a folder has the table and the images of that layout."""
+    return os.path.isfile(os.path.join(folder, SERIES_TABLE)) and os.path.isdir(os.path.join(folder, IMAGES))
+
+
+def refuse_unmarked(rows: list[Row]) -> list[Row]:
+    """The rows of a supplied sheet, of which those of unknown split that lie in RSNA images fail with the reason."""
+    return [_refused(row) if row.use == "yes" and row.split == "unknown" and row.series_dir else row for row in rows]
+
+
+def _refused(row: Row) -> Row:
+    root = root_of(row.series_dir)
+    if root is None:
+        return row
+    reason = (
+        f"its series lies in the RSNA 2024 images of {root}, but nothing tells whether the point net was trained on it: "
+        "fill in the sheet's column split, or set source.valid_ids"
+    )
+    return replace(row, series_dir="", reason=reason)
