@@ -605,15 +605,23 @@ def test_certificates_that_are_not_there(lab):
 
 
 def killed_when(lab: Lab, arguments: tuple, condition) -> None:
+    """``kill -9`` of the program, in an image with what runs there; returns when nothing writes any more."""
     process = subprocess.Popen(
-        lab.command(*arguments), env=lab.variables(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        lab.command(*arguments),
+        env=lab.variables(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 30
     while not condition():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    sizes: dict[Path, int] = {}
+    while sizes != (sizes := {path: path.stat().st_size for path in lab.out.rglob("*") if path.is_file()}):
+        time.sleep(0.5)
 
 
 def test_killed_and_run_again(lab):
