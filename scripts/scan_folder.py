@@ -1,7 +1,7 @@
 """Scan any folder of DICOM files and write the study sheet: every study found, the series chosen, the reason if none.
 
-Example: scan_folder.py --folder /data/export --key ~/.config/lstv-uncertainty/key --out results/mine/study_sheet.csv
---series-lists resources/private/mine/series --all-series results/mine/series.csv
+Example: scan_folder.py --folder /data/export --key ~/.config/lstv-uncertainty/key --out data/mine/study_sheet.csv
+--series-lists resources/private/mine/series --all-series data/mine/series.csv
 """
 
 from __future__ import annotations
@@ -125,7 +125,12 @@ def _choices(studies: Sequence[Study], naming: Naming, wanted: dict[str, str]) -
     choices = []
     for study in studies:
         series_id = wanted.pop(naming.study(study.uid), None)
-        uid = next((uid for uid in study.series if naming.series(uid) == series_id), "") if series_id else None
+        uid = next((uid for uid in study.series if naming.series(uid) == series_id), None)
+        if series_id and uid is None:
+            raise UserError(
+                f"--choices names series {series_id} of study {naming.study(study.uid)}, which that study does not have; "
+                "correct its line (the table of all series has the ids)."
+            )
         choices.append(choose(study, uid))
     if wanted:
         raise UserError(f"--choices names study {next(iter(wanted))}, which is not in the folder; correct its line.")

@@ -28,6 +28,10 @@ SPLITS = ("train", "validation", "unknown")
 """What a study is with regard to the point net's training."""
 
 
+CHOSEN_BY_USER = "chosen by the user"
+"""The reason of a study whose series the user chose, whatever it shows."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A line of the study sheet. ``use`` is yes or no; a study that is wanted but has no ``series_dir`` fails with its
@@ -108,6 +112,8 @@ def _numbered(path: Path, required: Iterable[str]) -> list[tuple[int, dict[str, 
         with open(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             absent = [name for name in required if name not in (reader.fieldnames or [])]
+            if absent and ";" in (reader.fieldnames or [""])[0]:
+                raise UserError(f"{path} is separated by semicolons; save it as CSV with commas.")
             if absent:
                 raise UserError(f"{path} has no column {absent[0]}; its first line must name {', '.join(required)}.")
             rows = [
@@ -115,7 +121,9 @@ def _numbered(path: Path, required: Iterable[str]) -> list[tuple[int, dict[str, 
             ]
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; check source.path in the configuration.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text in UTF-8; save it as CSV in UTF-8, with commas.") from error
+    except (OSError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a CSV table: {error}.") from error
     return [(number, row) for number, row in rows if any(row.values())]
 
@@ -183,6 +191,10 @@ def split_of(studies: Iterable[Study | Row], valid_ids: str | None) -> dict[str,
     if valid_ids is None:
         return {study.study_id: study.split for study in studies}
     validation = read_ids(Path(valid_ids))
+    if not validation:
+        raise UserError(
+            f"{valid_ids} lists no study id; name the file valid_id.npy, or a text file with one id a line."
+        )
     return {study.study_id: "validation" if study.study_id in validation else "train" for study in studies}
 
 
@@ -195,7 +207,10 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
     reasons: dict[str, str] = {}
     for study_id, split in splits.items():
         if split == "train" and not selection.allow_training_studies:
-            reasons[study_id] = "the point net was trained on this study (selection.allow_training_studies is off)"
+            reasons[study_id] = (
+                "by source.valid_ids or the study sheet one that the point net was trained on "
+                "(selection.allow_training_studies is off)"
+            )
         elif selection.mode == "validation" and split != "validation":
             reasons[study_id] = "not in the validation list"
     if selection.mode == "validation" and "unknown" in splits.values():
@@ -223,9 +238,18 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
 
 
 def selected(studies: Iterable[Study], selection: Selection, valid_ids: str | None) -> dict[str, str]:
-    """Fingerprint by id of the studies to analyse. What ``apply_selection`` says of a sheet's rows agrees with it."""
+    """Fingerprint by id of the studies to analyse. What ``apply_selection`` says of a sheet's rows agrees with it.
+
+    Raises UserError where the list of validation ids fits no study at all, so that none could be analysed.
+    """
     studies = list(studies)
-    left_out = not_selected(split_of(studies, valid_ids), selection)
+    splits = split_of(studies, valid_ids)
+    if studies and valid_ids and "validation" not in splits.values() and not selection.allow_training_studies:
+        raise UserError(
+            f"none of the {len(studies)} studies is in {valid_ids}, so all would be left out as studies that the point net "
+            f"was trained on (the first is {studies[0].study_id}); is it the list for these studies?"
+        )
+    left_out = not_selected(splits, selection)
     return {
         study.study_id: study.fingerprint for study in studies if study.use == "yes" and study.study_id not in left_out
     }

@@ -114,6 +114,12 @@ FETCHED = ("resources/pointnet/00002484.pth", "resources/pointnet/valid_id.npy")
 """What the workflow can fetch from Kaggle, under these names only."""
 
 
+IDS = (
+    "name valid_id.npy there (resources/README.md says where it comes from); for studies of your own in this layout a text "
+    "file with their ids, one a line."
+)
+
+
 def contradictions(settings: dict) -> list[str]:
     """What a schema cannot see in complete settings: files that are not there, values that do not go together."""
     source, localizer, metrics = settings["source"], settings["localizer"], settings["metrics"]
@@ -135,11 +141,20 @@ def contradictions(settings: dict) -> list[str]:
                 "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
                 "the published point net, for instance resources/pointnet/00002484.pth."
             )
+    own = Path("results") / settings["cohort"]
+    if (
+        source["kind"] == "sheet"
+        and source["path"] is not None
+        and Path(source["path"]).resolve().is_relative_to(own.resolve())
+    ):
+        found.append(
+            f"source.path {source['path']} lies in {own}, where this run writes its own study sheet; move the file to "
+            "another place, for instance data/, or name another cohort."
+        )
     if source["kind"] == "rsna" and source["valid_ids"] is None:
         found.append(
             "source.valid_ids is not set, so the RSNA studies that the point net was trained on cannot be told from the "
-            "others: name valid_id.npy there (resources/README.md); for studies of your own in this layout a text file with "
-            "their ids, one a line."
+            f"others; {IDS}"
         )
     if source["kind"] == "folder":
         if source["path"] is not None and rsna.root_of(source["path"]) is not None:
@@ -174,7 +189,8 @@ def contradictions(settings: dict) -> list[str]:
         ("evaluation.labels", settings["evaluation"]["labels"]),
     ):
         if path is not None and not Path(path).is_file() and path not in to_come:
-            found.append(f"{key} {path} does not exist; correct the path or set it to null.")
+            needed = key == "source.valid_ids" and source["kind"] == "rsna"
+            found.append(f"{key} {path} does not exist; {IDS if needed else 'correct the path or set it to null.'}")
     if localizer["centroids"] is not None and not Path(localizer["centroids"]).is_dir():
         found.append(f"localizer.centroids {localizer['centroids']} is no folder; correct the path or set it to null.")
     return found

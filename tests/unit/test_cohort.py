@@ -124,6 +124,19 @@ def test_validation_and_leakage(tmp_path):
         cohort.not_selected({"1": "unknown"}, Selection("validation"))
 
 
+def test_a_list_that_fits_no_study_is_refused(tmp_path):
+    """Else every study would be left out, one by one, and the run would succeed."""
+    studies = [cohort.Study(number, "f", "unknown", "yes") for number in "1234"]
+    (tmp_path / "ids.txt").write_text("12345\n")
+    with pytest.raises(UserError, match=r"none of the 4 studies is in .*ids\.txt.*the first is 1"):
+        cohort.selected(studies, Selection(), str(tmp_path / "ids.txt"))
+    everything = Selection(allow_training_studies=True)  # a folder of training studies alone, meant so
+    assert len(cohort.selected(studies, everything, str(tmp_path / "ids.txt"))) == 4
+    (tmp_path / "ids.txt").write_text("# nothing yet\n")
+    with pytest.raises(UserError, match="lists no study id"):
+        cohort.selected(studies, everything, str(tmp_path / "ids.txt"))
+
+
 def test_list_selection(tmp_path):
     listing = tmp_path / "ids.txt"
     listing.write_text("# mine\n3\n1  # good one\n\n")
@@ -183,6 +196,11 @@ def test_supplied_sheet_mistakes(tmp_path):
         cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
     with pytest.raises(UserError, match="no column series_dir"):
         cohort.sheet_rows(supplied(tmp_path, "study_id\na\n"))
+    with pytest.raises(UserError, match="is separated by semicolons; save it as CSV with commas"):
+        cohort.sheet_rows(supplied(tmp_path, "study_id;series_dir\na;x\n"))
+    (tmp_path / "excel.csv").write_bytes("study_id,series_dir\n".encode("utf-16"))
+    with pytest.raises(UserError, match="is no text in UTF-8; save it as CSV in UTF-8"):
+        cohort.sheet_rows(tmp_path / "excel.csv")
     with pytest.raises(UserError, match="'maybe', but must be yes or no"):
         cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
     with pytest.raises(UserError, match="does not exist"):

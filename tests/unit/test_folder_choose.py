@@ -246,7 +246,6 @@ def test_choice_of_the_user(tmp_path):
     assert choice.chosen.stack.facts.series_uid == "1.2.3.2"
     assert choice.reason == "chosen by the user"
     assert choice.judgements["1.2.3.1"].reason == "the user chose another series"
-    assert "not in this study" in choose(study, "").reason
 
 
 def test_field_of_view_runs_along_the_body(tmp_path):

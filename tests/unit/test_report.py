@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import cv2
@@ -195,7 +196,7 @@ def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_p
     assert trained and content["counts"]["training"] == len(trained)
     assert [row["name"] for row in content["rows"] if wording.TRAINING in row["notes"]] == trained
     assert wording.TRAINING in page.words
-    assert "1 of the analysed studies was used to train the point net; their uncertainty is not that of" in page.words
+    assert "1 of the analysed studies was used to train the point net; its uncertainty is not that of" in page.words
     assert "not recorded whether" not in page.words  # the demo's phantoms trained no published network
 
     real = report_inputs.make(tmp_path, ok=3, drawn=3, run=report_inputs.RUN | {"demo_weights": False})
@@ -212,6 +213,20 @@ def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_p
     build(**real.arguments())
     words = Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
     assert "Of all analysed studies it is not recorded whether the point net was trained on them" in words
+
+
+def test_a_series_that_the_user_chose_is_noted(tmp_path, no_figures):
+    made = report_inputs.make(tmp_path, ok=3, drawn=3)
+    rows = [
+        replace(row, reason=cohort.CHOSEN_BY_USER) if row.use == "yes" else row for row in cohort.read_sheet(made.sheet)
+    ]
+    before = build(**made.arguments())
+    cohort.write_sheet(rows, made.sheet)
+    after = build(**made.arguments())
+    for name in ("rows", "candidates"):
+        assert not any(wording.OWN_CHOICE in entry["notes"] for entry in before[name])
+        assert after[name] and all(wording.OWN_CHOICE in entry["notes"] for entry in after[name])
+    assert wording.OWN_CHOICE in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
 
 
 def test_reasons_are_those_of_the_table(files, made):

@@ -185,6 +185,9 @@ def test_own_choices(export, tmp_path):
     choices.write_text("study_id,series_id\n1.2.3.1,1.2.3.1.4\n")
     rows = _run(export, tmp_path, "--ids", "uid", "--choices", str(choices))
     assert (rows["1.2.3.1"]["series_id"], rows["1.2.3.1"]["reason"]) == ("1.2.3.1.4", "chosen by the user")
+    choices.write_text("study_id,series_id\n1.2.3.1,1.2.3.2.1\n")  # of another study
+    with pytest.raises(UserError, match=r"series 1\.2\.3\.2\.1 of study 1\.2\.3\.1, which that study does not have"):
+        _run(export, tmp_path, "--ids", "uid", "--choices", str(choices))
     choices.write_text("study_id,series_id\n9.9,1.2\n")
     with pytest.raises(UserError, match=r"9\.9, which is not in the folder"):
         _run(export, tmp_path, "--ids", "uid", "--choices", str(choices))

@@ -96,6 +96,14 @@ def test_mistakes(changes, sentence):
             "source.valid_ids is not set",
         ),
         ({"source": {"kind": "sheet", "path": "config/config.yaml"}}, "knows synthetic phantoms only"),
+        (
+            {"source": {"kind": "sheet", "path": "results/demo/study_sheet.csv"}},
+            "where this run writes its own study sheet",
+        ),
+        (
+            {"source": {"kind": "rsna", "path": "config", "valid_ids": "none.npy"}},
+            "source.valid_ids none.npy does not exist; name valid_id.npy there",
+        ),
         ({"localizer": {"checkpoint": "resources/none.pth"}}, "resources/none.pth does not exist"),
         ({"metrics": {"entropy_high": 4.0, "entropy_moderate": 5.0}}, "must be below metrics.entropy_high"),
         ({"evaluation": {"labels": "none.csv"}}, "evaluation.labels none.csv does not exist"),

@@ -97,6 +97,12 @@ def test_review_queue_fits_its_schema(demo):
     Draft202012Validator(schema).validate(json.loads(demo.results("review_queue.json").read_text()))
 
 
+def test_the_last_line_says_where_to_look(demo):
+    done = demo.snakemake("--forcerun", "cohort_report")
+    assert done.returncode == 0, done.stdout
+    assert "Report: results/demo/report.html (20 studies: 18 analysed, 1 failed, 1 excluded)" in done.stdout
+
+
 def test_report_is_there_and_says_what_it_is(demo):
     text = demo.results("report.html").read_text()
     assert "Research use only" in text and "demo" in text.lower()

@@ -1,5 +1,7 @@
 """What people look at: the report, the review queue, one study as a figure."""
 
+from lstv import closing
+
 
 rule review_queue:
     input:
@@ -129,3 +131,9 @@ rule debug_view:
         "Drawing study {wildcards.study}"
     shell:
         "python {input.script} --metrics {input.metrics:q} --heatmaps {input.heatmaps:q} --out {output.figure:q} > {log} 2>&1"
+
+
+onsuccess:
+    last = closing.sentence(f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv")
+    if last is not None:
+        print(last)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstv.cohort import CHOSEN_BY_USER
 from lstv.folder import enhanced, words
 from lstv.folder.series import Facts, Series, Stack, Study, uid_order
 
@@ -112,7 +113,7 @@ class Choice:
 
 
 def choose(study: Study, wanted: str | None = None) -> Choice:
-    """Choose the series of one study; ``wanted`` is the SeriesInstanceUID that the user decided on, if any."""
+    """Choose the series of one study; ``wanted`` is that SeriesInstanceUID of it which the user decided on, if any."""
     judged = {uid: [judge(stack, series) for stack in series.stacks] for uid, series in study.series.items()}
     judged = _without_upper_stations(judged)
     best = {uid: min(found, key=_order) for uid, found in judged.items()}
@@ -141,15 +142,11 @@ def _by_user(study: Study, best: Mapping[str, Judgement], wanted: str) -> Choice
         uid: replace(j, reason="" if uid == wanted else j.reason or "the user chose another series")
         for uid, j in best.items()
     }
-    if wanted not in best:
-        return Choice(
-            study, None, "the series chosen by the user is not in this study; correct the list of choices.", told
-        )
     if best[wanted].plane == UNKNOWN:
         reason = "the series chosen by the user has no usable image orientation; choose another or export again."
         told[wanted] = replace(told[wanted], reason=reason)
         return Choice(study, None, reason, told)
-    return Choice(study, told[wanted], "chosen by the user", told)
+    return Choice(study, told[wanted], CHOSEN_BY_USER, told)
 
 
 def judge(stack: Stack, series: Series) -> Judgement:

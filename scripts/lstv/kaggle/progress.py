@@ -36,7 +36,7 @@ class Progress:
                 total=self._total, desc=self._label, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True
             )
         else:
-            self._line(f"{self._label}: {readable(self._total)} to fetch")
+            self._line(f"{self._label}: {readable(self._total)} to go")
         return self
 
     def __exit__(self, *exception: object) -> None:

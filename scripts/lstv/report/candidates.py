@@ -109,7 +109,7 @@ def _reasons(row: dict, lost: list[str], thresholds: dict) -> list[str]:
 
 def _notes(row: dict) -> list[str]:
     """What else to know of the study; levels that were not found are told elsewhere on the card."""
-    notes = [wording.TRAINING] if row["split"] == "train" else []
+    notes = wording.study_notes(row)
     flags = [flag for flag in flags_of(row) if wording.is_note(flag) and not flag.endswith("_not_found")]
     return notes + [wording.flag_words(flag) for flag in flags]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas
 
-from lstv import uncertainty
+from lstv import cohort, uncertainty
 from lstv.errors import UserError
 from lstv.levels import LEVELS
 from lstv.report import accounting, candidates, provenance, summaries, wording
@@ -41,6 +41,8 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
     documents = [inputs.studies[study_id] for study_id in sorted(inputs.studies)]
     thresholds = thresholds_of(inputs.settings, documents)
     rows = analysed.to_dict("records")
+    for row in rows:
+        row["own_choice"] = inputs.sheet[row["study_id"]].reason == cohort.CHOSEN_BY_USER
     good = [row for row in rows if not candidates.has_quality_problem(row)]
     away = table[outcomes.isin(("failed", "excluded"))] if len(table) else table
     reasons, more_reasons = accounting.grouped_reasons(away, inputs.sheet, names)
@@ -146,7 +148,7 @@ def _strata(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> list[di
 
 def _line(row: dict, names: accounting.Names, link: _Links) -> dict:
     """A study's line in the table of all analysed studies."""
-    notes = [wording.TRAINING] if row["split"] == "train" else []
+    notes = wording.study_notes(row)
     # that L5/S1 was not found is the stratum already
     flags = [flag for flag in candidates.flags_of(row) if wording.is_note(flag) and flag != f"{JUNCTION}_not_found"]
     return {

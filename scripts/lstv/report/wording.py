@@ -40,6 +40,12 @@ _WHOLE_RUN = ("members_", "no_reference_features")
 """How a flag begins that says what was run: the same for all studies, so it is no note on one."""
 
 TRAINING = "the point net was trained on this study"
+OWN_CHOICE = "its series was chosen by the user"
+
+
+def study_notes(row: dict) -> list[str]:
+    """What to know of a study's origin before its numbers are read; ``own_choice`` where the user chose its series."""
+    return [TRAINING] * (row["split"] == "train") + [OWN_CHOICE] * bool(row.get("own_choice"))
 
 
 def is_quality(flag: str) -> bool:
