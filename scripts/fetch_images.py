@@ -92,7 +92,9 @@ def _tidy(partial: Path) -> None:
         shutil.rmtree(partial)
         return
     for path in partial.iterdir():
-        if path not in kept:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path not in kept:
             path.unlink()
     size = readable(sum(path.stat().st_size for path in kept))
     print(f"an unfinished whole archive is kept ({size}); delete {partial} if you do not want to continue it")

@@ -47,9 +47,9 @@ def service(args: argparse.Namespace) -> tuple[Service, Policy, Pacer]:
         connect=min(Policy.connect, args.timeout),
         read=args.timeout,
     )
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if os.environ.get(name) and not os.path.exists(os.environ[name]):
-            raise UserError(f"{name} names {os.environ[name]}, which does not exist; correct it or unset it.")
+    used = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
+    if used and not os.path.exists(os.environ[used]):
+        raise UserError(f"{used} names {os.environ[used]}, which does not exist; correct it or unset it.")
     pacer = Pacer(policy, note=lambda text: print(text, file=sys.stderr, flush=True))
     return Service(credentials.find(), policy, pacer), policy, pacer
 

@@ -78,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with ScanProgress() as progress:
         found = scan(args.folder, jobs=args.jobs, progress=progress)
     print(progress.summary())
-    places = sheet.Places(args.series_lists, args.extracted or args.series_lists.parent / "extracted")
+    lists = Path(os.path.abspath(args.series_lists))
+    places = sheet.Places(lists, args.extracted or lists.parent / "extracted")
     places.lists.mkdir(parents=True, exist_ok=True)
     places.extracted.mkdir(parents=True, exist_ok=True)
     # not among the lists: the workflow removes those when the scan fails, and then this is wanted most
@@ -105,9 +106,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _naming(args: argparse.Namespace) -> Naming:
     lists = (("--series-lists", args.series_lists), ("--extracted", args.extracted)) if args.ids == "pseudonym" else ()
     shared = {path.resolve().parent for path in (args.out, args.all_series, args.summary) if path is not None}
+    whole = {Path.cwd(), Path(os.path.realpath(os.path.expanduser("~")))}
     for option, path in (("--key", args.key), ("--mapping", args.mapping), *lists):
         for results in shared:
-            if path is not None and path.resolve().is_relative_to(results):
+            place = None if path is None else Path(os.path.realpath(path))
+            # of the folder in which one works, and of the home, only the files themselves are results
+            if place is not None and (place.parent == results if results in whole else place.is_relative_to(results)):
                 raise UserError(
                     f"{option} {path} lies in the results folder {results}, which may be shared; put it elsewhere."
                 )

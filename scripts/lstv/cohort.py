@@ -28,6 +28,9 @@ SPLITS = ("train", "validation", "unknown")
 """What a study is with regard to the point net's training."""
 
 
+NOT_SELECTED = "not selected"
+"""How the reason of a study begins that the selection of the run (a trial, a list) left out."""
+
 CHOSEN_BY_USER = "chosen by the user"
 """The reason of a study whose series the user chose, whatever it shows."""
 
@@ -153,7 +156,7 @@ def read_ids(path: Path) -> set[str]:
 
         try:
             values = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
+        except Exception as error:  # numpy reads the header as Python and takes other files for archives of arrays
             raise UserError(f"{path} is not a NumPy file of study ids: {error}.") from error
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuU":
             raise UserError(f"{path} holds no array of integers or strings; study ids are one of these.")
@@ -229,11 +232,11 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
             )
         for study_id in splits:
             if study_id not in wanted:
-                reasons.setdefault(study_id, "not selected: not in the list")
+                reasons.setdefault(study_id, f"{NOT_SELECTED}: not in the list")
     if selection.mode == "trial":
         eligible = sorted((i for i in splits if i not in reasons), key=lambda i: _draw(selection.seed, i))
         for study_id in eligible[selection.trial_studies :]:
-            reasons[study_id] = f"not selected: trial of {selection.trial_studies} studies"
+            reasons[study_id] = f"{NOT_SELECTED}: trial of {selection.trial_studies} studies"
     return reasons
 
 

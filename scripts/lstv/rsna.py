@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from lstv.cohort import IMAGES, SERIES_TABLE, Row
+from lstv.folder import private
 
 WHY = (
     "on most of which the point net was trained: set source.kind to rsna and source.valid_ids to valid_id.npy (for studies "
@@ -18,9 +20,9 @@ WHY = (
 def root_of(path: str | Path) -> Path | None:
     """The root folder in the RSNA layout (``train_series_descriptions.csv`` beside ``train_images``) that ``path`` is or in
     whose images it lies; None where there is none. Links are followed."""
-    path = Path(path).resolve()
+    path = Path(os.path.realpath(path))  # where links are a loop, Path.resolve raises
     for folder in (path, *path.parents):
-        if is_root(folder) and (path == folder or path.is_relative_to((folder / IMAGES).resolve())):
+        if is_root(folder) and (path == folder or path.is_relative_to(os.path.realpath(folder / IMAGES))):
             return folder
     return None
 
@@ -31,13 +33,19 @@ def is_root(folder: str | Path) -> bool:
     return os.path.isfile(os.path.join(folder, SERIES_TABLE)) and os.path.isdir(os.path.join(folder, IMAGES))
 
 
+def tables(places: Iterable[str | Path | None]) -> list[str]:
+    """The tables by which ``root_of`` knows the roots of some folders, for who has to show them to a container."""
+    return sorted({str(root / SERIES_TABLE) for place in places if place and (root := root_of(place))})
+
+
 def refuse_unmarked(rows: list[Row]) -> list[Row]:
     """The rows of a supplied sheet, of which those of unknown split that lie in RSNA images fail with the reason."""
     return [_refused(row) if row.use == "yes" and row.split == "unknown" and row.series_dir else row for row in rows]
 
 
 def _refused(row: Row) -> Row:
-    root = root_of(row.series_dir)
+    places = private.folders_of_lists([row.series_dir]) or [row.series_dir]
+    root = next((root for root in map(root_of, places) if root), None)
     if root is None:
         return row
     reason = (

@@ -145,10 +145,10 @@ def contradictions(settings: dict) -> list[str]:
     if (
         source["kind"] == "sheet"
         and source["path"] is not None
-        and Path(source["path"]).resolve().is_relative_to(own.resolve())
+        and Path(os.path.realpath(source["path"])).is_relative_to(os.path.realpath(own))
     ):
         found.append(
-            f"source.path {source['path']} lies in {own}, where this run writes its own study sheet; move the file to "
+            f"source.path {source['path']} lies in {own}, this run's own results; move the file to "
             "another place, for instance data/, or name another cohort."
         )
     if source["kind"] == "rsna" and source["valid_ids"] is None:
@@ -160,8 +160,7 @@ def contradictions(settings: dict) -> list[str]:
         if source["path"] is not None and rsna.root_of(source["path"]) is not None:
             found.append(f"source.path {source['path']} has the layout of the RSNA 2024 studies, {rsna.WHY}")
         for key in ("key", "mapping"):
-            place = Path(source[key] or "").resolve()
-            if place.is_relative_to(Path("results").resolve()):
+            if Path(os.path.realpath(source[key] or "")).is_relative_to(os.path.realpath("results")):
                 found.append(
                     f"source.{key} {source[key]} lies in the results, which are shared; name a private place, for instance "
                     "in resources/private."

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pandas
+
 from lstv import closing
+from lstv.report import accounting
 
 
 def test_last_line(tmp_path):
@@ -10,5 +13,22 @@ def test_last_line(tmp_path):
     assert closing.sentence(report, table) is None
     report.touch()
     assert closing.sentence(report, table) == f"Report: {report}"
-    table.write_text("study_id,status\na,ok\nb,failed\nc,ok\n")
-    assert closing.sentence(report, table) == f"Report: {report} (3 studies: 2 analysed, 1 failed, 0 excluded)"
+    lines = [
+        "study_id,status,reason",
+        "a,ok,",
+        "b,failed,bad",
+        "c,ok,",
+        "d,excluded,no T2",
+        "e,excluded,not selected: trial",
+    ]
+    table.write_text("\n".join(lines) + "\n")
+    counted = "5 studies: 2 analysed, 1 failed, 1 excluded, 1 not selected"
+    assert closing.sentence(report, table) == f"Report: {report} ({counted})"
+    frame = pandas.read_csv(table, keep_default_na=False)
+    assert accounting.counts(frame.apply(accounting.outcome, axis=1)) == {
+        "entered": 5,
+        "ok": 2,
+        "failed": 1,
+        "excluded": 1,
+        "not_selected": 1,
+    }

@@ -235,6 +235,7 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
         ("ids.npy", npy(np.array([1.0, 2.0])), "holds no array of integers or strings"),
         ("ids.npy", npy(np.array([True])), "holds no array of integers or strings"),
         ("ids.npy", npz(np.array([1])), "holds no array of integers or strings"),
+        ("ids.npy", npz(np.array([1]))[:40], "is not a NumPy file of study ids"),
     ],
 )
 def test_what_is_no_list_of_ids(tmp_path, name, content, sentence):
@@ -249,14 +250,19 @@ def test_what_is_no_list_of_ids(tmp_path, name, content, sentence):
 def test_studies_in_rsna_images_need_a_split_in_a_sheet_of_ones_own(tmp_path):
     root = rsna(tmp_path / "rsna", [("1", "2", cohort.SAGITTAL_T2)])
     inside = f"{root}/train_images/1/2"
+    (tmp_path / "list.txt").write_text(f"{inside}/1.dcm\n")
+    (tmp_path / "loop").symlink_to("loop")
     path = supplied(
         tmp_path,
-        f"study_id,series_dir,split,use\na,{inside},,\nb,{inside},validation,\nc,{inside},,no\nd,{tmp_path}/x,,\n",
+        f"study_id,series_dir,split,use\na,{inside},,\nb,{inside},validation,\nc,{inside},,no\nd,{tmp_path}/x,,\n"
+        f"e,{tmp_path}/list.txt,,\nf,{tmp_path}/loop,,\n",
     )
     arguments = ["--kind", "sheet", "--path", str(path), "--out", str(tmp_path / "out.csv")]
     assert study_sheet.main(arguments) == 0
     rows = by_id(cohort.read_sheet(tmp_path / "out.csv"))
-    assert not rows["a"].series_dir and "nothing tells whether the point net was trained on it" in rows["a"].reason
+    assert rows["f"].series_dir  # what is wrong with it, its reading will say
+    for study in "ae":
+        assert not rows[study].series_dir and "nothing tells whether the point net was trained" in rows[study].reason
     assert rows["a"].use == "yes"  # it fails, so it is accounted for
     assert rows["b"].series_dir == inside and rows["d"].series_dir and rows["c"].use == "no" and not rows["c"].reason
     (tmp_path / "ids.txt").write_text("a\n")

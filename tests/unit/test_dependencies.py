@@ -25,6 +25,9 @@ def test_direct_indirect_and_late_imports():
         "lstv/errors.py",
         "lstv/program.py",
         "lstv/recorded.py",
+        "lstv/rsna.py",
+        "lstv/folder/__init__.py",
+        "lstv/folder/private.py",
     }
     inference = names("infer_heatmaps.py")
     assert {"lstv/pointnet.py", "lstv/inference.py", "lstv/views.py", "lstv/dicom.py", "lstv/geometry.py"} <= inference

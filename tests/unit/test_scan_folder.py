@@ -274,7 +274,7 @@ def test_pseudonyms_need_a_key(export, tmp_path):
         _run(export, tmp_path)
 
 
-@pytest.mark.parametrize("where", [".", "..", "train_images", "train_images/1000", "link", "zip"])
+@pytest.mark.parametrize("where", [".", "..", "train_images", "train_images/1000", "link", "export", "files", "zip"])
 def test_rsna_studies_are_met_wherever_they_lie(tmp_path, where):
     """Their training would not be known; above, below, behind a link or packed."""
     root = tmp_path / "data" / "rsna"
@@ -282,16 +282,44 @@ def test_rsna_studies_are_met_wherever_they_lie(tmp_path, where):
     (root / "train_series_descriptions.csv").write_text("study_id,series_id,series_description\n")
     (root / "link").symlink_to(root / "train_images")
     folder = root / where
+    if where in ("export", "files"):  # apart, but with a link to them
+        folder = tmp_path / where
+        stack(folder / "own", "1.2.5", "1.2.5.1")
+        target = root / "train_images" / ("" if where == "export" else "1000/1/0000")
+        (folder / "link").symlink_to(target)
     if where == "zip":
         folder.mkdir()
         with zipfile.ZipFile(folder / "competition", "w") as archive:
-            for path in (root / "train_series_descriptions.csv", *root.rglob("*.dcm")):
+            for path in (root / "train_series_descriptions.csv", *root.glob("train_images/*/*/*")):
                 archive.write(path, path.relative_to(tmp_path))
     with pytest.raises(UserError, match="has the layout of the RSNA 2024 studies, .* set source.kind to rsna"):
         _run(folder, tmp_path, *_key(tmp_path))
     assert not (tmp_path / "results" / "study_sheet.csv").exists()
     stack(tmp_path / "data" / "own", "1.2.4", "1.2.4.1")  # beside them is not among them
     assert len(_run(tmp_path / "data" / "own", tmp_path, *_key(tmp_path))) == 1
+
+
+def test_the_table_alone_is_no_rsna_folder(tmp_path):
+    root = tmp_path / "in"
+    stack(root / "a", "1.2.3", "1.2.3.1")
+    (root / "train_series_descriptions.csv").write_text("study_id,series_id,series_description\n")
+    with zipfile.ZipFile(root / "b.zip", "w") as archive:
+        archive.writestr("train_series_descriptions.csv", "x")
+    assert len(_run(root, tmp_path, *_key(tmp_path))) == 1
+
+
+def test_outputs_in_the_working_folder(export, tmp_path, monkeypatch):
+    """There everything lies below the sheet's folder; what is a file beside it is refused, what has its own place is not."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--folder", str(export), "--out", "sheet.csv", "--jobs", "1"]
+    assert scan_folder.main([*arguments, "--key", "private/key", "--series-lists", "private/lists"]) == 0
+    with pytest.raises(UserError, match="lies in the results folder"):
+        scan_folder.main([*arguments, "--key", "key", "--series-lists", "private/lists"])
+    with pytest.raises(UserError, match="lies in the results folder"):
+        scan_folder.main([*arguments, "--key", "private/key", "--series-lists", "lists"])
+    (tmp_path / "lists").mkdir()
+    monkeypatch.chdir(tmp_path / "lists")
+    assert scan_folder.main([*arguments, "--ids", "uid", "--series-lists", "."]) == 0
 
 
 def test_what_was_passed_over_is_known_where_nothing_was_found(tmp_path):

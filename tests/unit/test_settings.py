@@ -98,7 +98,7 @@ def test_mistakes(changes, sentence):
         ({"source": {"kind": "sheet", "path": "config/config.yaml"}}, "knows synthetic phantoms only"),
         (
             {"source": {"kind": "sheet", "path": "results/demo/study_sheet.csv"}},
-            "where this run writes its own study sheet",
+            "lies in results/demo, this run's own results",
         ),
         (
             {"source": {"kind": "rsna", "path": "config", "valid_ids": "none.npy"}},

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -100,7 +103,26 @@ def test_review_queue_fits_its_schema(demo):
 def test_the_last_line_says_where_to_look(demo):
     done = demo.snakemake("--forcerun", "cohort_report")
     assert done.returncode == 0, done.stdout
-    assert "Report: results/demo/report.html (20 studies: 18 analysed, 1 failed, 1 excluded)" in done.stdout
+    assert (
+        "Report: results/demo/report.html (20 studies: 18 analysed, 1 failed, 1 excluded, 0 not selected)"
+        in done.stdout
+    )
+    other = demo.snakemake("results/demo/debug/104928817.png")  # says nothing of a report that it did not make
+    assert other.returncode == 0 and "Report:" not in other.stdout, other.stdout
+
+
+def test_the_method_study_gets_its_sheet(demo, tmp_path):
+    """The command as it is planned, on the demo's phantoms: the study itself takes hours."""
+    plan = demo.snakemake("-n", "-p", "method_study")
+    assert plan.returncode == 0, plan.stdout
+    planned = re.search(r"scripts/study_sheet\.py (--kind .*) > results/method", plan.stdout)
+    assert planned, plan.stdout
+    words = shlex.split(planned[1])
+    words[words.index("--path") + 1] = str(demo.results("dicom"))
+    words[words.index("--out") + 1] = str(tmp_path / "sheet.csv")
+    command = [sys.executable, str(demo.root / "scripts/study_sheet.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "20 studies, 19 to analyse" in done.stdout, done.stdout + done.stderr
 
 
 def test_report_is_there_and_says_what_it_is(demo):

@@ -1,6 +1,6 @@
 """Where jobs run: each in a place of its own inside the container, and a check before the first one."""
 
-from lstv import deployment, single_run
+from lstv import deployment, rsna, single_run
 from lstv.folder import private
 from lstv.kaggle import contained
 
@@ -18,10 +18,12 @@ def read_paths():
     names += [SELECTION["list"], CONFIG["reference"]["features"], CONFIG["evaluation"]["labels"]]
     if SOURCE["kind"] in ("rsna", "folder"):
         images = os.path.join(SOURCE["path"], cohort.IMAGES if SOURCE["kind"] == "rsna" else "")
-        names += [images, *deployment.linked(images)]
+        links = deployment.linked(images)
+        names += [images, *links, *rsna.tables(links)]
     if SOURCE["kind"] == "sheet":
         folders = [row.get("series_dir") for row in cohort.read_table(Path(SOURCE["path"]), ())]
-        names += [*folders, *private.folders_of_lists(folders)]
+        folders += private.folders_of_lists(folders)
+        names += [*folders, *rsna.tables(folders)]
     return [name for name in names if name]
 
 

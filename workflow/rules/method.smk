@@ -76,7 +76,7 @@ rule method_sheet:
     message:
         "Writing the study sheet of the method study"
     shell:
-        "python {input.script} --kind rsna --path {params.folder:q} --out {output.sheet:q} > {log} 2>&1"
+        "python {input.script} --kind demo --path {params.folder:q} --out {output.sheet:q} > {log} 2>&1"
 
 
 rule method_heatmaps:

@@ -134,6 +134,7 @@ rule debug_view:
 
 
 onsuccess:
-    last = closing.sentence(f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv")
-    if last is not None:
-        print(last)
+    if any(job.rule.name == "cohort_report" for job in workflow.dag.jobs):
+        last = closing.sentence(f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv")
+        if last is not None:
+            print(last)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from lstv import rsna
-from lstv.cohort import SERIES_TABLE
+from lstv.cohort import IMAGES, SERIES_TABLE
 from lstv.errors import UserError
 from lstv.folder import archives, enhanced
 from lstv.folder.header import STUDY_TAGS, DamagedHeader, DicomDirectory, NotDicom, read_header
@@ -96,7 +96,9 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
         paths.append(path)
         if len(paths) % CHUNK == 0:
             report(0, len(paths))
-    _refuse_rsna(paths)
+    for path in paths:
+        if path.endswith(f"/{SERIES_TABLE}") and rsna.is_root(os.path.dirname(path)):
+            raise _rsna(os.path.dirname(path))
     result.n_files = len(paths)
     if not paths and result.notices["no_permission"]:
         raise UserError(f"folder {root} cannot be listed for lack of permission; ask for access and scan again.")
@@ -105,7 +107,7 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
         work = [(None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)]
         done = _run(pool, jobs, work, result, zips, partial(_report, report, 0, len(paths)))
         members = list(_members(sorted(zips), result))
-        _refuse_rsna(f"{path}/{name}" for path, names in members for name in names)
+        _refuse_packed_rsna(members)
         total = len(paths) + sum(len(names) for _, names in members)
         result.n_files = total
         _run(pool, jobs, members, result, zips, partial(_report, report, done, total))
@@ -114,11 +116,22 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
     return result
 
 
-def _refuse_rsna(paths: Iterable[str]) -> None:
-    """Raise UserError where the competition's table is met: its studies would enter without a mark of their training."""
-    for path in paths:
-        if path.endswith(f"/{SERIES_TABLE}"):
-            raise UserError(f"{os.path.dirname(path)} has the layout of the RSNA 2024 studies, {rsna.WHY}")
+def _rsna(where: str) -> UserError:
+    """Met in a scan, the competition's studies would enter without a mark of their training."""
+    return UserError(f"{where} has the layout of the RSNA 2024 studies, {rsna.WHY}")
+
+
+def _refuse_packed_rsna(members: Iterable[tuple[str, list[str]]]) -> None:
+    with_table, with_images = set(), set()
+    for path, names in members:
+        for name in names:
+            folder, _, last = f"/{name}".rpartition("/")
+            if last == SERIES_TABLE:
+                with_table.add((path, folder))
+            elif f"/{IMAGES}/" in folder:
+                with_images.add((path, folder.partition(f"/{IMAGES}/")[0]))
+    for path, folder in sorted(with_table & with_images):
+        raise _rsna(f"{path}{folder}")
 
 
 def _report(progress: Progress, before: int, total: int, done: int) -> None:
@@ -170,6 +183,12 @@ def _walk(root: Path, result: Scan) -> Iterator[str]:
                 yield entry.path
             elif entry.is_symlink():
                 target = _target(entry.path, result)
+                if target:
+                    root = rsna.root_of(
+                        entry.path if target == "folder" else os.path.dirname(os.path.realpath(entry.path))
+                    )
+                    if root is not None:
+                        raise _rsna(str(root))
                 if target == "folder":
                     links.append(entry.path)
                 elif target == "file":

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas
 
 from lstv import cohort
-from lstv.report import wording
 
 MAX_GROUPS = 100
 MAX_NAMED = 25
@@ -27,7 +26,7 @@ class Names:
 
 def outcome(row: pandas.Series) -> str:
     """``ok``, ``failed``, ``excluded`` or ``not_selected`` (excluded only because the run takes a part of the cohort)."""
-    if row["status"] == "excluded" and row["reason"].startswith(wording.NOT_SELECTED):
+    if row["status"] == "excluded" and row["reason"].startswith(cohort.NOT_SELECTED):
         return "not_selected"
     return row["status"]
 

@@ -89,7 +89,7 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         "reasons": reasons,
         "more_reasons": more_reasons,
         "unselected": [
-            {**group, "reason": group["reason"].removeprefix(wording.NOT_SELECTED).lstrip(": ")} for group in unselected
+            {**group, "reason": group["reason"].removeprefix(cohort.NOT_SELECTED).lstrip(": ")} for group in unselected
         ],
         "levels": summaries.level_table(analysed),
         "study_metrics": summaries.study_table(analysed),

@@ -30,9 +30,6 @@ STRATUM_WORDS = {"high": "High", "moderate": "Moderate", "low": "Low", "not_foun
 
 STRATUM_TITLES = {stratum.name: stratum.title for stratum in STRATA}
 
-NOT_SELECTED = "not selected"
-"""How the reason of a study begins that the selection of the run (a trial, a list) left out."""
-
 QUALITY = "quality_"
 """How a flag begins that says the images do not fit the question. Such studies are listed apart, never as candidates."""
 
