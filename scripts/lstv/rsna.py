@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from lstv.cohort import IMAGES, SERIES_TABLE, Row
+from lstv.cohort import IMAGES, SERIES_TABLE, Row, sheet_rows
 from lstv.folder import private
 
 WHY = (
@@ -38,6 +38,20 @@ def tables(places: Iterable[str | Path | None]) -> list[str]:
     return sorted({str(root / SERIES_TABLE) for place in places if place and (root := root_of(place))})
 
 
+def unmarked(sheet: Path) -> str | None:
+    """A sentence on the studies of a sheet that ``refuse_unmarked`` would let fail; None without any.
+
+    For who plans a run: in a container, which is shown the series and not what lies beside them, they are not known.
+    """
+    wrong = [row for row in refuse_unmarked(sheet_rows(sheet)) if row.reason.startswith(_REASON)]
+    if not wrong:
+        return None
+    return f"{sheet}: of study {wrong[0].study_id} {wrong[0].reason} ({len(wrong)} such studies)."
+
+
+_REASON = "its series lies in the RSNA 2024 images of"
+
+
 def refuse_unmarked(rows: list[Row]) -> list[Row]:
     """The rows of a supplied sheet, of which those of unknown split that lie in RSNA images fail with the reason."""
     return [_refused(row) if row.use == "yes" and row.split == "unknown" and row.series_dir else row for row in rows]
@@ -49,7 +63,7 @@ def _refused(row: Row) -> Row:
     if root is None:
         return row
     reason = (
-        f"its series lies in the RSNA 2024 images of {root}, but nothing tells whether the point net was trained on it: "
+        f"{_REASON} {root}, but nothing tells whether the point net was trained on it: "
         "fill in the sheet's column split, or set source.valid_ids"
     )
     return replace(row, series_dir="", reason=reason)

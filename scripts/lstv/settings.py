@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import os
@@ -151,6 +152,9 @@ def contradictions(settings: dict) -> list[str]:
             f"source.path {source['path']} lies in {own}, this run's own results; move the file to "
             "another place, for instance data/, or name another cohort."
         )
+    if source["kind"] == "sheet" and source["valid_ids"] is None and source["path"] is not None:
+        with contextlib.suppress(UserError):  # what else is wrong with the sheet is said when its studies are read
+            found += filter(None, [rsna.unmarked(Path(source["path"]))])
     if source["kind"] == "rsna" and source["valid_ids"] is None:
         found.append(
             "source.valid_ids is not set, so the RSNA studies that the point net was trained on cannot be told from the "

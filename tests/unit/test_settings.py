@@ -150,6 +150,23 @@ def test_rsna_studies_do_not_enter_as_a_folder(tmp_path):
         assert any("layout of the RSNA 2024 studies" in line and "kind to rsna" in line for line in found), found
 
 
+def test_rsna_studies_of_a_sheet_need_a_split(tmp_path):
+    (tmp_path / "train_series_descriptions.csv").touch()
+    (tmp_path / "train_images/1/2").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "train_images")
+    sheet = tmp_path / "sheet.csv"
+
+    def found(text: str, **source: str) -> str:
+        sheet.write_text(f"study_id,series_dir,split\n{text}")
+        given = demo(source={"kind": "sheet", "path": str(sheet), **source})
+        return "\n".join(settings.contradictions(settings.complete(given, SCHEMA)))
+
+    assert "of study a its series lies in the RSNA 2024 images of" in found(f"a,{tmp_path}/link/1/2,\n")
+    assert "RSNA" not in found(f"a,{tmp_path}/link/1/2,train\nb,{tmp_path}/other,\n")
+    assert "images of" not in found(f"a,{tmp_path}/link/1/2,\n", valid_ids=str(sheet))
+    assert "images of" not in found("a,x,wrong\n")  # another sentence for that, elsewhere
+
+
 def test_words_of_the_command_line_become_what_the_schema_wants():
     """Snakemake gives ``--config 'a={b: 1}'`` as text."""
     given = demo(

@@ -22,8 +22,7 @@ def read_paths():
         names += [images, *links, *rsna.tables(links)]
     if SOURCE["kind"] == "sheet":
         folders = [row.get("series_dir") for row in cohort.read_table(Path(SOURCE["path"]), ())]
-        folders += private.folders_of_lists(folders)
-        names += [*folders, *rsna.tables(folders)]
+        names += [*folders, *private.folders_of_lists(folders)]
     return [name for name in names if name]
 
 
