@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     from lstv.evaluation.output import rounded
     from lstv.method import figures, study, study_text
     from lstv.phantom.cohort import read_list
-    from lstv.pointnet import file_sha256
+    from lstv.recorded import file_digest
     from lstv.uncertainty.ranking import COMPONENTS
 
     truth = {phantom.study_id: phantom.spec for phantom in read_list(args.phantoms)}
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     table = read_cohort_table(args.table)
     record = study.evaluate(table, truth, components, registered_metrics(), seed=args.seed, replicates=args.replicates)
     record["localizer"] = (
-        {"file": args.checkpoint.name, "sha256": file_sha256(args.checkpoint)} if args.checkpoint else None
+        {"file": args.checkpoint.name, "sha256": file_digest(args.checkpoint)} if args.checkpoint else None
     )
     record = rounded(record)
     write_csv(args.csv, study.COLUMNS, study.metric_rows(record))

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstv import rsna
 from lstv.atomic import write_csv, write_json
 from lstv.cohort import write_sheet
 from lstv.errors import UserError
@@ -42,9 +41,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--summary", type=Path, help="also write counts of what was found and passed over (JSON)")
     add("--choices", type=Path, help="CSV with study_id, series_id: series that you chose yourself")
     add("--ids", choices=("pseudonym", "uid"), default="pseudonym", help="ids in all outputs (default: %(default)s)")
-    add("--key", type=Path, help="key of the pseudonyms, made on first use (mode 0600); keep it outside the results")
+    add("--key", type=_path, help="key of the pseudonyms, made on first use (mode 0600); keep it outside the results")
     add(
-        "--mapping", type=Path, help="private table from ids back to UIDs and patients (mode 0600), outside the results"
+        "--mapping",
+        type=_path,
+        help="private table from ids back to UIDs and patients (mode 0600), outside the results",
     )
     add(
         "--descriptions",
@@ -53,6 +54,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add("--jobs", type=_positive, default=_cores(), help="processes that read headers (default: %(default)s)")
     return parser.parse_args(argv)
+
+
+def _path(text: str) -> Path:
+    """With the home in place of ``~``: as the workflow quotes paths, no shell does it."""
+    return Path(os.path.expanduser(text))
 
 
 def _positive(text: str) -> int:
@@ -68,11 +74,7 @@ def _cores() -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    for name in ("key", "mapping"):
-        if getattr(args, name) is not None:
-            setattr(args, name, Path(os.path.expanduser(getattr(args, name))))
-    if rsna.root_of(args.folder) is not None:
-        raise UserError(f"{args.folder} has the layout of the RSNA 2024 studies, {rsna.WHY}")
+    _refuse_to_share(args)
     naming = _naming(args)
     wanted = sheet.read_choices(args.choices) if args.choices else {}
     with ScanProgress() as progress:
@@ -103,18 +105,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _naming(args: argparse.Namespace) -> Naming:
-    lists = (("--series-lists", args.series_lists), ("--extracted", args.extracted)) if args.ids == "pseudonym" else ()
+def _refuse_to_share(args: argparse.Namespace) -> None:
+    """Raise UserError where something private would lie among the outputs."""
+    private = ("key", "mapping", "series_lists", "extracted") if args.ids == "pseudonym" else ("key", "mapping")
     shared = {path.resolve().parent for path in (args.out, args.all_series, args.summary) if path is not None}
-    whole = {Path.cwd(), Path(os.path.realpath(os.path.expanduser("~")))}
-    for option, path in (("--key", args.key), ("--mapping", args.mapping), *lists):
-        for results in shared:
-            place = None if path is None else Path(os.path.realpath(path))
-            # of the folder in which one works, and of the home, only the files themselves are results
-            if place is not None and (place.parent == results if results in whole else place.is_relative_to(results)):
+    # of the folder in which one works, and of the home, only the files themselves are results
+    wide = {Path.cwd(), Path(os.path.realpath(os.path.expanduser("~")))}
+    for name in private:
+        path = getattr(args, name)
+        place = None if path is None else Path(os.path.realpath(path))
+        for results in shared if place else ():
+            if place.parent == results if results in wide else place.is_relative_to(results):
                 raise UserError(
-                    f"{option} {path} lies in the results folder {results}, which may be shared; put it elsewhere."
+                    f"--{name.replace('_', '-')} {path} lies in the results folder {results}, which may be shared; put it "
+                    "elsewhere."
                 )
+
+
+def _naming(args: argparse.Namespace) -> Naming:
     if args.ids == "uid":
         return Uids()
     if args.key is None:

@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     import torch
 
     from lstv.phantom import training
-    from lstv.pointnet import file_sha256
+    from lstv.recorded import file_digest
 
     torch.set_num_threads(args.jobs)
     began = time.monotonic()
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     buffer = io.BytesIO()
     torch.save(training.checkpoint(network, record), buffer)
     _write(args.out, buffer.getvalue())
-    digest = file_sha256(args.out)
+    digest = file_digest(args.out)
     write_text(args.out.with_suffix(".sha256"), f"{digest}  {args.out.name}\n")
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, sha256 {digest}")
     return 0

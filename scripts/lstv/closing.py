@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from lstv.cohort import NOT_SELECTED, read_table
+from lstv.cohort import outcome, read_table
 from lstv.errors import UserError
 
 
@@ -15,13 +15,9 @@ def sentence(report: Path, table: Path) -> str | None:
     if not Path(report).is_file():
         return None
     try:
-        found = Counter(_outcome(row) for row in read_table(table, ("status", "reason")))
+        found = Counter(outcome(row) for row in read_table(table, ("status", "reason")))
     except UserError:
         return f"Report: {report}"
-    names = {"ok": "analysed", "failed": "failed", "excluded": "excluded", NOT_SELECTED: "not selected"}
-    counts = ", ".join(f"{found[outcome]} {name}" for outcome, name in names.items())
+    words = {"ok": "analysed", "failed": "failed", "excluded": "excluded", "not_selected": "not selected"}
+    counts = ", ".join(f"{found[name]} {word}" for name, word in words.items())
     return f"Report: {report} ({found.total()} studies: {counts})"
-
-
-def _outcome(row: dict[str, str]) -> str:
-    return NOT_SELECTED if row["status"] == "excluded" and row["reason"].startswith(NOT_SELECTED) else row["status"]

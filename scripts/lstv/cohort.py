@@ -9,7 +9,7 @@ import csv
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -361,6 +361,14 @@ def apply_selection(rows: list[Row], selection: Selection, valid_ids: str | None
             row = replace(row, use="no", reason=left_out[row.study_id])
         chosen.append(row)
     return chosen
+
+
+def outcome(row: Mapping[str, str]) -> str:
+    """Of a row of the cohort table: ``ok``, ``failed``, ``excluded`` or ``not_selected`` (excluded only because the run
+    takes a part of the cohort)."""
+    if row["status"] == "excluded" and row["reason"].startswith(NOT_SELECTED):
+        return "not_selected"
+    return row["status"]
 
 
 def write_sheet(rows: list[Row], path: Path) -> None:

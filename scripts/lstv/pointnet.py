@@ -183,15 +183,6 @@ class Localizer:
     demo: bool
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for chunk in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def load_localizer(path: Path, *, expected_sha256: str | None = None) -> Localizer:
     """Load a checkpoint strictly and safely; the network is in evaluation mode, float32, on the CPU.
 

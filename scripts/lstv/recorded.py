@@ -1,4 +1,4 @@
-"""The sha256 that was recorded beside a file when it was fetched (the form of ``sha256sum``)."""
+"""Digests of files, and the sha256 that was recorded beside one when it was fetched (the form of ``sha256sum``)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import re
 from pathlib import Path
 
 from lstv.errors import UserError
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's bytes."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def sha256(path: Path) -> str | None:
@@ -25,9 +34,9 @@ def sha256(path: Path) -> str | None:
 
 
 def verify(path: Path) -> None:
-    """Raise UserError where a small file is not the one that was recorded; nothing is said of one without a record."""
+    """Raise UserError where a file is not the one that was recorded; nothing is said of one without a record."""
     expected = sha256(path)
-    if expected is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != expected:
+    if expected is not None and file_digest(path) != expected:
         raise UserError(
             f"{path} is not the file whose sha256 is recorded in {path}.sha256: restore or fetch it again, or, if the "
             "change is intended, delete that record."

@@ -11,10 +11,13 @@ from pathlib import Path
 from lstv.cohort import IMAGES, SERIES_TABLE, Row, sheet_rows
 from lstv.folder import private
 
-WHY = (
-    "on most of which the point net was trained: set source.kind to rsna and source.valid_ids to valid_id.npy (for studies "
-    "of your own in this layout, to a text file with their ids)."
-)
+
+def refusal(where: str | Path) -> str:
+    """The sentence on a folder in that layout where its studies would enter without a mark of their training."""
+    return (
+        f"{where} has the layout of the RSNA 2024 studies, on most of which the point net was trained: set source.kind to "
+        "rsna and source.valid_ids to valid_id.npy (for studies of your own in this layout, to a text file with their ids)."
+    )
 
 
 def root_of(path: str | Path) -> Path | None:
@@ -43,27 +46,27 @@ def unmarked(sheet: Path) -> str | None:
 
     For who plans a run: in a container, which is shown the series and not what lies beside them, they are not known.
     """
-    wrong = [row for row in refuse_unmarked(sheet_rows(sheet)) if row.reason.startswith(_REASON)]
+    wrong = [(row, root) for row in sheet_rows(sheet) if (root := _unmarked_root(row))]
     if not wrong:
         return None
-    return f"{sheet}: of study {wrong[0].study_id} {wrong[0].reason} ({len(wrong)} such studies)."
-
-
-_REASON = "its series lies in the RSNA 2024 images of"
+    row, root = wrong[0]
+    return f"{sheet}: of study {row.study_id} {_reason(root)} ({len(wrong)} such studies)."
 
 
 def refuse_unmarked(rows: list[Row]) -> list[Row]:
     """The rows of a supplied sheet, of which those of unknown split that lie in RSNA images fail with the reason."""
-    return [_refused(row) if row.use == "yes" and row.split == "unknown" and row.series_dir else row for row in rows]
+    return [replace(row, series_dir="", reason=_reason(root)) if (root := _unmarked_root(row)) else row for row in rows]
 
 
-def _refused(row: Row) -> Row:
+def _unmarked_root(row: Row) -> Path | None:
+    if row.use != "yes" or row.split != "unknown" or not row.series_dir:
+        return None
     places = private.folders_of_lists([row.series_dir]) or [row.series_dir]
-    root = next((root for root in map(root_of, places) if root), None)
-    if root is None:
-        return row
-    reason = (
-        f"{_REASON} {root}, but nothing tells whether the point net was trained on it: "
+    return next((root for root in map(root_of, places) if root), None)
+
+
+def _reason(root: Path) -> str:
+    return (
+        f"its series lies in the RSNA 2024 images of {root}, but nothing tells whether the point net was trained on it: "
         "fill in the sheet's column split, or set source.valid_ids"
     )
-    return replace(row, series_dir="", reason=reason)

@@ -16,12 +16,13 @@ from lstv import rsna
 from lstv.errors import UserError
 
 
-def checked(given: dict, schema: dict) -> dict:
-    """The settings with defaults. Raises UserError with one sentence a line for each mistake in them."""
+def checked(given: dict, schema: dict, *, in_job: bool = False) -> dict:
+    """The settings with defaults. Raises UserError with one sentence a line for each mistake in them; ``in_job`` as for
+    ``contradictions``."""
     given = typed(given, schema)
     mistakes = problems(given, schema)
     settings = given if mistakes else expanded(complete(given, schema))
-    mistakes = mistakes or contradictions(settings)
+    mistakes = mistakes or contradictions(settings, in_job=in_job)
     if mistakes:
         raise UserError("\n".join(["The configuration needs a correction.", *mistakes]))
     return settings
@@ -72,7 +73,7 @@ def expanded(settings: dict) -> dict:
     for part, keys in PATHS.items():
         for key in keys:
             value = settings[part][key]
-            if value is not None and value.startswith("~"):
+            if value is not None:
                 settings[part][key] = os.path.expanduser(value)
     return settings
 
@@ -121,8 +122,11 @@ IDS = (
 )
 
 
-def contradictions(settings: dict) -> list[str]:
-    """What a schema cannot see in complete settings: files that are not there, values that do not go together."""
+def contradictions(settings: dict, *, in_job: bool = False) -> list[str]:
+    """What a schema cannot see in complete settings: files that are not there, values that do not go together.
+
+    ``in_job``: in a job of a run that was checked, which does not look at the folder of every study again.
+    """
     source, localizer, metrics = settings["source"], settings["localizer"], settings["metrics"]
     found = []
     to_come = FETCHED if source["download"] else ()
@@ -142,19 +146,16 @@ def contradictions(settings: dict) -> list[str]:
                 "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
                 "the published point net, for instance resources/pointnet/00002484.pth."
             )
-    own = Path("results") / settings["cohort"]
-    if (
-        source["kind"] == "sheet"
-        and source["path"] is not None
-        and Path(os.path.realpath(source["path"])).is_relative_to(os.path.realpath(own))
-    ):
-        found.append(
-            f"source.path {source['path']} lies in {own}, this run's own results; move the file to "
-            "another place, for instance data/, or name another cohort."
-        )
-    if source["kind"] == "sheet" and source["valid_ids"] is None and source["path"] is not None:
-        with contextlib.suppress(UserError):  # what else is wrong with the sheet is said when its studies are read
-            found += filter(None, [rsna.unmarked(Path(source["path"]))])
+    if source["kind"] == "sheet" and source["path"] is not None:
+        own = f"results/{settings['cohort']}"
+        if _lies_in(source["path"], own):
+            found.append(
+                f"source.path {source['path']} lies in {own}, this run's own results; move the file to "
+                "another place, for instance data/, or name another cohort."
+            )
+        if source["valid_ids"] is None and not in_job:
+            with contextlib.suppress(UserError):  # what else is wrong with the sheet is said when its studies are read
+                found += filter(None, [rsna.unmarked(Path(source["path"]))])
     if source["kind"] == "rsna" and source["valid_ids"] is None:
         found.append(
             "source.valid_ids is not set, so the RSNA studies that the point net was trained on cannot be told from the "
@@ -162,9 +163,9 @@ def contradictions(settings: dict) -> list[str]:
         )
     if source["kind"] == "folder":
         if source["path"] is not None and rsna.root_of(source["path"]) is not None:
-            found.append(f"source.path {source['path']} has the layout of the RSNA 2024 studies, {rsna.WHY}")
+            found.append(f"source.path {rsna.refusal(source['path'])}")
         for key in ("key", "mapping"):
-            if Path(os.path.realpath(source[key] or "")).is_relative_to(os.path.realpath("results")):
+            if source[key] is not None and _lies_in(source[key], "results"):
                 found.append(
                     f"source.{key} {source[key]} lies in the results, which are shared; name a private place, for instance "
                     "in resources/private."
@@ -197,3 +198,7 @@ def contradictions(settings: dict) -> list[str]:
     if localizer["centroids"] is not None and not Path(localizer["centroids"]).is_dir():
         found.append(f"localizer.centroids {localizer['centroids']} is no folder; correct the path or set it to null.")
     return found
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

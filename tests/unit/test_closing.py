@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas
 
-from lstv import closing
+from lstv import closing, cohort
 from lstv.report import accounting
 
 
@@ -25,7 +25,7 @@ def test_last_line(tmp_path):
     counted = "5 studies: 2 analysed, 1 failed, 1 excluded, 1 not selected"
     assert closing.sentence(report, table) == f"Report: {report} ({counted})"
     frame = pandas.read_csv(table, keep_default_na=False)
-    assert accounting.counts(frame.apply(accounting.outcome, axis=1)) == {
+    assert accounting.counts(frame.apply(cohort.outcome, axis=1)) == {
         "entered": 5,
         "ok": 2,
         "failed": 1,

@@ -17,7 +17,8 @@ from lstv.errors import UserError
 from lstv.program import options
 
 try:
-    CONFIG = settings.checked(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    CONFIG = settings.checked(config, schema, in_job=workflow.remote_exec)
 except UserError as error:
     raise WorkflowError(str(error))
 

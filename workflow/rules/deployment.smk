@@ -12,6 +12,7 @@ METHODS = frozenset(method.name.lower() for method in workflow.deployment_settin
 CONTAINED = "apptainer" in METHODS
 
 
+@functools.cache  # it looks at every folder of a sheet
 def read_paths():
     """What rules read and might lie outside the project folder; a container must be shown it."""
     names = [SOURCE["path"], SOURCE["valid_ids"], SOURCE["choices"], LOCALIZER["checkpoint"], LOCALIZER["centroids"]]
@@ -19,7 +20,9 @@ def read_paths():
     if SOURCE["kind"] in ("rsna", "folder"):
         images = os.path.join(SOURCE["path"], cohort.IMAGES if SOURCE["kind"] == "rsna" else "")
         links = deployment.linked(images)
-        names += [images, *links, *rsna.tables(links)]
+        names += [images, *links]
+    if SOURCE["kind"] == "folder":
+        names += rsna.tables(links)  # by which the scan knows what it must refuse
     if SOURCE["kind"] == "sheet":
         folders = [row.get("series_dir") for row in cohort.read_table(Path(SOURCE["path"]), ())]
         names += [*folders, *private.folders_of_lists(folders)]
@@ -49,7 +52,7 @@ if CONTAINED and workflow.remote_exec and deployment.FOR_NODES in os.environ:
     deployment.enter_node(os.environ)
 elif CONTAINED:
     download = contained.needs(os.environ) if SOURCE["download"] and not workflow.remote_exec else contained.Needs()
-    data = binds()  # once: it looks at every folder of the sheet
+    data = binds()
     os.environ.update(deployment.environment_for_nodes(data, os.environ))
     everything = binds(*download.files) if download.files else data
     os.environ.update(deployment.container_environment(everything, os.environ, download.variables))

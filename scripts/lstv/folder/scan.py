@@ -84,21 +84,23 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
     """Read all headers below ``root`` with ``jobs`` processes (1: in this one).
 
     Links are followed, each folder once. The result does not depend on ``jobs``. Raises UserError where the folder is
-    missing or cannot be listed.
+    missing or cannot be listed, or where the RSNA 2024 studies lie in it.
     """
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"folder {root} does not exist or is no folder; correct the path (in a container: bind it).")
+    if rsna.root_of(root) is not None:
+        raise UserError(rsna.refusal(root))
     result = Scan()
     report = progress or (lambda done, total: None)
     paths = []
     for path in _walk(root.resolve(), result):
+        folder, name = os.path.split(path)
+        if name == SERIES_TABLE and rsna.is_root(folder):
+            raise UserError(rsna.refusal(folder))
         paths.append(path)
         if len(paths) % CHUNK == 0:
             report(0, len(paths))
-    for path in paths:
-        if path.endswith(f"/{SERIES_TABLE}") and rsna.is_root(os.path.dirname(path)):
-            raise _rsna(os.path.dirname(path))
     result.n_files = len(paths)
     if not paths and result.notices["no_permission"]:
         raise UserError(f"folder {root} cannot be listed for lack of permission; ask for access and scan again.")
@@ -116,11 +118,6 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
     return result
 
 
-def _rsna(where: str) -> UserError:
-    """Met in a scan, the competition's studies would enter without a mark of their training."""
-    return UserError(f"{where} has the layout of the RSNA 2024 studies, {rsna.WHY}")
-
-
 def _refuse_packed_rsna(members: Iterable[tuple[str, list[str]]]) -> None:
     with_table, with_images = set(), set()
     for path, names in members:
@@ -131,7 +128,7 @@ def _refuse_packed_rsna(members: Iterable[tuple[str, list[str]]]) -> None:
             elif f"/{IMAGES}/" in folder:
                 with_images.add((path, folder.partition(f"/{IMAGES}/")[0]))
     for path, folder in sorted(with_table & with_images):
-        raise _rsna(f"{path}{folder}")
+        raise UserError(rsna.refusal(f"{path}{folder}"))
 
 
 def _report(progress: Progress, before: int, total: int, done: int) -> None:
@@ -183,12 +180,8 @@ def _walk(root: Path, result: Scan) -> Iterator[str]:
                 yield entry.path
             elif entry.is_symlink():
                 target = _target(entry.path, result)
-                if target:
-                    root = rsna.root_of(
-                        entry.path if target == "folder" else os.path.dirname(os.path.realpath(entry.path))
-                    )
-                    if root is not None:
-                        raise _rsna(str(root))
+                if target and (linked := rsna.root_of(entry.path)) is not None:
+                    raise UserError(rsna.refusal(linked))
                 if target == "folder":
                     links.append(entry.path)
                 elif target == "file":

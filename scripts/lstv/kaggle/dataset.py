@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstv.errors import UserError
-from lstv.kaggle.disk import PARTIAL, explained, file_digest, readable, write_atomic
+from lstv.kaggle.disk import PARTIAL, explained, readable, write_atomic
 from lstv.kaggle.remote import RemoteFile
 from lstv.kaggle.single_file import download
 from lstv.kaggle.sources import CHECKPOINT_BYTES, DATASET_PAGE, VALID_ID_COUNT
-from lstv.recorded import sha256
+from lstv.recorded import file_digest, sha256
 
 
 @dataclass(frozen=True)

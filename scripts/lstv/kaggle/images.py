@@ -113,11 +113,10 @@ def fetch(remote: RemoteFile, missing: list[Member], out: Path, pacer: Pacer, wo
     """Fetch members by ranges of the remote archive into ``out``.
 
     Each file appears whole or not at all. A member that arrives altered is fetched again, up to three times. Raises
-    UserError; the files finished until then stay.
+    UserError, and OSError where the disk refuses; the files finished until then stay.
     """
-    with explained(out):
-        require_space(out, sum(member.size for member in missing), f"fetching {len(missing):,} files")
-        _Fetch(remote, out, pacer, workers).run(missing)
+    require_space(out, sum(member.size for member in missing), f"fetching {len(missing):,} files")
+    _Fetch(remote, out, pacer, workers).run(missing)
 
 
 class _Fetch:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lstv.errors import UserError
-from lstv.kaggle.disk import explained, file_digest, require_space
+from lstv.kaggle.disk import explained, require_space
 from lstv.kaggle.progress import Progress
 from lstv.kaggle.ranged_zip import ZIP_ERRORS
 from lstv.kaggle.remote import NotContinued, RemoteFile
+from lstv.recorded import file_digest
 
 
 def download(remote: RemoteFile, name: str, partial: Path, *, beside: int = 0) -> Path:

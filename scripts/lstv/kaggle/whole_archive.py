@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lstv.errors import UserError
 from lstv.kaggle import images, ranged_zip
-from lstv.kaggle.disk import PARTIAL, explained, require_space, write_atomic
+from lstv.kaggle.disk import PARTIAL, require_space, write_atomic
 from lstv.kaggle.progress import Progress
 from lstv.kaggle.ranged_zip import ZIP_ERRORS, BadArchive
 from lstv.kaggle.remote import RemoteFile
@@ -25,34 +25,29 @@ def fetch(remote: RemoteFile, series: set[tuple[str, str]] | None, out: Path, ca
     Room for archive and files is checked before anything large is transferred: by the archive's directory, where the storage
     gives that part or ``cache`` has it from an earlier run, else by the archive's size alone (the same again for the files
     if all are wanted). By that directory it is also known, and nothing transferred, if all files are there already. Both
-    steps continue where an earlier run was cut. Raises UserError; an archive that arrived altered is removed with
-    ``cache``, the good files stay.
+    steps continue where an earlier run was cut. Raises UserError, and OSError where the disk refuses; an archive that
+    arrived altered is removed with ``cache``, the good files stay.
     """
     partial = out / PARTIAL
     archive = partial / NAME
-    with explained(out):
-        plan = _plan_ahead(remote, series, out, cache)
-        if plan is not None and not plan.missing:
-            return plan
-        complete = archive.is_file() and not (partial / f"{NAME}.state.json").exists()
-        if not (complete and archive.stat().st_size == remote.size):
-            least = remote.size if series is None else 0
-            download(remote, NAME, partial, beside=least if plan is None else _bytes(plan))
-        try:
-            plan = _unpack(_Fetched(archive, remote), series, out, cache)
-        except (BadArchive, *ZIP_ERRORS) as error:
-            archive.unlink()
-            cache.unlink(missing_ok=True)
-            rest = (
-                ", without --whole-archive (source.whole_archive) to fetch only what is missing"
-                if remote.ranges
-                else ""
-            )
-            raise UserError(
-                f"{remote.what} arrived altered ({error}) and was discarded; the files unpacked so far are kept: run "
-                f"again{rest}."
-            ) from None
+    plan = _plan_ahead(remote, series, out, cache)
+    if plan is not None and not plan.missing:
+        return plan
+    complete = archive.is_file() and not (partial / f"{NAME}.state.json").exists()
+    if not (complete and archive.stat().st_size == remote.size):
+        least = remote.size if series is None else 0
+        download(remote, NAME, partial, beside=least if plan is None else _bytes(plan))
+    try:
+        plan = _unpack(_Fetched(archive, remote.what, remote.size, remote.etag), series, out, cache)
+    except (BadArchive, *ZIP_ERRORS) as error:
         archive.unlink()
+        cache.unlink(missing_ok=True)
+        rest = ", without --whole-archive (source.whole_archive) to fetch only what is missing" if remote.ranges else ""
+        raise UserError(
+            f"{remote.what} arrived altered ({error}) and was discarded; the files unpacked so far are kept: run "
+            f"again{rest}."
+        ) from None
+    archive.unlink()
     return plan
 
 
@@ -100,23 +95,13 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 @dataclass(frozen=True)
 class _Fetched:
-    """The archive on disk in the role of the remote one."""
+    """The archive on disk in the role of the remote one, as far as reading its directory asks for it."""
 
     path: Path
-    remote: RemoteFile
+    what: str
+    size: int
+    etag: str | None
     ranges: bool = True
-
-    @property
-    def what(self) -> str:
-        return self.remote.what
-
-    @property
-    def size(self) -> int:
-        return self.remote.size
-
-    @property
-    def etag(self) -> str | None:
-        return self.remote.etag
 
     def read(self, start: int, stop: int) -> bytes:
         with open(self.path, "rb") as stream:

@@ -24,13 +24,6 @@ class Names:
         return study_id if self.shown else f"line {self.lines[study_id]}"
 
 
-def outcome(row: pandas.Series) -> str:
-    """``ok``, ``failed``, ``excluded`` or ``not_selected`` (excluded only because the run takes a part of the cohort)."""
-    if row["status"] == "excluded" and row["reason"].startswith(cohort.NOT_SELECTED):
-        return "not_selected"
-    return row["status"]
-
-
 def counts(outcomes: pandas.Series) -> dict[str, int]:
     """How many studies entered, and how many of them have each outcome; the outcomes add up to ``entered``."""
     result = {name: int((outcomes == name).sum()) for name in ("ok", "failed", "excluded", "not_selected")}

@@ -36,7 +36,7 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
     names = accounting.Names(
         options.show_ids, {study_id: line for line, study_id in enumerate(table["study_id"], start=2)}
     )
-    outcomes = table.apply(accounting.outcome, axis=1) if len(table) else pandas.Series(dtype=str)
+    outcomes = table.apply(cohort.outcome, axis=1) if len(table) else pandas.Series(dtype=str)
     analysed = candidates.ordered(table[outcomes == "ok"])
     documents = [inputs.studies[study_id] for study_id in sorted(inputs.studies)]
     thresholds = thresholds_of(inputs.settings, documents)
