@@ -246,7 +246,7 @@ def _prepared(rows: list[Row], localizer: Localizer, options: Options) -> Iterat
         pending: deque[tuple[Row, Future]] = deque()
         waiting = iter(rows)
         for row in islice(waiting, 4 * options.workers):
-            pending.append((row, pool.submit(prepare, row, *arguments)))
+            pending.append((row, _submitted(pool, row, *arguments)))
         while pending:
             row, future = pending.popleft()
             try:
@@ -256,10 +256,10 @@ def _prepared(rows: list[Row], localizer: Localizer, options: Options) -> Iterat
                 pool.shutdown(cancel_futures=True)
                 pool = _pool(options.workers)
                 study = _prepare_alone(row, *arguments)
-                pending = deque((other, pool.submit(prepare, other, *arguments)) for other, _ in pending)
+                pending = deque((other, _submitted(pool, other, *arguments)) for other, _ in pending)
             following = next(waiting, None)
             if following is not None:
-                pending.append((following, pool.submit(prepare, following, *arguments)))
+                pending.append((following, _submitted(pool, following, *arguments)))
             yield study
     finally:
         pool.shutdown(cancel_futures=True)
@@ -268,6 +268,17 @@ def _prepared(rows: list[Row], localizer: Localizer, options: Options) -> Iterat
 def _pool(workers: int) -> ProcessPoolExecutor:
     # spawn: a forked child would inherit the device's state and torch's threads
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def _submitted(pool: ProcessPoolExecutor, row: Row, *arguments: object) -> Future:
+    """The study handed to a worker. A pool that another study has broken meanwhile refuses it: that comes out of the future,
+    in the study's turn, as where it was handed over just before."""
+    try:
+        return pool.submit(prepare, row, *arguments)
+    except BrokenProcessPool as error:
+        refused: Future = Future()
+        refused.set_exception(error)
+        return refused
 
 
 def _prepare_alone(row: Row, *arguments: object) -> Prepared:

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +265,27 @@ def _crash_on_second(row, *arguments):
     if row.study_id == "b":
         os.kill(os.getpid(), signal.SIGSEGV)
     return prepare.Prepared(row.study_id, row.series_id, "excluded", "stand-in")
+
+
+class _Refuses(ThreadPoolExecutor):
+    """A pool that is found broken when the ninth study is handed over."""
+
+    def submit(self, *arguments):
+        self.handed = getattr(self, "handed", 0) + 1
+        if self.handed == 9:
+            raise BrokenProcessPool("a child process terminated abruptly")
+        return super().submit(*arguments)
+
+
+def test_a_pool_that_breaks_between_two_studies_costs_none(monkeypatch, checkpoint):
+    """A worker may die while the results before its study are still being taken."""
+    monkeypatch.setattr(inference, "prepare", lambda row, *_: prepare.Prepared(row.study_id, "s", "excluded", "fine"))
+    monkeypatch.setattr(inference, "_pool", _Refuses)
+    localizer = pointnet.load_localizer(checkpoint)
+    rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]
+    found = list(inference._prepared(rows, localizer, inference.Options(workers=2)))
+    assert [study.study_id for study in found] == list("abcdefghijklm")
+    assert {study.reason for study in found} == {"fine"}
 
 
 def test_a_decoder_that_crashes_costs_its_study_only(monkeypatch, checkpoint):
