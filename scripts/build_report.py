@@ -10,9 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import cohort
-from lstv.errors import UserError
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.cohort import batches, study_sheet
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.top < 0:
         raise UserError(f"--top is {args.top}, but must be 0 or more.")
-    used = [row.study_id for row in cohort.read_sheet(args.sheet) if row.use == "yes"]
+    used = [row.study_id for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"]
     from lstv.report.build import build  # after the arguments are known to be good: seaborn takes seconds
 
     page = build(
@@ -75,7 +75,7 @@ def _metrics_of(args: argparse.Namespace, used: list[str]) -> list[Path]:
 def _heatmaps_of(args: argparse.Namespace, used: list[str]) -> list[Path]:
     if args.heatmaps_dir is None:
         return []
-    return [args.heatmaps_dir / f"{batch}.h5" for batch in sorted({cohort.batch_of(i, args.batches) for i in used})]
+    return [args.heatmaps_dir / f"{batch}.h5" for batch in sorted({batches.batch_of(i, args.batches) for i in used})]
 
 
 def _listed(path: Path | None) -> list[Path]:

@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import cohort, metrics, table
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.cohort import study_sheet
+from lstv.ranking import cohort_table
+from lstv.uncertainty import study_record
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -22,10 +24,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    sheet = cohort.read_sheet(args.sheet)
+    sheet = study_sheet.read_sheet(args.sheet)
     # what the sheet uses, not what lies in the folder: an earlier run may have left files of other studies
-    records = [metrics.read(args.studies_dir / f"{row.study_id}.json") for row in sheet if row.use == "yes"]
-    rows = table.write(args.out, sheet, records)
+    records = [study_record.read(args.studies_dir / f"{row.study_id}.json") for row in sheet if row.use == "yes"]
+    rows = cohort_table.write(args.out, sheet, records)
     counts = {status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "excluded")}
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     print(f"{len(rows)} studies ({summary}): {args.out}")

@@ -6,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import atomic
+from lstv.base import atomic
+from lstv.base.cli import run
+from lstv.cohort.labels import read_labels
 from lstv.evaluation.assess import evaluate
 from lstv.evaluation.bootstrap import REPLICATES
-from lstv.evaluation.cohort_table import read_cohort_table, registered_metrics
-from lstv.evaluation.labels import read_labels
 from lstv.evaluation.output import COLUMNS, metric_rows, rounded
-from lstv.program import run
+from lstv.ranking.table_columns import read_cohort_table, registered_metrics
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.atomic import write_json
-from lstv.errors import UserError
-from lstv.levels import LEVELS
-from lstv.program import run
-from lstv.progress import Progress
+from lstv.base.atomic import write_json
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.levels import LEVELS
+from lstv.base.progress import Progress
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if min(args.normal, args.transitional, args.jobs) < 1:
         raise UserError("--normal, --transitional and --jobs must be at least 1.")
-    from lstv.phantom import evaluation, model_card
-    from lstv.pointnet import load_localizer
+    from lstv.localizer.checkpoint import load_localizer
+    from lstv_evidence.phantom import evaluation, model_card
 
     localizer = load_localizer(args.checkpoint)
     if not localizer.demo:

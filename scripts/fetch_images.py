@@ -11,15 +11,14 @@ import shutil
 import sys
 from pathlib import Path
 
-import fetch_options
-from lstv.errors import UserError
-from lstv.kaggle import images, ranged_zip, whole_archive
-from lstv.kaggle.disk import PARTIAL, explained, readable
-from lstv.kaggle.images import AlteredForGood, Plan
-from lstv.kaggle.remote import NoRanges, RemoteFile
-from lstv.kaggle.retry import Pacer
-from lstv.kaggle.sources import COMPETITION
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv_kaggle import images, options, ranged_zip, whole_archive
+from lstv_kaggle.disk import PARTIAL, explained, readable
+from lstv_kaggle.images import AlteredForGood, Plan
+from lstv_kaggle.remote import NoRanges, RemoteFile
+from lstv_kaggle.retry import Pacer
+from lstv_kaggle.sources import COMPETITION
 
 DIRECTORY_CACHE = ".archive_directory"
 
@@ -37,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, choices=range(1, 17), default=4, metavar="1..16", help="connections (default: 4)"
     )
-    fetch_options.add(parser)
+    options.add(parser)
     return parser.parse_args(argv)
 
 
@@ -47,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("no series are named; give --series-list, or --whole-archive to fetch everything.")
     series = images.read_series_list(args.series_list) if args.series_list else None
     manifest = args.manifest or args.out / "manifest.csv"
-    service, policy, pacer = fetch_options.service(args)
+    service, policy, pacer = options.service(args)
     with explained(args.out):
         (args.out / PARTIAL).mkdir(parents=True, exist_ok=True)
         remote = RemoteFile(

@@ -6,11 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import fetch_options
-from lstv.kaggle import dataset
-from lstv.kaggle.remote import RemoteFile
-from lstv.kaggle.sources import CHECKPOINT, DATASET, DATASET_OWNER, VALID_IDS
-from lstv.program import run
+from lstv.base.cli import run
+from lstv_kaggle import dataset, options
+from lstv_kaggle.remote import RemoteFile
+from lstv_kaggle.sources import CHECKPOINT, DATASET, DATASET_OWNER, VALID_IDS
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -19,7 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--out", type=Path, required=True, help="folder for 00002484.pth, valid_id.npy and their .sha256"
     )
     parser.add_argument("--only", choices=(CHECKPOINT, VALID_IDS), help="this file alone (default: both)")
-    fetch_options.add(parser)
+    options.add(parser)
     return parser.parse_args(argv)
 
 
@@ -27,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
 
     def open_remote(name: str) -> RemoteFile:
-        service, policy, pacer = fetch_options.service(args)
+        service, policy, pacer = options.service(args)
         return RemoteFile(name, lambda: service.dataset_file(DATASET_OWNER, DATASET, name), policy, pacer)
 
     for name, check in ((VALID_IDS, dataset.check_valid_ids), (CHECKPOINT, dataset.check_checkpoint)):

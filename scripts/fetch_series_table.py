@@ -7,26 +7,27 @@ import os
 import sys
 from pathlib import Path
 
-import fetch_options
-from lstv.cohort import SERIES_TABLE, read_table
-from lstv.errors import UserError
-from lstv.kaggle.disk import PARTIAL, explained
-from lstv.kaggle.remote import RemoteFile
-from lstv.kaggle.single_file import download
-from lstv.kaggle.sources import COMPETITION
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.tables import read_table
+from lstv.cohort.rsna_layout import SERIES_TABLE
+from lstv_kaggle import options
+from lstv_kaggle.disk import PARTIAL, explained
+from lstv_kaggle.remote import RemoteFile
+from lstv_kaggle.single_file import download
+from lstv_kaggle.sources import COMPETITION
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help=f"folder for {SERIES_TABLE}")
-    fetch_options.add(parser)
+    options.add(parser)
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    service, policy, pacer = fetch_options.service(args)
+    service, policy, pacer = options.service(args)
     remote = RemoteFile(SERIES_TABLE, lambda: service.competition_file(COMPETITION, SERIES_TABLE), policy, pacer)
     part = download(remote, SERIES_TABLE, args.out / PARTIAL)
     try:

@@ -10,10 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-from lstv import __version__, cohort, heatmaps, recorded
-from lstv.errors import UserError
-from lstv.program import run
-from lstv.progress import Progress
+from lstv import __version__
+from lstv.base import checksums
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.progress import Progress
+from lstv.cohort import batches, study_sheet
+from lstv.localizer import heatmap_file
 
 ESTIMATE_FROM = 8
 """Studies from which on it is worth a few forward passes to say beforehand what they will cost."""
@@ -40,14 +43,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    rows = cohort.read_sheet(args.sheet)
+    rows = study_sheet.read_sheet(args.sheet)
     if args.centroids and not args.centroids.is_dir():
         raise UserError(f"localizer.centroids {args.centroids} is no folder; correct the path or set it to null.")
     if args.batch:
-        rows = [row for row in rows if cohort.batch_of(row.study_id, args.batches) == args.batch]
+        rows = [row for row in rows if batches.batch_of(row.study_id, args.batches) == args.batch]
     import torch  # after the arguments are known to be good: this import takes seconds
 
-    from lstv import inference, pointnet
+    from lstv.localizer import checkpoint, inference
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -56,8 +59,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)
-    expected = args.sha256 or recorded.sha256(args.checkpoint)
-    localizer = pointnet.load_localizer(args.checkpoint, expected_sha256=expected)
+    expected = args.sha256 or checksums.sha256(args.checkpoint)
+    localizer = checkpoint.load_localizer(args.checkpoint, expected_sha256=expected)
     runner = inference.Runner(localizer.network, device, options.forward_batch)
     if device.type == "cpu" and len(rows) >= ESTIMATE_FROM:
         print(inference.estimate(runner, options), flush=True)
@@ -73,13 +76,13 @@ def main(argv: list[str] | None = None) -> int:
     }
     analysed = 0
 
-    def written(maps: heatmaps.StudyMaps) -> None:
+    def written(maps: heatmap_file.StudyMaps) -> None:
         nonlocal analysed
         analysed += maps.status == "ok"
         progress.step(maps.status)
 
     start = time.monotonic()
-    with heatmaps.create(args.out, record) as writer, Progress(len(rows), "studies") as progress:
+    with heatmap_file.create(args.out, record) as writer, Progress(len(rows), "studies") as progress:
         inference.infer(rows, localizer, runner, options, writer, written)
     print(f"{args.out}: {progress.summary()}")
     if analysed:

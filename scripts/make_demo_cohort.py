@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.errors import UserError
-from lstv.program import run
-from lstv.progress import Progress
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.progress import Progress
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.jobs < 1:
         raise UserError(f"--jobs is {args.jobs}; give at least 1.")
-    from lstv.phantom import cohort
+    from lstv_evidence.phantom import cohort
 
     studies = cohort.read_list(args.studies)
     with Progress(len(studies), "studies") as progress:

@@ -8,10 +8,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from lstv.atomic import write_json, write_text
-from lstv.errors import UserError
-from lstv.method import documentation, study_text
-from lstv.program import run
+from lstv.base.atomic import write_json, write_text
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv_evidence.method import documentation, study_text
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FIGURES = ("auc", "groups", "roc")

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.atomic import write_csv, write_json, write_text
-from lstv.errors import UserError
-from lstv.program import run
+from lstv.base.atomic import write_csv, write_json, write_text
+from lstv.base.cli import run
+from lstv.base.errors import UserError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,13 +32,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.replicates < 100:
         raise UserError(f"--replicates is {args.replicates}; give at least 100 for a usable interval.")
-    from lstv.cohort import read_table
-    from lstv.evaluation.cohort_table import number, read_cohort_table, registered_metrics
+    from lstv.base.checksums import file_digest
+    from lstv.base.tables import read_table
     from lstv.evaluation.output import rounded
-    from lstv.method import figures, study, study_text
-    from lstv.phantom.cohort import read_list
-    from lstv.recorded import file_digest
-    from lstv.uncertainty.ranking import COMPONENTS
+    from lstv.ranking.score import COMPONENTS
+    from lstv.ranking.table_columns import number, read_cohort_table, registered_metrics
+    from lstv_evidence.method import figures, study, study_text
+    from lstv_evidence.phantom.cohort import read_list
 
     truth = {phantom.study_id: phantom.spec for phantom in read_list(args.phantoms)}
     components = {

@@ -7,8 +7,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from lstv.method.design import Design, group_of, specs, write_list
-from lstv.program import run
+from lstv.base.cli import run
+from lstv_evidence.method.design import Design, group_of, specs, write_list
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -9,13 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import cohort, table
-from lstv.atomic import write_csv
-from lstv.errors import UserError
-from lstv.method import records
-from lstv.program import run
-from lstv.progress import Progress
-from lstv.uncertainty.ranking import COMPONENTS, rank_studies
+from lstv.base.atomic import write_csv
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.progress import Progress
+from lstv.cohort import study_sheet
+from lstv.ranking import cohort_table
+from lstv.ranking.score import COMPONENTS, rank_studies
+from lstv_evidence.method import records
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -34,14 +35,14 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.jobs < 1:
         raise UserError(f"--jobs is {args.jobs}; give at least 1.")
-    sheet = cohort.read_sheet(args.sheet)
+    sheet = study_sheet.read_sheet(args.sheet)
     used = [row.study_id for row in sheet if row.use == "yes"]
     with Progress(len(used), "studies") as progress:
         measured = records.measure(args.heatmaps, used, args.jobs, progress.step)
     standings = sorted(rank_studies(measured), key=lambda standing: standing.study_id)
     ranks = ({"study_id": standing.study_id} | standing.percentiles for standing in standings)
     write_csv(args.components, ("study_id", *COMPONENTS), ranks)
-    table.write(args.out, sheet, measured)
+    cohort_table.write(args.out, sheet, measured)
     print(f"{progress.summary()}: {args.out}")
     return 0
 

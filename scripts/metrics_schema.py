@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from lstv import metrics
-from lstv.atomic import write_text
-from lstv.program import run
+from lstv.base.atomic import write_text
+from lstv.base.cli import run
+from lstv.uncertainty import study_record
 
 _HEAD = "# Written by scripts/metrics_schema.py from the docstrings of the metrics in scripts/lstv/uncertainty/.\n"
 _DEFAULT = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "metrics.schema.yaml"
@@ -26,7 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    text = yaml.dump(metrics.schema(), sort_keys=False, allow_unicode=True, width=116, Dumper=_Plain)
+    text = yaml.dump(study_record.schema(), sort_keys=False, allow_unicode=True, width=116, Dumper=_Plain)
     write_text(args.out, _HEAD + text)
     print(args.out)
     return 0

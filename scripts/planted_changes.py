@@ -10,11 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import __version__, cohort
-from lstv.atomic import write_csv, write_json, write_text
-from lstv.errors import UserError
-from lstv.program import run
-from lstv.progress import Progress
+from lstv import __version__
+from lstv.base.atomic import write_csv, write_json, write_text
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.progress import Progress
+from lstv.cohort import rsna_layout
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -42,18 +43,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Plant, measure and write; returns the exit status."""
     args = parse_args(argv)
-    rows = cohort.rsna_rows(args.path)
+    rows = rsna_layout.rsna_rows(args.path)
     import torch
 
-    from lstv import inference, pointnet
     from lstv.evaluation.output import rounded
-    from lstv.method import effects, effects_text, planting, previews
+    from lstv.localizer import checkpoint, inference
+    from lstv_evidence.method import effects, effects_text, planting, previews
 
     if args.threads < 0:
         raise UserError(f"--threads is {args.threads}; give 0 or more.")
     if args.threads:
         torch.set_num_threads(args.threads)
-    localizer = pointnet.load_localizer(args.checkpoint)
+    localizer = checkpoint.load_localizer(args.checkpoint)
     options = inference.Options(members=args.members)
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)

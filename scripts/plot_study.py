@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.program import run
+from lstv.base.cli import run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -19,11 +19,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    from lstv import heatmaps, metrics  # after the arguments are known to be good: matplotlib takes a second
+    from lstv.localizer import heatmap_file  # after the arguments are known to be good: matplotlib takes a second
     from lstv.report import study_figure
+    from lstv.uncertainty import study_record
 
-    document = metrics.read(args.metrics)
-    maps = heatmaps.read_study(args.heatmaps, document["study_id"], members=False)
+    document = study_record.read(args.metrics)
+    maps = heatmap_file.read_study(args.heatmaps, document["study_id"], members=False)
     study_figure.draw(document, maps, args.out)
     print(f"{args.out}: study {document['study_id']}, {document['status']}")
     return 0

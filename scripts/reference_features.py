@@ -10,8 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import reference
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.uncertainty import feature_bank
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -25,8 +25,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    fitted = reference.fit(*reference.collect(args.heatmaps))
-    reference.write(fitted, args.out)
+    fitted = feature_bank.fit(*feature_bank.collect(args.heatmaps))
+    feature_bank.write(fitted, args.out)
     print(f"{len(fitted.study_ids)} reference studies: {args.out}")
     return 0
 

@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import atomic
-from lstv.errors import UserError
-from lstv.evaluation.cohort_table import read_cohort_table
-from lstv.program import run
-from lstv.review_queue import COLUMNS, build_queue, csv_rows
+from lstv.base import atomic
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
+from lstv.ranking.table_columns import read_cohort_table
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

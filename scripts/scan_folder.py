@@ -12,17 +12,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstv.atomic import write_csv, write_json
-from lstv.cohort import write_sheet
-from lstv.errors import UserError
+from lstv.base.atomic import write_csv, write_json
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.private_files import write_private
+from lstv.cohort.study_sheet import write_sheet
 from lstv.folder import sheet
 from lstv.folder.choose import Choice, choose
-from lstv.folder.private import write_private
 from lstv.folder.progress import ScanProgress
 from lstv.folder.pseudonym import Naming, Pseudonyms, Uids, load_key
 from lstv.folder.scan import EXAMPLES, NOTICES, Scan, scan
 from lstv.folder.series import Study, build_studies
-from lstv.program import run
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

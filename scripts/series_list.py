@@ -9,17 +9,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import cohort
-from lstv.atomic import write_csv
-from lstv.errors import UserError
-from lstv.program import run
+from lstv.base import tables
+from lstv.base.atomic import write_csv
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.cohort import known_studies, rsna_layout, selection
 
 COLUMNS = ("study_id", "series_id", "series_description")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--path", type=Path, required=True, help=f"folder that holds {cohort.SERIES_TABLE}")
+    parser.add_argument("--path", type=Path, required=True, help=f"folder that holds {rsna_layout.SERIES_TABLE}")
     parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on")
     parser.add_argument("--mode", choices=("production", "trial", "validation", "list"), default="production")
     parser.add_argument("--trial-studies", type=int, default=10)
@@ -32,14 +33,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    table = args.path / cohort.SERIES_TABLE
-    rows = cohort.read_table(table, COLUMNS)
-    selection = cohort.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
-    wanted = cohort.selected(cohort.known_studies(table), selection, args.valid_ids)
-    chosen = [row for row in rows if row["study_id"] in wanted and row["series_description"] == cohort.SAGITTAL_T2]
+    table = args.path / rsna_layout.SERIES_TABLE
+    rows = tables.read_table(table, COLUMNS)
+    wanted_by = selection.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
+    wanted = selection.selected(known_studies.known_studies(table), wanted_by, args.valid_ids)
+    chosen = [row for row in rows if row["study_id"] in wanted and row["series_description"] == rsna_layout.SAGITTAL_T2]
     if not chosen:
         raise UserError(
-            f"no selected study of {table} has a series called {cohort.SAGITTAL_T2!r}; check the selection."
+            f"no selected study of {table} has a series called {rsna_layout.SAGITTAL_T2!r}; check the selection."
         )
     chosen.sort(key=lambda row: (row["study_id"], row["series_id"]))
     write_csv(args.out, COLUMNS, ({name: row[name] for name in COLUMNS} for row in chosen))

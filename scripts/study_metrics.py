@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import heatmaps, metrics, reference
-from lstv.errors import UserError
-from lstv.program import run
-from lstv.uncertainty import Thresholds
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.localizer import heatmap_file
+from lstv.uncertainty import Thresholds, feature_bank, study_record
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -34,14 +34,14 @@ def main(argv: list[str] | None = None) -> int:
             f"metrics.entropy_moderate is {args.risk_moderate:g}, above metrics.entropy_high {args.risk_high:g}; "
             "set it to at most that."
         )
-    maps = heatmaps.read_study(args.heatmaps, args.study)
-    record = metrics.study_record(
+    maps = heatmap_file.read_study(args.heatmaps, args.study)
+    record = study_record.study_record(
         maps,
-        heatmaps.read_run(args.heatmaps),
+        heatmap_file.read_run(args.heatmaps),
         Thresholds(args.risk_high, args.risk_moderate),
-        reference.read(args.reference) if args.reference else None,
+        feature_bank.read(args.reference) if args.reference else None,
     )
-    metrics.write(record, args.out)
+    study_record.write(record, args.out)
     print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")
     return 0
 

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv import cohort, rsna
-from lstv.errors import UserError
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.cohort import batches, rsna_layout, selection, study_sheet, training_guard
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,16 +31,16 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
 
     def wanted(study_id: str) -> bool:
-        return args.batch is None or cohort.batch_of(study_id, args.batches) == args.batch
+        return args.batch is None or batches.batch_of(study_id, args.batches) == args.batch
 
     if args.kind == "rsna" and args.valid_ids is None:
         raise UserError(
             "--kind rsna needs --valid-ids, without which no study is marked that the point net was trained on."
         )
-    rows = cohort.sheet_rows(args.path) if args.kind == "sheet" else cohort.rsna_rows(args.path, wanted)
-    selection = cohort.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
-    rows = [row for row in cohort.apply_selection(rows, selection, args.valid_ids) if wanted(row.study_id)]
-    cohort.write_sheet(rsna.refuse_unmarked(rows) if args.kind == "sheet" else rows, args.out)
+    rows = study_sheet.sheet_rows(args.path) if args.kind == "sheet" else rsna_layout.rsna_rows(args.path, wanted)
+    chosen = selection.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
+    rows = [row for row in selection.apply_selection(rows, chosen, args.valid_ids) if wanted(row.study_id)]
+    study_sheet.write_sheet(training_guard.refuse_unmarked(rows) if args.kind == "sheet" else rows, args.out)
     used = sum(row.use == "yes" for row in rows)
     print(f"{len(rows)} studies, {used} to analyse, {len(rows) - used} not used: {args.out}")
     return 0

@@ -13,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from lstv.atomic import write_text
-from lstv.errors import UserError
-from lstv.program import run
+from lstv.base.atomic import write_text
+from lstv.base.cli import run
+from lstv.base.errors import UserError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("--phantoms, --steps, --batch and --jobs must be at least 1 and --seed not negative.")
     import torch
 
-    from lstv.phantom import training
-    from lstv.recorded import file_digest
+    from lstv.base.checksums import file_digest
+    from lstv_evidence.phantom import training
 
     torch.set_num_threads(args.jobs)
     began = time.monotonic()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dicom_files import textured_volume, write_series
-from lstv.pointnet import PointNet
+from lstv.localizer.network import PointNet
 
 FIRST = 4_000_000
 STUDIES = 4

@@ -17,7 +17,7 @@ from unittest import mock
 
 import kaggle_stub as stub
 from kaggle_stub import KaggleStub
-from lstv.program import run
+from lstv.base.cli import run
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"

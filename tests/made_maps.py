@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstv.geometry import SliceGeometry
-from lstv.heatmaps import Members, StudyMaps
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer.heatmap_file import Members, StudyMaps
 
 GRID = 160
 ROWS = (30.0, 52.0, 74.0, 96.0, 118.0)

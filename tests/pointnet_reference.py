@@ -1,6 +1,7 @@
 """The point net computed a second time, in NumPy and float64, from its state dict alone.
 
-It shares no code with scripts/lstv/pointnet.py. ``python tests/pointnet_reference.py`` rewrites the stored expectations.
+It shares no code with scripts/lstv/localizer/network.py. ``python tests/pointnet_reference.py`` rewrites the stored
+expectations.
 """
 
 from __future__ import annotations

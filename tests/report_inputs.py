@@ -11,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lstv import cohort, heatmaps, metrics, table
-from lstv.geometry import SliceGeometry
-from lstv.levels import GRID
+from lstv.base.levels import GRID
+from lstv.cohort import study_sheet
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import heatmap_file
+from lstv.ranking import cohort_table
+from lstv.uncertainty import study_record
 from made_maps import as_logits, soft_disc
 
 RUN = {
@@ -81,7 +84,7 @@ def make(
     kind_of = {ids[position]: kind for position, kind in zip(random.permutation(len(ids)), kinds)}
     sheet = [_sheet_row(number, study_id, kind_of[study_id], ok) for number, study_id in enumerate(ids)]
     measured = [_maps(number, random) for number in range(min(ok, MEASURED))]
-    originals = [metrics.study_record(maps, run) for maps in measured]
+    originals = [study_record.study_record(maps, run) for maps in measured]
     records, origin = [], {}
     for number, study_id in enumerate(study_id for study_id in ids if kind_of[study_id] == "ok"):
         origin[study_id] = number % len(originals)
@@ -89,14 +92,14 @@ def make(
         records.append(record | {"study_id": study_id, "series_id": f"9{study_id}"})
     for row in sheet:
         if kind_of[row.study_id] == "failed":
-            maps = heatmaps.StudyMaps(row.study_id, "failed", row.reason, row.series_id)
-            records.append(metrics.study_record(maps, run))
+            maps = heatmap_file.StudyMaps(row.study_id, "failed", row.reason, row.series_id)
+            records.append(study_record.study_record(maps, run))
     folder.mkdir(parents=True, exist_ok=True)
-    cohort.write_sheet(sheet, folder / "study_sheet.csv")
-    rows = table.write(folder / "lstv_uncertainty_metrics.csv", sheet, records)
+    study_sheet.write_sheet(sheet, folder / "study_sheet.csv")
+    rows = cohort_table.write(folder / "lstv_uncertainty_metrics.csv", sheet, records)
     ranked = sorted((row for row in rows if row["status"] == "ok"), key=lambda row: row["rank"])
-    heatmap_file = folder / "heatmaps" / "batch-0000-of-0001.h5"
-    with heatmaps.create(heatmap_file, run) as writer:
+    heatmaps = folder / "heatmaps" / "batch-0000-of-0001.h5"
+    with heatmap_file.create(heatmaps, run) as writer:
         for row in ranked[:drawn]:
             writer.write(replace(measured[origin[row["study_id"]]], study_id=row["study_id"]))
     (folder / "studies").mkdir(exist_ok=True)
@@ -105,7 +108,7 @@ def make(
         if not all_files and record["study_id"] not in first:
             continue
         path = folder / "studies" / f"{record['study_id']}.json"
-        path.write_text(json.dumps(metrics.rounded(record)), encoding="utf-8")
+        path.write_text(json.dumps(study_record.rounded(record)), encoding="utf-8")
     (folder / "settings.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
     paths = sorted((folder / "studies").glob("*.json"))
     return Files(
@@ -113,12 +116,12 @@ def make(
         folder / "lstv_uncertainty_metrics.csv",
         folder / "study_sheet.csv",
         paths,
-        heatmap_file,
+        heatmaps,
         folder / "settings.json",
     )
 
 
-def _sheet_row(number: int, study_id: str, kind: str, ok: int) -> cohort.Row:
+def _sheet_row(number: int, study_id: str, kind: str, ok: int) -> study_sheet.Row:
     where = f"/data/HOPE_FAITH/{study_id}"
     reason = {
         "ok": "",
@@ -128,7 +131,7 @@ def _sheet_row(number: int, study_id: str, kind: str, ok: int) -> cohort.Row:
     }[kind]
     use = "no" if kind in ("excluded", "unselected") else "yes"
     split = "train" if number == 1 else "unknown"
-    return cohort.Row(study_id, f"9{study_id}", where, "Sagittal T2/STIR", "17", split, use, reason)
+    return study_sheet.Row(study_id, f"9{study_id}", where, "Sagittal T2/STIR", "17", split, use, reason)
 
 
 def _moved(record: dict, random: np.random.Generator | None) -> dict:
@@ -147,7 +150,7 @@ def _moved(record: dict, random: np.random.Generator | None) -> dict:
     return record
 
 
-def _maps(number: int, random: np.random.Generator) -> heatmaps.StudyMaps:
+def _maps(number: int, random: np.random.Generator) -> heatmap_file.StudyMaps:
     """A drawn slice and its heatmaps; every 20 studies are alike in what is unusual about them."""
     lost, shared, cropped = (number % 20 == kind for kind in range(3))
     rows = (30 if cropped else 20) + 26 * np.arange(5) + random.normal(0, 0.8, 5) + (20 if cropped else 0)
@@ -163,7 +166,7 @@ def _maps(number: int, random: np.random.Generator) -> heatmaps.StudyMaps:
     if shared:
         levels[3], levels[4] = levels[3] + 0.55 * levels[4], 0.44 * levels[4]
         levels[4] = np.where(levels[4] > 0.4, levels[4] + 0.08, levels[4])
-    return heatmaps.StudyMaps(
+    return heatmap_file.StudyMaps(
         f"measured-{number}", "ok", series_id="s", geometry=GEOMETRY, image=image, logits=as_logits(levels)
     )
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lstv import heatmaps
-from lstv.geometry import SliceGeometry
-from lstv.heatmaps import Members, StudyMaps
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import heatmap_file
+from lstv.localizer.heatmap_file import Members, StudyMaps
 
 STORED = Path(__file__).parents[1] / "data" / "golden_demo_maps.npz"
 
@@ -29,7 +29,7 @@ _VECTORS = ("position", "row_direction", "column_direction")
 
 def store(files: Iterable[Path], path: Path = STORED) -> list[str]:
     """Keep the analysed studies of these heatmap files; returns their ids."""
-    found = [heatmaps.read_study(file, name) for file in files for name in heatmaps.study_ids(file)]
+    found = [heatmap_file.read_study(file, name) for file in files for name in heatmap_file.study_ids(file)]
     analysed = sorted((maps for maps in found if maps.status == "ok"), key=lambda maps: maps.study_id)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         for maps in analysed:

@@ -7,12 +7,12 @@ from functools import cache
 
 import numpy as np
 
-from lstv import reference
-from lstv.geometry import SliceGeometry
-from lstv.heatmaps import Features, Members, StudyMaps
-from lstv.levels import LEVELS
-from lstv.patches import GivenPlaces, Place
-from lstv.reference import Reference
+from lstv.base.levels import LEVELS
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer.heatmap_file import Features, Members, StudyMaps
+from lstv.localizer.patches import GivenPlaces, Place
+from lstv.uncertainty import feature_bank
+from lstv.uncertainty.feature_bank import Reference
 from made_maps import COLUMN, GRID, ROWS, SAGITTAL, as_members, five_discs, soft_disc, study, textured_image
 
 RUN = {
@@ -34,7 +34,7 @@ def reference_set() -> Reference:
     studies = {f"r{k:03}": features(k) for k in range(240)}
     for k in range(180):
         studies[f"r{k:03}"].discs[1] = np.nan
-    return reference.fit(studies, {name: RUN[name] for name in reference.SAME_RUN})
+    return feature_bank.fit(studies, {name: RUN[name] for name in feature_bank.SAME_RUN})
 
 
 def features(seed: int, away: float = 0.0) -> Features:

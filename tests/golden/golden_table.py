@@ -12,8 +12,8 @@ from pathlib import Path
 from golden_demo import load
 from golden_made import RUN, made_studies
 
-from lstv.metrics import study_record
-from lstv.uncertainty.ranking import rank_studies
+from lstv.ranking.score import rank_studies
+from lstv.uncertainty.study_record import study_record
 
 DATA = Path(__file__).parents[1] / "data"
 TABLES = {"demo": DATA / "golden_demo.csv", "made": DATA / "golden_made.csv"}

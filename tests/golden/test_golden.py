@@ -7,7 +7,7 @@ import copy
 import golden_table
 import pytest
 
-from lstv.levels import LEVELS
+from lstv.base.levels import LEVELS
 from lstv.uncertainty import flags, metrics
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstv.centroids import existing_files, read_centroids
-from lstv.errors import StudyError
+from lstv.base.errors import StudyError
+from lstv.localizer.centroids import existing_files, read_centroids
 
 POINTS = {f"L{k + 1}": (2.0 + k, -10.0 + 3 * k, 80.0 - 35.0 * k) for k in range(5)} | {"S1": (7.0, 20.0, -95.0)}
 """mm in the DICOM patient system."""

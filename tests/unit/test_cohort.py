@@ -9,22 +9,23 @@ import io
 import numpy as np
 import pytest
 
-import study_sheet
-from lstv import cohort
-from lstv.cohort import Selection
-from lstv.errors import UserError
+import study_sheet as program
+from lstv.base import ids
+from lstv.base.errors import UserError
+from lstv.cohort import batches, known_studies, rsna_layout, selection, study_sheet
+from lstv.cohort.selection import Selection
 
 
 def rsna(root, series, files=None):
     """An RSNA folder: ``series`` = (study, series, description) rows; ``files`` = number of files by series."""
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / cohort.SERIES_TABLE, "w", newline="") as stream:
+    with open(root / rsna_layout.SERIES_TABLE, "w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("study_id", "series_id", "series_description"))
         writer.writerows(series)
     for study, number, _ in series:
-        if cohort.is_safe(study):
-            folder = root / cohort.IMAGES / study / number
+        if ids.is_safe(study):
+            folder = root / rsna_layout.IMAGES / study / number
             folder.mkdir(parents=True)
             for index in range((files or {}).get(number, 3)):
                 (folder / f"{index}.dcm").write_bytes(b"")
@@ -48,7 +49,7 @@ def by_id(rows):
 
 
 def test_series_choice_most_files_then_lowest_id(tmp_path):
-    t2 = cohort.SAGITTAL_T2
+    t2 = rsna_layout.SAGITTAL_T2
     root = rsna(
         tmp_path,
         [
@@ -61,38 +62,41 @@ def test_series_choice_most_files_then_lowest_id(tmp_path):
         ],
         files={"30": 5, "4": 5, "200": 99, "9": 2, "10": 7},
     )
-    rows = by_id(cohort.rsna_rows(root))
+    rows = by_id(rsna_layout.rsna_rows(root))
     assert rows["1"].series_id == "4" and rows["1"].n_slices == "5"  # 4 < 30 as numbers
     assert rows["2"].series_id == "10"
     assert rows["3"].use == "no" and "Axial T2" in rows["3"].reason and t2 in rows["3"].reason
 
 
 def test_ids_stay_text(tmp_path):
-    root = rsna(tmp_path, [("007", "1", cohort.SAGITTAL_T2)])
-    cohort.write_sheet(cohort.rsna_rows(root), tmp_path / "sheet.csv")
-    assert [row.study_id for row in cohort.read_sheet(tmp_path / "sheet.csv")] == ["007"]
+    root = rsna(tmp_path, [("007", "1", rsna_layout.SAGITTAL_T2)])
+    study_sheet.write_sheet(rsna_layout.rsna_rows(root), tmp_path / "sheet.csv")
+    assert [row.study_id for row in study_sheet.read_sheet(tmp_path / "sheet.csv")] == ["007"]
 
 
 @pytest.mark.parametrize("bad", ["../x", "..", ".hidden", "a b", "a/b", "ä"])
 def test_an_id_that_cannot_name_a_file_is_a_row_of_its_own(tmp_path, bad):
-    root = rsna(tmp_path, [("1", "2", cohort.SAGITTAL_T2), (bad, "3", cohort.SAGITTAL_T2)])
-    rows = cohort.rsna_rows(root)
+    root = rsna(tmp_path, [("1", "2", rsna_layout.SAGITTAL_T2), (bad, "3", rsna_layout.SAGITTAL_T2)])
+    rows = rsna_layout.rsna_rows(root)
     assert len(rows) == 2
     wrong = next(row for row in rows if row.study_id != "1")
-    assert cohort.is_safe(wrong.study_id) and repr(bad) in wrong.reason and not wrong.series_dir
-    known = cohort.known_studies(root / cohort.SERIES_TABLE)
+    assert ids.is_safe(wrong.study_id) and repr(bad) in wrong.reason and not wrong.series_dir
+    known = known_studies.known_studies(root / rsna_layout.SERIES_TABLE)
     assert {study.study_id for study in known} == {row.study_id for row in rows}
 
 
 def test_fingerprints_change_with_a_studys_series_only(tmp_path):
-    t2 = cohort.SAGITTAL_T2
+    t2 = rsna_layout.SAGITTAL_T2
 
     def fingerprints():
-        return {study.study_id: study.fingerprint for study in cohort.known_studies(tmp_path / cohort.SERIES_TABLE)}
+        return {
+            study.study_id: study.fingerprint
+            for study in known_studies.known_studies(tmp_path / rsna_layout.SERIES_TABLE)
+        }
 
     rsna(tmp_path, [("1", "2", t2), ("5", "6", t2)])
     before = fingerprints()
-    with open(tmp_path / cohort.SERIES_TABLE, "a") as stream:
+    with open(tmp_path / rsna_layout.SERIES_TABLE, "a") as stream:
         stream.write("5,7,Sagittal T1\n9,10,Sagittal T2/STIR\n")
     after = fingerprints()
     assert after["1"] == before["1"] and after["5"] != before["5"] and "9" in after
@@ -102,7 +106,7 @@ def test_trial_is_seeded_and_stable():
     ids = [str(number) for number in range(200)]
 
     def trial(ids, seed):
-        left_out = cohort.not_selected(dict.fromkeys(ids, "unknown"), Selection("trial", 10, seed))
+        left_out = selection.not_selected(dict.fromkeys(ids, "unknown"), Selection("trial", 10, seed))
         return set(ids) - set(left_out)
 
     assert len(trial(ids, 1)) == 10
@@ -112,61 +116,61 @@ def test_trial_is_seeded_and_stable():
 
 def test_validation_and_leakage(tmp_path):
     np.save(tmp_path / "valid.npy", np.array([2, 3], dtype=np.int64))
-    studies = [cohort.Study(number, "f", "unknown", "yes") for number in "1234"]
-    splits = cohort.split_of(studies, str(tmp_path / "valid.npy"))
+    studies = [known_studies.Study(number, "f", "unknown", "yes") for number in "1234"]
+    splits = selection.split_of(studies, str(tmp_path / "valid.npy"))
     assert splits == {"1": "train", "2": "validation", "3": "validation", "4": "train"}
     for mode in ("production", "validation"):
-        assert "trained on" in cohort.not_selected(splits, Selection(mode))["1"]
-    everything = cohort.not_selected(splits, Selection("production", allow_training_studies=True))
+        assert "trained on" in selection.not_selected(splits, Selection(mode))["1"]
+    everything = selection.not_selected(splits, Selection("production", allow_training_studies=True))
     assert everything == {}
-    assert set(cohort.not_selected(splits, Selection("validation", allow_training_studies=True))) == {"1", "4"}
+    assert set(selection.not_selected(splits, Selection("validation", allow_training_studies=True))) == {"1", "4"}
     with pytest.raises(UserError, match="source.valid_ids"):
-        cohort.not_selected({"1": "unknown"}, Selection("validation"))
+        selection.not_selected({"1": "unknown"}, Selection("validation"))
 
 
 def test_a_list_that_fits_no_study_is_refused(tmp_path):
     """Else every study would be left out, one by one, and the run would succeed."""
-    studies = [cohort.Study(number, "f", "unknown", "yes") for number in "1234"]
+    studies = [known_studies.Study(number, "f", "unknown", "yes") for number in "1234"]
     (tmp_path / "ids.txt").write_text("12345\n")
     with pytest.raises(UserError, match=r"none of the 4 studies is in .*ids\.txt.*the first is 1"):
-        cohort.selected(studies, Selection(), str(tmp_path / "ids.txt"))
+        selection.selected(studies, Selection(), str(tmp_path / "ids.txt"))
     everything = Selection(allow_training_studies=True)  # a folder of training studies alone, meant so
-    assert len(cohort.selected(studies, everything, str(tmp_path / "ids.txt"))) == 4
+    assert len(selection.selected(studies, everything, str(tmp_path / "ids.txt"))) == 4
     (tmp_path / "ids.txt").write_text("# nothing yet\n")
     with pytest.raises(UserError, match="lists no study id"):
-        cohort.selected(studies, everything, str(tmp_path / "ids.txt"))
+        selection.selected(studies, everything, str(tmp_path / "ids.txt"))
 
 
 def test_list_selection(tmp_path):
     listing = tmp_path / "ids.txt"
     listing.write_text("# mine\n3\n1  # good one\n\n")
     splits = dict.fromkeys("1234", "unknown")
-    assert set(cohort.not_selected(splits, Selection("list", list=str(listing)))) == {"2", "4"}
+    assert set(selection.not_selected(splits, Selection("list", list=str(listing)))) == {"2", "4"}
     listing.write_text("77\n")
     with pytest.raises(UserError, match="study 77, which the source does not have"):
-        cohort.not_selected(splits, Selection("list", list=str(listing)))
+        selection.not_selected(splits, Selection("list", list=str(listing)))
     listing.write_text("../x\n")
     with pytest.raises(UserError, match=r"'\.\./x', which is no study id"):
-        cohort.not_selected(splits, Selection("list", list=str(listing)))
+        selection.not_selected(splits, Selection("list", list=str(listing)))
     with pytest.raises(UserError, match="does not exist"):
-        cohort.not_selected(splits, Selection("list", list=str(tmp_path / "none.txt")))
+        selection.not_selected(splits, Selection("list", list=str(tmp_path / "none.txt")))
 
 
 @pytest.mark.parametrize(
     ("studies", "size", "count"), [(20, 8, 4), (2000, 128, 16), (1, 128, 1), (20, 1, 0), (0, 8, 1)]
 )
 def test_batch_count_is_a_power_of_two(studies, size, count):
-    assert cohort.batch_count(studies, size) == count
+    assert batches.batch_count(studies, size) == count
 
 
 def test_batches_are_even_and_stable():
     ids = [str(number) for number in range(4000)]
     sizes = {}
     for study in ids:
-        sizes[cohort.batch_of(study, 16)] = sizes.get(cohort.batch_of(study, 16), 0) + 1
+        sizes[batches.batch_of(study, 16)] = sizes.get(batches.batch_of(study, 16), 0) + 1
     assert len(sizes) == 16 and max(sizes.values()) < 1.3 * 250
-    assert cohort.batch_of("123", 0) == "123"
-    assert cohort.batch_of("123", 16) == cohort.batch_of("123", 16)
+    assert batches.batch_of("123", 0) == "123"
+    assert batches.batch_of("123", 16) == batches.batch_of("123", 16)
 
 
 def supplied(tmp_path, text):
@@ -180,31 +184,31 @@ def test_supplied_sheet(tmp_path):
         tmp_path,
         "study_id,series_dir,use,split\nb,/data/b,,train\na,/data/a,no,\n../x,/data/x,yes,\nc,,yes,validation\n",
     )
-    rows = by_id(cohort.sheet_rows(path))
+    rows = by_id(study_sheet.sheet_rows(path))
     assert rows["b"].use == "yes" and rows["b"].split == "train"
     assert rows["a"].use == "no"
     assert "names no series_dir" in rows["c"].reason
     assert len(rows) == 4
-    planned = cohort.selected(cohort.known_studies(path), Selection(), None)
-    written = cohort.apply_selection(list(rows.values()), Selection(), None)
+    planned = selection.selected(known_studies.known_studies(path), Selection(), None)
+    written = selection.apply_selection(list(rows.values()), Selection(), None)
     assert set(planned) == {row.study_id for row in written if row.use == "yes"}
     assert "b" not in planned and "trained on" in by_id(written)["b"].reason
 
 
 def test_supplied_sheet_mistakes(tmp_path):
     with pytest.raises(UserError, match="line 3: study a stands there twice"):
-        cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
+        study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
     with pytest.raises(UserError, match="no column series_dir"):
-        cohort.sheet_rows(supplied(tmp_path, "study_id\na\n"))
+        study_sheet.sheet_rows(supplied(tmp_path, "study_id\na\n"))
     with pytest.raises(UserError, match="is separated by semicolons; save it as CSV with commas"):
-        cohort.sheet_rows(supplied(tmp_path, "study_id;series_dir\na;x\n"))
+        study_sheet.sheet_rows(supplied(tmp_path, "study_id;series_dir\na;x\n"))
     (tmp_path / "excel.csv").write_bytes("study_id,series_dir\n".encode("utf-16"))
     with pytest.raises(UserError, match="is no text in UTF-8; save it as CSV in UTF-8"):
-        cohort.sheet_rows(tmp_path / "excel.csv")
+        study_sheet.sheet_rows(tmp_path / "excel.csv")
     with pytest.raises(UserError, match="'maybe', but must be yes or no"):
-        cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
+        study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
     with pytest.raises(UserError, match="does not exist"):
-        cohort.sheet_rows(tmp_path / "none.csv")
+        study_sheet.sheet_rows(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize(
@@ -213,16 +217,16 @@ def test_supplied_sheet_mistakes(tmp_path):
 def test_a_split_that_is_none_passes_nowhere(tmp_path, split, hint):
     """Else a study that the point net was trained on would enter unmarked."""
     path = supplied(tmp_path, f"study_id,series_dir,split\na,x,\nb,y,{split}\n")
-    for read in (cohort.sheet_rows, cohort.known_studies):
+    for read in (study_sheet.sheet_rows, known_studies.known_studies):
         with pytest.raises(UserError, match=f"line 3: split is {split!r}, but must be .*{hint}"):
             read(path)
 
 
 def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
     with pytest.raises(UserError, match="line 3: study a stands there twice"):
-        cohort.known_studies(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
+        known_studies.known_studies(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
     with pytest.raises(UserError, match="'maybe', but must be yes or no"):
-        cohort.known_studies(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
+        known_studies.known_studies(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
 
 
 @pytest.mark.parametrize(
@@ -241,14 +245,14 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
 def test_what_is_no_list_of_ids(tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name} .*{sentence}"):
-        cohort.read_ids(tmp_path / name)
+        ids.read_ids(tmp_path / name)
     (tmp_path / f"{name}.sha256").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="sha256 cannot be read"):
-        cohort.read_ids(tmp_path / name)
+        ids.read_ids(tmp_path / name)
 
 
 def test_studies_in_rsna_images_need_a_split_in_a_sheet_of_ones_own(tmp_path):
-    root = rsna(tmp_path / "rsna", [("1", "2", cohort.SAGITTAL_T2)])
+    root = rsna(tmp_path / "rsna", [("1", "2", rsna_layout.SAGITTAL_T2)])
     inside = f"{root}/train_images/1/2"
     (tmp_path / "list.txt").write_text(f"{inside}/1.dcm\n")
     (tmp_path / "loop").symlink_to("loop")
@@ -258,41 +262,41 @@ def test_studies_in_rsna_images_need_a_split_in_a_sheet_of_ones_own(tmp_path):
         f"e,{tmp_path}/list.txt,,\nf,{tmp_path}/loop,,\n",
     )
     arguments = ["--kind", "sheet", "--path", str(path), "--out", str(tmp_path / "out.csv")]
-    assert study_sheet.main(arguments) == 0
-    rows = by_id(cohort.read_sheet(tmp_path / "out.csv"))
+    assert program.main(arguments) == 0
+    rows = by_id(study_sheet.read_sheet(tmp_path / "out.csv"))
     assert rows["f"].series_dir  # what is wrong with it, its reading will say
     for study in "ae":
         assert not rows[study].series_dir and "nothing tells whether the point net was trained" in rows[study].reason
     assert rows["a"].use == "yes"  # it fails, so it is accounted for
     assert rows["b"].series_dir == inside and rows["d"].series_dir and rows["c"].use == "no" and not rows["c"].reason
     (tmp_path / "ids.txt").write_text("a\n")
-    assert study_sheet.main([*arguments, "--valid-ids", str(tmp_path / "ids.txt")]) == 0
-    rows = by_id(cohort.read_sheet(tmp_path / "out.csv"))
+    assert program.main([*arguments, "--valid-ids", str(tmp_path / "ids.txt")]) == 0
+    rows = by_id(study_sheet.read_sheet(tmp_path / "out.csv"))
     assert rows["a"].series_dir == inside and rows["a"].split == "validation" and rows["d"].split == "train"
 
 
 def test_rsna_studies_need_the_list_of_validation_ids_by_hand_too(tmp_path):
-    root = rsna(tmp_path / "rsna", [("1", "2", cohort.SAGITTAL_T2)])
+    root = rsna(tmp_path / "rsna", [("1", "2", rsna_layout.SAGITTAL_T2)])
     with pytest.raises(UserError, match="--kind rsna needs --valid-ids"):
-        study_sheet.main(["--kind", "rsna", "--path", str(root), "--out", str(tmp_path / "out.csv")])
-    assert study_sheet.main(["--kind", "demo", "--path", str(root), "--out", str(tmp_path / "out.csv")]) == 0
+        program.main(["--kind", "rsna", "--path", str(root), "--out", str(tmp_path / "out.csv")])
+    assert program.main(["--kind", "demo", "--path", str(root), "--out", str(tmp_path / "out.csv")]) == 0
 
 
 def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
     path = supplied(tmp_path, 'study_id,series_dir\n\na,"x\ny"\n,,\na,z\n')
     with pytest.raises(UserError, match="line 6: study a stands there twice"):
-        cohort.sheet_rows(path)
+        study_sheet.sheet_rows(path)
     with pytest.raises(UserError, match="line 3: there is no study_id"):
-        cohort.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\n,y\n"))
+        study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\n,y\n"))
 
 
 def test_ids_are_held_to_their_recorded_sha256(tmp_path):
     path = tmp_path / "valid_id.npy"
     np.save(path, np.array([2, 3]))
-    assert cohort.read_ids(path) == {"2", "3"}  # put there by hand: nothing is recorded
+    assert ids.read_ids(path) == {"2", "3"}  # put there by hand: nothing is recorded
     record = tmp_path / "valid_id.npy.sha256"
     record.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  valid_id.npy\n")
-    assert cohort.read_ids(path) == {"2", "3"}
+    assert ids.read_ids(path) == {"2", "3"}
     np.save(path, np.array([2, 3, 4]))
     with pytest.raises(UserError, match=f"{path} is not the file whose sha256 is recorded"):
-        cohort.read_ids(path)
+        ids.read_ids(path)

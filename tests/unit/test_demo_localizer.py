@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import train_demo_localizer
-from lstv.levels import GRID, LEVELS
-from lstv.phantom import evaluation, samples, training
-from lstv.phantom.spec import PhantomSpec
-from lstv.pointnet import load_localizer
+from lstv.base.levels import GRID, LEVELS
+from lstv.localizer.checkpoint import load_localizer
+from lstv_evidence.phantom import evaluation, samples, training
+from lstv_evidence.phantom.spec import PhantomSpec
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 CHECKPOINT = DEMO / "pointnet_demo.pth"

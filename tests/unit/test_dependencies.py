@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lstv.dependencies import library_files
+from lstv.run.dependencies import library_files
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -20,17 +20,27 @@ def names(program: str) -> set[str]:
 def test_direct_indirect_and_late_imports():
     assert names("study_sheet.py") == {
         "lstv/__init__.py",
-        "lstv/cohort.py",
-        "lstv/atomic.py",
-        "lstv/errors.py",
-        "lstv/program.py",
-        "lstv/recorded.py",
-        "lstv/rsna.py",
-        "lstv/folder/__init__.py",
-        "lstv/folder/private.py",
+        "lstv/base/__init__.py",
+        "lstv/base/atomic.py",
+        "lstv/base/checksums.py",
+        "lstv/base/cli.py",
+        "lstv/base/errors.py",
+        "lstv/base/ids.py",
+        "lstv/base/private_files.py",
+        "lstv/base/tables.py",
+        "lstv/cohort/__init__.py",
+        "lstv/cohort/batches.py",
+        "lstv/cohort/known_studies.py",
+        "lstv/cohort/rsna_layout.py",
+        "lstv/cohort/selection.py",
+        "lstv/cohort/study_sheet.py",
+        "lstv/cohort/training_guard.py",
     }
     inference = names("infer_heatmaps.py")
-    assert {"lstv/pointnet.py", "lstv/inference.py", "lstv/views.py", "lstv/dicom.py", "lstv/geometry.py"} <= inference
+    assert {
+        f"lstv/localizer/{name}.py" for name in ("network", "checkpoint", "inference", "decoding", "views")
+    } <= inference
+    assert {"lstv/dicom/series.py", "lstv/dicom/geometry.py"} <= inference
     assert not any("uncertainty" in name or "report" in name for name in inference)
 
 

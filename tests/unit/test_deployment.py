@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from lstv import deployment, single_run
-from lstv.deployment import Run, bind_paths, container_environment, problems
-from lstv.errors import UserError
-from lstv.kaggle import contained, credentials
+from lstv.base.errors import UserError
+from lstv.run import deployment
+from lstv.run.deployment import Run, bind_paths, container_environment, problems
+from lstv.run.lock import hold
+from lstv_kaggle import container, credentials
 
 SITE = {
     "slurm_account": "lab",
@@ -305,7 +306,7 @@ def test_credentials_proxies_and_certificates_are_named_and_secrets_not_shown(tm
     (tmp_path / ".kaggle/kaggle.json").write_text("{}")
     bundle = tmp_path / "ca.pem"
     given = {"HOME": str(tmp_path), "https_proxy": "http://p", "LANG": "C", "REQUESTS_CA_BUNDLE": str(bundle)}
-    found = contained.needs(given)
+    found = container.needs(given)
     config = str(tmp_path / ".kaggle")
     assert found.variables == {
         "https_proxy": "http://p",
@@ -313,17 +314,17 @@ def test_credentials_proxies_and_certificates_are_named_and_secrets_not_shown(tm
         "KAGGLE_CONFIG_DIR": config,
     }
     assert found.files == (bundle, Path(config))
-    key = contained.needs({**given, "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "s3cret"})
+    key = container.needs({**given, "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "s3cret"})
     assert key.variables["KAGGLE_KEY"] == "s3cret" and "s3cret" not in repr(key)
     assert key.files == (bundle,)  # the file is not used, so it is not shown
 
 
 def test_a_token_file_of_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    found = contained.needs({"HOME": str(tmp_path), "KAGGLE_API_TOKEN": "~/token"})
+    found = container.needs({"HOME": str(tmp_path), "KAGGLE_API_TOKEN": "~/token"})
     assert found.variables == {"KAGGLE_API_TOKEN": str(tmp_path / "token")}
     assert found.files == (tmp_path / "token",)
-    assert contained.needs({}) == contained.Needs()
+    assert container.needs({}) == container.Needs()
 
 
 FOLDERS = ("config", ".kaggle", "xdg/kaggle")
@@ -342,7 +343,7 @@ def test_the_container_takes_the_credentials_that_this_machine_would(tmp_path, v
             (tmp_path / folder).mkdir(parents=True, exist_ok=True)
             (tmp_path / folder / name).write_text(content)
     places = {"KAGGLE_CONFIG_DIR": f"{tmp_path}/config", "HOME": str(tmp_path), "XDG_CONFIG_HOME": f"{tmp_path}/xdg"}
-    found = contained.needs({**places, **variables})
+    found = container.needs({**places, **variables})
     inside = {name: value for name, value in found.variables.items() if name != "KAGGLE_CONFIG_DIR"}
     if found.files:
         inside["KAGGLE_CONFIG_DIR"] = str(found.files[0])
@@ -351,34 +352,34 @@ def test_the_container_takes_the_credentials_that_this_machine_would(tmp_path, v
 
 # --- one run at a time ------------------------------------------------------------------------------------------------
 
-HOLD = "import sys, time; sys.path.insert(0, sys.argv[1]); from lstv import single_run; from pathlib import Path;"
-HOLD += "single_run.hold(Path(sys.argv[2])); print('held', flush=True); time.sleep(60)"
+HOLD = "import sys, time; sys.path.insert(0, sys.argv[1]); from lstv.run import lock; from pathlib import Path;"
+HOLD += "lock.hold(Path(sys.argv[2])); print('held', flush=True); time.sleep(60)"
 
 
 def test_a_second_run_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
-    scripts = Path(single_run.__file__).parents[1]
+    scripts = Path(deployment.__file__).parents[2]
     lock = tmp_path / ".snakemake" / "run.lock"
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(scripts), str(lock)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=f"process {holder.pid} on .* is running"):
-            single_run.hold(lock)
+            hold(lock)
     finally:
         holder.kill()
         holder.communicate()
-    single_run.hold(lock)
+    hold(lock)
 
 
 def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "run.lock").mkdir()
     with pytest.raises(UserError, match="run.lock cannot be written"):
-        single_run.hold(tmp_path / "run.lock")
+        hold(tmp_path / "run.lock")
 
 
 def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
     def refuse(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(single_run.fcntl, "flock", refuse)
-    single_run.hold(tmp_path / "run.lock")
+    monkeypatch.setattr("lstv.run.lock.fcntl.flock", refuse)
+    hold(tmp_path / "run.lock")
     assert "has no locks (No locks available)" in capsys.readouterr().err

@@ -25,9 +25,9 @@ from pydicom.uid import (
 )
 
 from dicom_files import AXIAL, CORONAL, SAGITTAL, save, textured_volume, write_enhanced, write_series
-from lstv.dicom import FLAGS, PHANTOM_MODEL, read_series
-from lstv.dicom_headers import scan, sources
-from lstv.errors import StudyError
+from lstv.base.errors import StudyError
+from lstv.dicom.headers import scan, sources
+from lstv.dicom.series import FLAGS, PHANTOM_MODEL, read_series
 
 ORIGIN = np.array([20.0, -80.0, 120.0])
 PIXEL_SPACING = (1.5, 1.25)

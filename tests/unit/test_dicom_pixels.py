@@ -24,8 +24,8 @@ from pydicom.uid import (
 )
 
 from dicom_files import save, textured_volume, write_enhanced, write_series
-from lstv import dicom_pixels
-from lstv.dicom_pixels import PixelError, decode
+from lstv.dicom import pixels as pixel_decoding
+from lstv.dicom.pixels import PixelError, decode
 
 NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 LOSSLESS = [JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless]
@@ -104,7 +104,7 @@ def test_falls_back_to_pylibjpeg_where_gdcm_fails(tmp_path, monkeypatch, caplog,
     values = image - 2048 if signed else image
     dataset = one(tmp_path, values, transfer_syntax=syntax, signed=signed)
     monkeypatch.setattr(gdcm.Image, "GetBuffer", lambda _: None)
-    with dicom_pixels.quiet_pydicom():
+    with pixel_decoding.quiet_pydicom():
         pixels, decoder = decode(dataset)
     assert decoder == "pylibjpeg"
     np.testing.assert_array_equal(pixels[0], values)
@@ -113,7 +113,7 @@ def test_falls_back_to_pylibjpeg_where_gdcm_fails(tmp_path, monkeypatch, caplog,
 
 def test_rle_falls_back_to_pydicom(tmp_path, monkeypatch, image):
     dataset = one(tmp_path, image, transfer_syntax=RLELossless)
-    monkeypatch.setattr(dicom_pixels, "DECODERS", ("gdcm", "pydicom"))
+    monkeypatch.setattr(pixel_decoding, "DECODERS", ("gdcm", "pydicom"))
     pixels, decoder = decode(dataset)
     assert decoder == "pydicom"
     np.testing.assert_array_equal(pixels[0], image)
@@ -121,7 +121,7 @@ def test_rle_falls_back_to_pydicom(tmp_path, monkeypatch, image):
 
 def test_the_error_names_the_decoders_that_were_tried(tmp_path, monkeypatch, image):
     dataset = one(tmp_path, image, transfer_syntax=JPEG2000Lossless)
-    monkeypatch.setattr(dicom_pixels, "DECODERS", ("gdcm",))
+    monkeypatch.setattr(pixel_decoding, "DECODERS", ("gdcm",))
     monkeypatch.setattr(gdcm.Image, "GetBuffer", lambda _: None)
     with pytest.raises(PixelError, match=r"JPEG 2000.* cannot be decoded by gdcm$"):
         decode(dataset)
@@ -152,7 +152,7 @@ def test_jpeg_2000_whose_sign_differs_from_the_header(tmp_path, monkeypatch, ima
         tmp_path, image if header_signed else values, transfer_syntax=JPEG2000Lossless, signed=not header_signed
     )
     dataset.PixelRepresentation = int(header_signed)
-    monkeypatch.setattr(dicom_pixels, "DECODERS", (plugin,))
+    monkeypatch.setattr(pixel_decoding, "DECODERS", (plugin,))
     pixels, _ = decode(dataset)
     # The header has the last word: the same 12 bits, read as it says.
     bits = (image if header_signed else values) & 0xFFF
@@ -192,7 +192,7 @@ def test_files_cut_short_are_refused(tmp_path, syntax, share):
         with pytest.raises(Exception, match="decompress"):
             dcmread(path)
         return
-    with dicom_pixels.quiet_pydicom(), pytest.raises(PixelError, match="cut short"):
+    with pixel_decoding.quiet_pydicom(), pytest.raises(PixelError, match="cut short"):
         decode(dcmread(path))
 
 

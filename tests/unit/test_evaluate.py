@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import evaluate
-from lstv.errors import UserError
+from lstv.base.errors import UserError
 from lstv.evaluation import curves
-from lstv.evaluation.cohort_table import registered_metrics, score_columns
 from lstv.evaluation.output import COLUMNS
+from lstv.ranking.table_columns import registered_metrics, score_columns
 
 N, POSITIVES = 120, 36
 TRUTH = np.arange(N) < POSITIVES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lstv.errors import UserError
-from lstv.evaluation.labels import cohen_kappa, consensus, read_labels
+from lstv.base.errors import UserError
+from lstv.cohort.labels import cohen_kappa, consensus, read_labels
 
 
 @pytest.fixture

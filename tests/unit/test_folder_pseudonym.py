@@ -9,8 +9,8 @@ import stat
 
 import pytest
 
-from lstv.cohort import STUDY_ID
-from lstv.errors import UserError
+from lstv.base.errors import UserError
+from lstv.base.ids import STUDY_ID
 from lstv.folder import pseudonym
 from lstv.folder.pseudonym import Pseudonyms, Uids, load_key
 

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from folder_tree import image, save, stack
-from lstv.errors import StudyError, UserError
+from lstv.base.errors import StudyError, UserError
 from lstv.folder import archives
 from lstv.folder.archives import unpack
 from lstv.folder.scan import scan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lstv.folder import words
+from lstv.folder import terms
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from lstv.folder import words
     ],
 )
 def test_normalise(text, normal):
-    assert words.normalise(text) == normal
+    assert terms.normalise(text) == normal
 
 
 @pytest.mark.parametrize(
@@ -45,24 +45,24 @@ def test_normalise(text, normal):
     ],
 )  # fmt: skip
 def test_regions(text, expected):
-    assert words.regions(text) == expected
+    assert terms.regions(text) == expected
 
 
 @pytest.mark.parametrize("text", ["T2w", "t2_tse", "SAG T2 FSE", "腰椎T2矢状位", "Т2 сагиттальный", "T2WI", "sagT2"])
 def test_t2(text):
-    assert words.T2.search(words.normalise(text))
+    assert terms.T2.search(terms.normalise(text))
 
 
 @pytest.mark.parametrize("text", ["T1", "PD", "t21", "12t2000", "Lumbar"])
 def test_not_t2(text):
-    assert not words.T2.search(words.normalise(text))
+    assert not terms.T2.search(terms.normalise(text))
 
 
 @pytest.mark.parametrize(
     "text", ["Localizer", "LOKALIZER", "3-Plane Loc", "Scout", "SURVEY", "定位", "位置決め", "локалайзер"]
 )
 def test_localizer(text):
-    assert words.LOCALIZER.search(words.normalise(text))
+    assert terms.LOCALIZER.search(terms.normalise(text))
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_localizer(text):
     ],
 )
 def test_technical_words_leave_no_names(text, kept):
-    assert words.technical_words(text) == kept
+    assert terms.technical_words(text) == kept

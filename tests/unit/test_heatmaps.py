@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from lstv import heatmaps
-from lstv.errors import UserError
-from lstv.geometry import SliceGeometry
-from lstv.heatmaps import Features, Members, StudyMaps
-from lstv.patches import GivenPlaces, Place
+from lstv.base.errors import UserError
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import heatmap_file
+from lstv.localizer.heatmap_file import Features, Members, StudyMaps
+from lstv.localizer.patches import GivenPlaces, Place
 
 GEOMETRY = SliceGeometry((1.0, 2.0, 3.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), 0.5, 0.75, 400, 320)
 
@@ -43,11 +43,11 @@ def study(study_id="a", members=True):
 def test_round_trip(tmp_path):
     path = tmp_path / "x.h5"
     written = study()
-    with heatmaps.create(path, {"checkpoint_sha256": "ab"}) as writer:
+    with heatmap_file.create(path, {"checkpoint_sha256": "ab"}) as writer:
         writer.write(written)
         writer.write(StudyMaps("b", "failed", "no slices"))
-    assert heatmaps.read_run(path) == {"checkpoint_sha256": "ab"}
-    found = heatmaps.read_study(path, "a")
+    assert heatmap_file.read_run(path) == {"checkpoint_sha256": "ab"}
+    found = heatmap_file.read_study(path, "a")
     assert (found.series_id, found.flags, found.provenance, found.geometry) == (
         "77",
         ("reoriented",),
@@ -63,15 +63,15 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(found.features.discs, written.features.discs)
     assert found.features.discs.dtype == np.float16
     assert found.places == written.places
-    assert heatmaps.read_study(path, "a", members=False).members is None
-    assert heatmaps.study_ids(path) == ["a", "b"]
-    failed = heatmaps.read_study(path, "b")
+    assert heatmap_file.read_study(path, "a", members=False).members is None
+    assert heatmap_file.study_ids(path) == ["a", "b"]
+    failed = heatmap_file.read_study(path, "b")
     assert (failed.status, failed.reason, failed.logits) == ("failed", "no slices", None)
     assert failed.features is None and failed.places is None
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), heatmaps.create(tmp_path / "x.h5", {}) as writer:
+    with pytest.raises(RuntimeError), heatmap_file.create(tmp_path / "x.h5", {}) as writer:
         writer.write(study())
         raise RuntimeError("interrupted")
     assert list(tmp_path.iterdir()) == []
@@ -79,25 +79,25 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
 
 def test_bytes_are_the_same_for_the_same_studies(tmp_path):
     for name in ("x.h5", "y.h5"):
-        with heatmaps.create(tmp_path / name, {"a": 1}) as writer:
+        with heatmap_file.create(tmp_path / name, {"a": 1}) as writer:
             writer.write(study())
     assert (tmp_path / "x.h5").read_bytes() == (tmp_path / "y.h5").read_bytes()
 
 
 def test_wrong_files(tmp_path):
     with pytest.raises(UserError, match=r"none\.h5 cannot be read"):
-        heatmaps.read_study(tmp_path / "none.h5", "a")
+        heatmap_file.read_study(tmp_path / "none.h5", "a")
     (tmp_path / "text.h5").write_text("hello")
     with pytest.raises(UserError, match="cannot be read"):
-        heatmaps.read_study(tmp_path / "text.h5", "a")
+        heatmap_file.read_study(tmp_path / "text.h5", "a")
     with h5py.File(tmp_path / "old.h5", "w") as file:
         file.attrs["format_version"] = 0
     with pytest.raises(UserError, match="has format 0"):
-        heatmaps.read_study(tmp_path / "old.h5", "a")
-    with heatmaps.create(tmp_path / "x.h5", {}) as writer:
+        heatmap_file.read_study(tmp_path / "old.h5", "a")
+    with heatmap_file.create(tmp_path / "x.h5", {}) as writer:
         writer.write(study())
     with pytest.raises(UserError, match="holds no study zz"):
-        heatmaps.read_study(tmp_path / "x.h5", "zz")
+        heatmap_file.read_study(tmp_path / "x.h5", "zz")
 
 
 def test_a_study_with_all_members_stays_below_two_megabytes(tmp_path):
@@ -106,7 +106,7 @@ def test_a_study_with_all_members_stays_below_two_megabytes(tmp_path):
     probability = np.broadcast_to((255 * blob).astype(np.uint8), (26, 5, 160, 160)).copy()
     maps = study(members=False)
     members = Members(("m",) * 26, ("view",) * 26, probability, np.ones((26, 160, 160), dtype=bool))
-    with heatmaps.create(tmp_path / "x.h5", {}) as writer:
+    with heatmap_file.create(tmp_path / "x.h5", {}) as writer:
         writer.write(StudyMaps(**{**maps.__dict__, "members": members}))
     assert (tmp_path / "x.h5").stat().st_size < 2 << 20
 

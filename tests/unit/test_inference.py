@@ -16,20 +16,23 @@ import torch
 
 import infer_heatmaps
 from dicom_files import write_series
-from lstv import cohort, heatmaps, inference, pointnet, prepare
-from lstv.cohort import Row
-from lstv.dicom import PHANTOM_MODEL
-from lstv.errors import UserError
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.cohort import batches, study_sheet
+from lstv.cohort.study_sheet import Row
+from lstv.dicom.series import PHANTOM_MODEL
+from lstv.localizer import decoding, heatmap_file, inference, network, prepare
+from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
+from lstv.localizer.options import Options
 
-WIDTHS = pointnet.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
+WIDTHS = network.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("net") / "net.pth"
-    torch.save({"state_dict": pointnet.PointNet(WIDTHS).state_dict(), "purpose": pointnet.DEMO_PURPOSE}, path)
+    torch.save({"state_dict": network.PointNet(WIDTHS).state_dict(), "purpose": DEMO_PURPOSE}, path)
     return path
 
 
@@ -55,7 +58,7 @@ def sheet(tmp_path_factory) -> Path:
         Row("badid", reason="the id '../x' is bad"),
     ]
     path = root / "sheet.csv"
-    cohort.write_sheet(rows, path)
+    study_sheet.write_sheet(rows, path)
     return path
 
 
@@ -78,7 +81,7 @@ def arguments(sheet, checkpoint, out, *others):
 def test_every_study_of_the_sheet_is_in_the_file(sheet, checkpoint, tmp_path, capsys):
     out = tmp_path / "all.h5"
     assert infer_heatmaps.main(arguments(sheet, checkpoint, out)) == 0
-    found = {row.study_id: heatmaps.read_study(out, row.study_id) for row in cohort.read_sheet(sheet)}
+    found = {row.study_id: heatmap_file.read_study(out, row.study_id) for row in study_sheet.read_sheet(sheet)}
     status = {study: maps.status for study, maps in found.items()}
     assert [status[f"good{i}"] for i in range(3)] == ["ok"] * 3
     assert status["unused"] == "excluded"
@@ -92,7 +95,7 @@ def test_every_study_of_the_sheet_is_in_the_file(sheet, checkpoint, tmp_path, ca
     }.items():
         assert status[study] == "failed" and words in found[study].reason, (study, found[study].reason)
         assert found[study].logits is None
-    record = heatmaps.read_run(out)
+    record = heatmap_file.read_run(out)
     assert record["demo_weights"] is True and len(record["checkpoint_sha256"]) == 64
     log = capsys.readouterr().out
     assert log.startswith("device cpu (1 threads), precision float32") and "ok 3" in log
@@ -117,12 +120,12 @@ def runs(sheet, checkpoint, tmp_path_factory) -> Path:
 
 
 def test_heatmaps_do_not_depend_on_batching_or_members(runs):
-    reference = heatmaps.read_study(runs / "one.h5", "good1")
+    reference = heatmap_file.read_study(runs / "one.h5", "good1")
     for name in ("many", "full", "slices"):
-        maps = heatmaps.read_study(runs / f"{name}.h5", "good1")
+        maps = heatmap_file.read_study(runs / f"{name}.h5", "good1")
         np.testing.assert_allclose(maps.logits, reference.logits, atol=1e-4)
         np.testing.assert_array_equal(maps.image, reference.image)
-    full, slices = (heatmaps.read_study(runs / f"{name}.h5", "good1").members for name in ("full", "slices"))
+    full, slices = (heatmap_file.read_study(runs / f"{name}.h5", "good1").members for name in ("full", "slices"))
     assert slices.kinds == ("slice",) * 4 and slices.names == ("slice-2", "slice-1", "slice+1", "slice+2")
     assert full.names[:4] == slices.names and len(full.names) == 4 + len(inference.VIEWS)
     np.testing.assert_array_equal(full.probability[:4], slices.probability)
@@ -132,15 +135,15 @@ def test_heatmaps_do_not_depend_on_batching_or_members(runs):
 
 def test_neighbours_outside_the_stack_are_left_out(checkpoint, tmp_path):
     write_series(tmp_path / "thin", volume(5, 3), ManufacturerModelName=PHANTOM_MODEL)
-    cohort.write_sheet([Row("thin", "s", str(tmp_path / "thin"))], tmp_path / "sheet.csv")
+    study_sheet.write_sheet([Row("thin", "s", str(tmp_path / "thin"))], tmp_path / "sheet.csv")
     infer_heatmaps.main(arguments(tmp_path / "sheet.csv", checkpoint, tmp_path / "x.h5", "--members", "slices"))
-    assert heatmaps.read_study(tmp_path / "x.h5", "thin").members.names == ("slice-1", "slice+1")
+    assert heatmap_file.read_study(tmp_path / "x.h5", "thin").members.names == ("slice-1", "slice+1")
 
 
 def test_features_are_those_of_the_centre_slice(runs, checkpoint):
-    network = pointnet.load_localizer(checkpoint).network
+    network = load_localizer(checkpoint).network
     for study in ("good0", "good2"):
-        one, full = (heatmaps.read_study(runs / f"{name}.h5", study) for name in ("one", "full"))
+        one, full = (heatmap_file.read_study(runs / f"{name}.h5", study) for name in ("one", "full"))
         with torch.inference_mode():
             _, decoded, deepest = network.with_features(torch.from_numpy(one.image)[None, None])
         probability = np.exp(one.logits) / np.exp(one.logits).sum(axis=0)
@@ -170,12 +173,12 @@ def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path,
     folder = centroid_folder(tmp_path / "centroids")
     out = tmp_path / "x.h5"
     infer_heatmaps.main(arguments(sheet, checkpoint, out, "--members", members, "--centroids", str(folder)))
-    maps = heatmaps.read_study(out, "good0")
+    maps = heatmap_file.read_study(out, "good0")
     assert list(maps.places.found) == ["l1_l2", "l2_l3", "l3_l4", "l4_l5", "l5_s1"]
     assert maps.members.kinds.count("patch") == 5
-    network = pointnet.load_localizer(checkpoint).network
+    network = load_localizer(checkpoint).network
     series = prepare.read_series(
-        Path(next(row.series_dir for row in cohort.read_sheet(sheet) if row.study_id == "good0"))
+        Path(next(row.series_dir for row in study_sheet.read_sheet(sheet) if row.study_id == "good0"))
     )
     for level, place in maps.places.found.items():
         assert place.slice == 0, "x = 9 is nearest to the slice at 8, the centre one"
@@ -195,13 +198,13 @@ def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path,
         inside = said[:, row + rows, column + columns]
         np.testing.assert_allclose(maps.members.probability[at, :, row, column] / 255, inside, atol=1 / 255)
         assert not maps.members.probability[at][:, ~maps.members.valid[at]].any()
-    refused, absent = (heatmaps.read_study(out, study) for study in ("good1", "good2"))
+    refused, absent = (heatmap_file.read_study(out, study) for study in ("good1", "good2"))
     assert refused.status == absent.status == "ok", "patches are optional"
     assert refused.places.status == "refused" and "without zoom, rotation, origin" in refused.places.reason
     assert absent.places.status == "no_file"
     plain = tmp_path / "plain.h5"
     infer_heatmaps.main(arguments(sheet, checkpoint, plain, "--members", members))
-    without = heatmaps.read_study(plain, "good0")
+    without = heatmap_file.read_study(plain, "good0")
     assert without.places is None
     np.testing.assert_allclose(maps.logits, without.logits, atol=1e-4)
     if members == "full":
@@ -219,16 +222,16 @@ def test_a_centroid_folder_that_is_none_is_one_sentence(sheet, checkpoint, tmp_p
 
 
 def test_a_batch_holds_its_studies_only(sheet, checkpoint, tmp_path):
-    ids = [row.study_id for row in cohort.read_sheet(sheet)]
-    batch = cohort.batch_of("good0", 4)
+    ids = [row.study_id for row in study_sheet.read_sheet(sheet)]
+    batch = batches.batch_of("good0", 4)
     out = tmp_path / "batch.h5"
     assert infer_heatmaps.main(arguments(sheet, checkpoint, out, "--batch", batch, "--batches", "4")) == 0
     for study in ids:
-        if cohort.batch_of(study, 4) == batch:
-            assert heatmaps.read_study(out, study).status
+        if batches.batch_of(study, 4) == batch:
+            assert heatmap_file.read_study(out, study).status
         else:
             with pytest.raises(UserError, match="holds no study"):
-                heatmaps.read_study(out, study)
+                heatmap_file.read_study(out, study)
 
 
 def test_device_cuda_without_a_gpu_is_an_error(sheet, checkpoint, tmp_path, capsys, monkeypatch):
@@ -277,22 +280,20 @@ class _Refuses(ThreadPoolExecutor):
         return super().submit(*arguments)
 
 
-def test_a_pool_that_breaks_between_two_studies_costs_none(monkeypatch, checkpoint):
+def test_a_pool_that_breaks_between_two_studies_costs_none(monkeypatch):
     """A worker may die while the results before its study are still being taken."""
-    monkeypatch.setattr(inference, "prepare", lambda row, *_: prepare.Prepared(row.study_id, "s", "excluded", "fine"))
-    monkeypatch.setattr(inference, "_pool", _Refuses)
-    localizer = pointnet.load_localizer(checkpoint)
+    monkeypatch.setattr(decoding, "prepare", lambda row, *_: prepare.Prepared(row.study_id, "s", "excluded", "fine"))
+    monkeypatch.setattr(decoding, "_pool", _Refuses)
     rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]
-    found = list(inference._prepared(rows, localizer, inference.Options(workers=2)))
+    found = list(decoding.prepared_studies(rows, False, Options(workers=2)))
     assert [study.study_id for study in found] == list("abcdefghijklm")
     assert {study.reason for study in found} == {"fine"}
 
 
-def test_a_decoder_that_crashes_costs_its_study_only(monkeypatch, checkpoint):
-    monkeypatch.setattr(inference, "prepare", _crash_on_second)
-    localizer = pointnet.load_localizer(checkpoint)
+def test_a_decoder_that_crashes_costs_its_study_only(monkeypatch):
+    monkeypatch.setattr(decoding, "prepare", _crash_on_second)
     rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]
-    found = list(inference._prepared(rows, localizer, inference.Options(workers=2)))
+    found = list(decoding.prepared_studies(rows, False, Options(workers=2)))
     assert [study.study_id for study in found] == list("abcdefghijklm")
     assert {study.study_id for study in found if study.status == "failed"} == {"b"}
     assert "crashed on the files of /data/b" in found[1].reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstv.intensity import FULL_RANGE, IDENTITY, TRAINED_PERCENTILES, BlankImage, Transform, scale
+from lstv.dicom.intensities import FULL_RANGE, IDENTITY, TRAINED_PERCENTILES, BlankImage, Transform, scale
 
 
 def plain(volume: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lstv.kaggle import credentials
-from lstv.kaggle.credentials import Credentials, CredentialsError, find
+from lstv_kaggle import credentials
+from lstv_kaggle.credentials import Credentials, CredentialsError, find
 
 
 def test_nothing_found():
@@ -104,12 +104,12 @@ def test_a_folder_that_cannot_be_read_is_told_by_who_reads_it(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o000)
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from lstv.kaggle import contained, credentials\n"
-        "needs = contained.needs({'KAGGLE_CONFIG_DIR': sys.argv[2]}); print(needs.files[0])\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from lstv_kaggle import container, credentials\n"
+        "needs = container.needs({'KAGGLE_CONFIG_DIR': sys.argv[2]}); print(needs.files[0])\n"
         "try: credentials.find({'KAGGLE_CONFIG_DIR': sys.argv[2]})\n"
         "except credentials.CredentialsError as error: print(error)"
     )
-    command = [sys.executable, "-c", program, str(Path(credentials.__file__).parents[2]), str(closed)]
+    command = [sys.executable, "-c", program, str(Path(credentials.__file__).parents[1]), str(closed)]
     if os.geteuid() == 0:
         command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -25,10 +25,10 @@ import kaggle_stub as stub
 import terminal
 from kaggle_lab import QUICK, Lab
 from kaggle_stub import Fault, KaggleStub
-from lstv.errors import UserError
-from lstv.kaggle.disk import explained
-from lstv.kaggle.ranged_zip import TAIL
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv_kaggle.disk import explained
+from lstv_kaggle.ranged_zip import TAIL
 
 ARCHIVE, FILES = stub.small_archive(size=60_000)
 TABLE = "train_series_descriptions.csv"

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from lstv.errors import UserError
-from lstv.kaggle import images, ranged_zip
-from lstv.kaggle.ranged_zip import AlteredMember
+from lstv.base.errors import UserError
+from lstv_kaggle import images, ranged_zip
+from lstv_kaggle.ranged_zip import AlteredMember
 
 
 class Remote:

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from lstv.errors import UserError
-from lstv.kaggle.retry import Pacer, Policy, Stopped, retry_after
+from lstv.base.errors import UserError
+from lstv_kaggle.retry import Pacer, Policy, Stopped, retry_after
 
 
 def test_retry_after_as_seconds_as_date_and_unreadable():

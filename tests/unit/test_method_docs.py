@@ -9,8 +9,8 @@ import pytest
 
 import method_docs
 from lstv import uncertainty
-from lstv.errors import UserError
-from lstv.method import documentation
+from lstv.base.errors import UserError
+from lstv_evidence.method import documentation
 
 DOCS = Path(__file__).parents[2] / "docs"
 

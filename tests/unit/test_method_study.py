@@ -14,16 +14,17 @@ import made_maps
 import method_study
 import method_study_cohort
 import method_study_table
-from lstv import cohort, heatmaps
-from lstv.errors import UserError
-from lstv.evaluation.cohort_table import registered_metrics
-from lstv.method import design, study, study_text
-from lstv.method.design import Design, group_of
-from lstv.phantom.cohort import read_list
-from lstv.phantom.evaluation import held_out, held_out_with_nuisances
-from lstv.phantom.spec import Nuisances, PhantomSpec
-from lstv.phantom.training import FIRST_SEED as TRAINING_SEED
-from lstv.uncertainty.ranking import COMPONENTS
+from lstv.base.errors import UserError
+from lstv.cohort import study_sheet
+from lstv.localizer import heatmap_file
+from lstv.ranking.score import COMPONENTS
+from lstv.ranking.table_columns import registered_metrics
+from lstv_evidence.method import design, study, study_text
+from lstv_evidence.method.design import Design, group_of
+from lstv_evidence.phantom.cohort import read_list
+from lstv_evidence.phantom.evaluation import held_out, held_out_with_nuisances
+from lstv_evidence.phantom.spec import Nuisances, PhantomSpec
+from lstv_evidence.phantom.training import FIRST_SEED as TRAINING_SEED
 
 CARD = Path(__file__).parents[2] / "resources" / "demo" / "model_card.json"
 
@@ -91,11 +92,15 @@ def test_impossible_numbers_are_refused():
 
 
 def test_table_of_a_heatmap_file_is_that_of_single_metrics_files(tmp_path):
-    rows = [cohort.Row("a", "s", "x"), cohort.Row("b", "s", "x"), cohort.Row("c", use="no", reason="not wanted")]
-    cohort.write_sheet(rows, tmp_path / "sheet.csv")
+    rows = [
+        study_sheet.Row("a", "s", "x"),
+        study_sheet.Row("b", "s", "x"),
+        study_sheet.Row("c", use="no", reason="not wanted"),
+    ]
+    study_sheet.write_sheet(rows, tmp_path / "sheet.csv")
     mixed = made_maps.five_discs()
     mixed[3], mixed[4] = 0.6 * mixed[3] + 0.4 * mixed[4], 0.4 * mixed[3] + 0.6 * mixed[4]
-    with heatmaps.create(tmp_path / "maps.h5", {"software_version": "x"}) as writer:
+    with heatmap_file.create(tmp_path / "maps.h5", {"software_version": "x"}) as writer:
         writer.write(made_maps.study(study_id="a"))
         writer.write(made_maps.study(mixed, study_id="b"))
     out = tmp_path / "table.csv"

@@ -12,10 +12,11 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import study_metrics
-from lstv import heatmaps, metrics, reference
-from lstv.errors import UserError
-from lstv.heatmaps import Features, StudyMaps
-from lstv.program import run
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.localizer import heatmap_file
+from lstv.localizer.heatmap_file import Features, StudyMaps
+from lstv.uncertainty import feature_bank, study_record
 from made_maps import as_logits, as_members, five_discs, study
 
 RUN = {
@@ -29,8 +30,8 @@ SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "metrics.schema.ya
 
 def test_schema_file_is_the_registrys() -> None:
     text = SCHEMA.read_text(encoding="utf-8")
-    assert yaml.safe_load(text) == metrics.schema(), "run scripts/metrics_schema.py"
-    Draft202012Validator.check_schema(metrics.schema())
+    assert yaml.safe_load(text) == study_record.schema(), "run scripts/metrics_schema.py"
+    Draft202012Validator.check_schema(study_record.schema())
 
 
 def test_every_key_of_the_schema_is_described_and_no_object_is_open() -> None:
@@ -44,14 +45,14 @@ def test_every_key_of_the_schema_is_described_and_no_object_is_open() -> None:
             for key, value in node.items():
                 walk(value, path if key == "properties" else f"{path}/{key}")
 
-    walk({k: v for k, v in metrics.schema().items() if k not in ("if", "then", "else")}, "")
+    walk({k: v for k, v in study_record.schema().items() if k not in ("if", "then", "else")}, "")
 
 
 def test_round_trip(tmp_path: Path) -> None:
     maps = study(members=as_members([five_discs()] * 2), flags=("mixed_shapes",), provenance={"n_slices": 17, "odd": 1})
-    record = metrics.study_record(maps, RUN)
-    metrics.write(record, tmp_path / "1.json")
-    read = metrics.read(tmp_path / "1.json")
+    record = study_record.study_record(maps, RUN)
+    study_record.write(record, tmp_path / "1.json")
+    read = study_record.read(tmp_path / "1.json")
     assert read["flags"][0] == "mixed_shapes"
     assert read["provenance"]["n_slices"] == 17 and read["provenance"]["inference_version"] == "0.0"
     assert "odd" not in read["provenance"]
@@ -59,38 +60,38 @@ def test_round_trip(tmp_path: Path) -> None:
         for key, value in values.items():
             if isinstance(value, float):
                 assert read["levels"][level][key] == pytest.approx(value, rel=1e-5, abs=1e-300), key
-    metrics.write(read, tmp_path / "2.json")
+    study_record.write(read, tmp_path / "2.json")
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes(), "rounding twice changes nothing"
 
 
 def test_numbers_have_six_significant_digits() -> None:
-    assert metrics.rounded({"a": [math.pi * 1e-7, 123456789.0, -0.0], "n": 149, "t": "x", "z": None}) == {
+    assert study_record.rounded({"a": [math.pi * 1e-7, 123456789.0, -0.0], "n": 149, "t": "x", "z": None}) == {
         "a": [3.14159e-7, 123457000.0, 0.0],
         "n": 149,
         "t": "x",
         "z": None,
     }
-    assert math.copysign(1, metrics.rounded(-0.0)) == 1
+    assert math.copysign(1, study_record.rounded(-0.0)) == 1
 
 
 @pytest.mark.parametrize("status", ["failed", "excluded"])
 def test_studies_without_maps_have_no_numbers(tmp_path: Path, status: str) -> None:
-    record = metrics.study_record(StudyMaps("x.1", status, reason="no series"), RUN)
+    record = study_record.study_record(StudyMaps("x.1", status, reason="no series"), RUN)
     assert (record["levels"], record["study"], record["series_id"]) == ({}, {}, None)
-    metrics.write(record, tmp_path / "x.json")
-    assert metrics.read(tmp_path / "x.json")["reason"] == "no series"
+    study_record.write(record, tmp_path / "x.json")
+    assert study_record.read(tmp_path / "x.json")["reason"] == "no series"
 
 
 def test_logits_that_are_not_finite_fail_the_study() -> None:
     logits = as_logits(five_discs())
     logits[3, 10, 10] = np.nan
-    record = metrics.study_record(study(logits=logits), RUN)
+    record = study_record.study_record(study(logits=logits), RUN)
     assert record["status"] == "failed" and record["levels"] == {}
     assert "not finite" in record["reason"]
 
 
 def broken(change) -> dict:
-    record = metrics.study_record(study(), RUN)
+    record = study_record.study_record(study(), RUN)
     change(record)
     return record
 
@@ -114,16 +115,16 @@ def broken(change) -> dict:
 def test_what_does_not_fit_the_schema_is_refused(tmp_path: Path, change) -> None:
     record = broken(change)
     with pytest.raises(ValueError, match="schema"):
-        metrics.write(record, tmp_path / "x.json")
+        study_record.write(record, tmp_path / "x.json")
     assert not list(tmp_path.iterdir())
     (tmp_path / "x.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=r"x\.json"):
-        metrics.read(tmp_path / "x.json")
+        study_record.read(tmp_path / "x.json")
 
 
 def test_nan_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
-        metrics.write(broken(lambda r: r["study"].update(mass_ratio=math.nan)), tmp_path / "x.json")
+        study_record.write(broken(lambda r: r["study"].update(mass_ratio=math.nan)), tmp_path / "x.json")
     assert not list(tmp_path.iterdir())
 
 
@@ -133,36 +134,36 @@ def test_missing_or_damaged_files_are_one_sentence(tmp_path: Path, content: str 
     if content is not None:
         path.write_text(content)
     with pytest.raises(UserError, match=r"x\.json.*study_metrics"):
-        metrics.read(path)
+        study_record.read(path)
 
 
-def heatmap_file(folder: Path) -> Path:
-    with heatmaps.create(folder / "b.h5", RUN) as writer:
+def written_heatmaps(folder: Path) -> Path:
+    with heatmap_file.create(folder / "b.h5", RUN) as writer:
         writer.write(study())
         writer.write(StudyMaps("2", "failed", reason="unreadable"))
     return folder / "b.h5"
 
 
 def test_program_writes_one_study(tmp_path: Path, capsys) -> None:
-    source = heatmap_file(tmp_path)
+    source = written_heatmaps(tmp_path)
     arguments = ["--heatmaps", str(source), "--study", "1", "--out", str(tmp_path / "1.json"), "--risk-high", "5.5"]
     assert study_metrics.main(arguments) == 0
-    record = metrics.read(tmp_path / "1.json")
+    record = study_record.read(tmp_path / "1.json")
     assert record["study"]["risk"] == "moderate" and record["provenance"]["risk_high"] == 5.5
     assert study_metrics.main(["--heatmaps", str(source), "--study", "2", "--out", str(tmp_path / "2.json")]) == 0
     assert capsys.readouterr().out.splitlines() == ["study 1: ok", "study 2: failed: unreadable"]
 
 
 def test_program_measures_against_a_reference(tmp_path: Path) -> None:
-    same = {name: RUN[name] for name in reference.SAME_RUN}
+    same = {name: RUN[name] for name in feature_bank.SAME_RUN}
     random = np.random.default_rng(0)
     made = [Features(random.random(64), random.random((6, 16))) for _ in range(201)]
-    reference.write(reference.fit({f"r{k}": one for k, one in enumerate(made[1:])}, same), tmp_path / "r.npz")
-    with heatmaps.create(tmp_path / "b.h5", RUN) as writer:
+    feature_bank.write(feature_bank.fit({f"r{k}": one for k, one in enumerate(made[1:])}, same), tmp_path / "r.npz")
+    with heatmap_file.create(tmp_path / "b.h5", RUN) as writer:
         writer.write(study(features=made[0]))
     arguments = ["--heatmaps", str(tmp_path / "b.h5"), "--study", "1", "--out", str(tmp_path / "1.json")]
     assert study_metrics.main([*arguments, "--reference", str(tmp_path / "r.npz")]) == 0
-    record = metrics.read(tmp_path / "1.json")
+    record = study_record.read(tmp_path / "1.json")
     assert record["study"]["feature_distance"] > 0 and record["levels"]["l5_s1"]["feature_deviation"] > 0
     assert "no_reference_features" not in record["flags"]
 
@@ -176,7 +177,7 @@ def test_program_measures_against_a_reference(tmp_path: Path) -> None:
     ],
 )
 def test_program_ends_with_one_sentence(tmp_path: Path, capsys, study_id: str, extra: list[str], words: str) -> None:
-    source = heatmap_file(tmp_path)
+    source = written_heatmaps(tmp_path)
     arguments = ["--heatmaps", str(source), "--study", study_id, "--out", str(tmp_path / "x.json"), *extra]
     assert run(lambda: study_metrics.main(arguments)) == 2
     error = capsys.readouterr().err

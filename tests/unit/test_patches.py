@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lstv import patches
-from lstv.geometry import SliceGeometry
-from lstv.levels import GRID, LEVELS
-from lstv.patches import GivenPlaces, places, shifted, shifted_back
-from lstv.phantom.anatomy import L1
-from lstv.phantom.spec import Nuisances, PhantomSpec
-from lstv.phantom.study import Phantom, draw
+from lstv.base.levels import GRID, LEVELS
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import patches
+from lstv.localizer.patches import GivenPlaces, places, shifted, shifted_back
+from lstv_evidence.phantom.anatomy import L1
+from lstv_evidence.phantom.spec import Nuisances, PhantomSpec
+from lstv_evidence.phantom.study import Phantom, draw
 
 NAMES = ("L1", "L2", "L3", "L4", "L5", "S1")
 

@@ -10,16 +10,16 @@ import numpy as np
 import pydicom
 import pytest
 
-from lstv.cohort import rsna_rows
-from lstv.dicom import PHANTOM_MODEL, read_series
-from lstv.errors import StudyError, UserError
-from lstv.levels import LEVELS
-from lstv.phantom import cohort, dicom_writer, samples
-from lstv.phantom.anatomy import L5, S1
-from lstv.phantom.cohort import PhantomStudy
-from lstv.phantom.dicom_writer import SYNTAXES
-from lstv.phantom.spec import KINDS, Nuisances, PhantomSpec, parse_nuisances
-from lstv.phantom.study import draw
+from lstv.base.errors import StudyError, UserError
+from lstv.base.levels import LEVELS
+from lstv.cohort.rsna_layout import rsna_rows
+from lstv.dicom.series import PHANTOM_MODEL, read_series
+from lstv_evidence.phantom import cohort, dicom_writer, samples
+from lstv_evidence.phantom.anatomy import L5, S1
+from lstv_evidence.phantom.cohort import PhantomStudy
+from lstv_evidence.phantom.dicom_writer import SYNTAXES
+from lstv_evidence.phantom.spec import KINDS, Nuisances, PhantomSpec, parse_nuisances
+from lstv_evidence.phantom.study import draw
 
 DEMO_LIST = Path(__file__).parents[2] / "resources" / "demo" / "studies.csv"
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 import planted_changes
-from lstv import intensity
-from lstv.cohort import Row
-from lstv.dicom import Series
-from lstv.errors import UserError
-from lstv.inference import Options
-from lstv.levels import LEVELS
-from lstv.method import changes, design, effects, effects_text, planting
-from lstv.method.planting import ORIGINAL, Planted
-from lstv.phantom import cohort
-from lstv.phantom.spec import PhantomSpec
-from lstv.phantom.study import draw
+from lstv.base.errors import UserError
+from lstv.base.levels import LEVELS
+from lstv.cohort.study_sheet import Row
+from lstv.dicom import intensities
+from lstv.dicom.series import Series
+from lstv.localizer.inference import Options
+from lstv_evidence.method import changes, design, effects, effects_text, planting
+from lstv_evidence.method.planting import ORIGINAL, Planted
+from lstv_evidence.phantom import cohort
+from lstv_evidence.phantom.spec import PhantomSpec
+from lstv_evidence.phantom.study import draw
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo" / "pointnet_demo.pth"
 
@@ -31,8 +31,8 @@ def spine():
     phantom = draw(PhantomSpec(77))
     centre = len(phantom.plan.offsets) // 2
     chosen = (centre - 1, centre, centre + 1)
-    scaled, _, _ = intensity.scale(
-        list(phantom.sagittal(slices=chosen)), [intensity.IDENTITY] * 3, intensity.TRAINED_PERCENTILES
+    scaled, _, _ = intensities.scale(
+        list(phantom.sagittal(slices=chosen)), [intensities.IDENTITY] * 3, intensities.TRAINED_PERCENTILES
     )
     planes = tuple(phantom.geometry[k] for k in chosen)
     discs = phantom.body.points("disc")

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import pointnet_reference as reference
-from lstv.errors import CheckpointError
-from lstv.pointnet import DEMO_PURPOSE, PUBLISHED, PointNet, Widths, load_localizer
+from lstv.base.errors import CheckpointError
+from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
+from lstv.localizer.network import PUBLISHED, PointNet, Widths
 
 NARROW = Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
 

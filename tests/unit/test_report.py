@@ -16,14 +16,17 @@ import pytest
 import build_report
 import plot_study
 import report_inputs
-from lstv import cohort, heatmaps, metrics, table, uncertainty
-from lstv.errors import UserError
-from lstv.geometry import SliceGeometry
-from lstv.levels import GRID, LEVELS
+from lstv import uncertainty
+from lstv.base.errors import UserError
+from lstv.base.levels import GRID, LEVELS
+from lstv.cohort import study_sheet
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import heatmap_file
+from lstv.ranking import cohort_table
 from lstv.report import accounting, candidates, formats, inputs, overlay, palette, provenance, summaries, wording
 from lstv.report.build import build
 from lstv.report.content import thresholds_of
-from lstv.uncertainty import flags
+from lstv.uncertainty import flags, study_record
 
 
 class Page(HTMLParser):
@@ -218,10 +221,11 @@ def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_p
 def test_a_series_that_the_user_chose_is_noted(tmp_path, no_figures):
     made = report_inputs.make(tmp_path, ok=3, drawn=3)
     rows = [
-        replace(row, reason=cohort.CHOSEN_BY_USER) if row.use == "yes" else row for row in cohort.read_sheet(made.sheet)
+        replace(row, reason=study_sheet.CHOSEN_BY_USER) if row.use == "yes" else row
+        for row in study_sheet.read_sheet(made.sheet)
     ]
     before = build(**made.arguments())
-    cohort.write_sheet(rows, made.sheet)
+    study_sheet.write_sheet(rows, made.sheet)
     after = build(**made.arguments())
     for name in ("rows", "candidates"):
         assert not any(wording.OWN_CHOICE in entry["notes"] for entry in before[name])
@@ -280,7 +284,7 @@ def test_hidden_ids_are_nowhere(files, no_figures):
     out = files.folder / "hidden.html"
     build(**files.arguments(out=out, show_ids=False))
     text = out.read_text(encoding="utf-8")
-    for row in cohort.read_sheet(files.sheet):
+    for row in study_sheet.read_sheet(files.sheet):
         assert row.study_id not in text and row.series_id not in text
     assert "HOPE" not in text and "line 2" in text
     assert files.table.name in text
@@ -300,7 +304,7 @@ def test_equal_reasons_are_one_group():
             "reason": ["3 files of study 11 in /a/b/x.dcm", "4 files of study 12 in /a/c/x.dcm", "blank L5/S1"],
         }
     )
-    sheet = {str(i): cohort.Row(str(i)) for i in (11, 12, 13)}
+    sheet = {str(i): study_sheet.Row(str(i)) for i in (11, 12, 13)}
     groups, more = accounting.grouped_reasons(frame, sheet, accounting.Names(True, {}))
     assert more == 0
     assert [(g["n"], g["reason"]) for g in groups] == [
@@ -360,8 +364,8 @@ def test_a_table_of_the_reference_columns_alone(files, tmp_path, no_figures):
 
 
 def test_sheet_and_table_of_different_runs_are_refused(files, tmp_path):
-    rows = cohort.read_sheet(files.sheet)
-    cohort.write_sheet(rows[:-1], tmp_path / "sheet.csv")
+    rows = study_sheet.read_sheet(files.sheet)
+    study_sheet.write_sheet(rows[:-1], tmp_path / "sheet.csv")
     with pytest.raises(UserError, match=rf"study {rows[-1].study_id}.*different runs"):
         build(**files.arguments(sheet=tmp_path / "sheet.csv", out=tmp_path / "report.html"))
     assert not (tmp_path / "report.html").exists()
@@ -382,8 +386,8 @@ def test_a_table_without_a_column_is_refused(tmp_path):
 
 
 def test_heatmaps_are_found_in_whichever_file_holds_them(files, tmp_path):
-    with heatmaps.create(tmp_path / "42.h5", {}) as writer:
-        writer.write(heatmaps.StudyMaps("42", "failed", "x"))
+    with heatmap_file.create(tmp_path / "42.h5", {}) as writer:
+        writer.write(heatmap_file.StudyMaps("42", "failed", "x"))
     with h5py.File(files.heatmaps) as file:
         there = sorted(file)[0]
     found = inputs.locate([files.heatmaps, tmp_path / "42.h5"], ["42", there, "nowhere"])
@@ -416,7 +420,7 @@ def test_heat_layer_is_clear_where_nothing_is_found():
 def test_overlay_keeps_proportions_and_places_points(files):
     with h5py.File(files.heatmaps) as file:
         study_id = sorted(file)[-1]
-    maps = heatmaps.read_study(files.heatmaps, study_id)
+    maps = heatmap_file.read_study(files.heatmaps, study_id)
     drawn = overlay.overlay(maps, dict.fromkeys(LEVELS) | {"l5_s1": [79.5, 79.5]})
     # 400 rows of 0.75 mm over 384 columns of 0.7 mm
     assert drawn.height == pytest.approx(320 * (400 * 0.75) / (384 * 0.7), abs=0.1)
@@ -541,16 +545,16 @@ def test_study_figure(files, tmp_path):
 
 
 def test_study_figure_of_a_failed_study(tmp_path):
-    maps = heatmaps.StudyMaps("1", "failed", "no file of the series can be read")
-    with heatmaps.create(tmp_path / "b.h5", report_inputs.RUN) as writer:
+    maps = heatmap_file.StudyMaps("1", "failed", "no file of the series can be read")
+    with heatmap_file.create(tmp_path / "b.h5", report_inputs.RUN) as writer:
         writer.write(maps)
-    metrics.write(metrics.study_record(maps, report_inputs.RUN), tmp_path / "1.json")
+    study_record.write(study_record.study_record(maps, report_inputs.RUN), tmp_path / "1.json")
     arguments = ["--metrics", tmp_path / "1.json", "--heatmaps", tmp_path / "b.h5", "--out", tmp_path / "1.png"]
     assert plot_study.main([str(a) for a in arguments]) == 0
     assert cv2.imread(str(tmp_path / "1.png")) is not None
 
 
 def test_made_up_input_is_of_the_real_layout(files):
-    assert list(inputs.read_table(files.table).columns) == table.columns()
+    assert list(inputs.read_table(files.table).columns) == cohort_table.columns()
     for path in files.studies:
-        metrics.read(path)
+        study_record.read(path)

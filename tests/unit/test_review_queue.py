@@ -12,9 +12,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import review_queue as program
-from lstv.errors import UserError
-from lstv.evaluation.labels import read_labels
-from lstv.review_queue import COLUMNS, build_queue, csv_rows
+from lstv.base.errors import UserError
+from lstv.cohort.labels import read_labels
+from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "review_queue.schema.yaml"
 

@@ -17,9 +17,10 @@ import pytest
 import scan_folder
 import terminal
 from folder_tree import AXIAL, STIR, T1, enhanced, image, save, stack
-from lstv import cohort
-from lstv.errors import StudyError, UserError
-from lstv.folder.private import read_list
+from lstv.base import ids
+from lstv.base.errors import StudyError, UserError
+from lstv.base.private_files import read_list
+from lstv.cohort import study_sheet
 
 SECRETS = ("Geheim", "Gerda", "PID-4711", "1.2.3", "2.25", "20200229")
 
@@ -67,7 +68,7 @@ def _key(tmp_path: Path) -> tuple[str, str]:
 def test_sheet_with_uids(export, tmp_path):
     rows = _run(export, tmp_path, "--ids", "uid")
     assert list(rows) == ["1.2.3.1", "1.2.3.2", "1.2.3.3", "1.2.3.4"]
-    assert tuple(rows["1.2.3.1"]) == cohort.COLUMNS
+    assert tuple(rows["1.2.3.1"]) == study_sheet.COLUMNS
     assert rows["1.2.3.1"] == {
         "study_id": "1.2.3.1", "series_id": "1.2.3.1.3", "series_dir": str(export / "A" / "S3"), "series_description":
         "t2_tse_sag", "n_slices": "15", "split": "unknown", "use": "yes", "reason": "",
@@ -86,9 +87,9 @@ def test_sheet_with_uids(export, tmp_path):
 
 def test_the_sheet_is_what_the_cohort_reads(export, tmp_path):
     _run(export, tmp_path, *_key(tmp_path))
-    rows = cohort.read_sheet(tmp_path / "results" / "study_sheet.csv")
+    rows = study_sheet.read_sheet(tmp_path / "results" / "study_sheet.csv")
     assert [row.use for row in rows].count("yes") == 3
-    assert all(cohort.is_safe(row.study_id) for row in rows)
+    assert all(ids.is_safe(row.study_id) for row in rows)
 
 
 def test_nothing_of_the_patient_by_default(export, tmp_path, capfd):

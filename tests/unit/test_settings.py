@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lstv import settings
-from lstv.errors import UserError
+from lstv.base.errors import UserError
+from lstv.run import settings
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import cohort_table
-from lstv import cohort, metrics, table
-from lstv.cohort import Row
-from lstv.errors import UserError
-from lstv.heatmaps import StudyMaps
-from lstv.levels import LEVELS
-from lstv.program import run
+import cohort_table as program
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.levels import LEVELS
+from lstv.cohort import study_sheet
+from lstv.cohort.study_sheet import Row
+from lstv.localizer.heatmap_file import StudyMaps
+from lstv.ranking import cohort_table
+from lstv.uncertainty import study_record
 from made_maps import five_discs, study
 
 
@@ -23,14 +25,14 @@ def made(tmp_path: Path) -> tuple[Path, list[Path]]:
     weak = five_discs()
     weak[4] = 0
     records = [
-        metrics.study_record(study(study_id="10"), {}),
-        metrics.study_record(study(weak, study_id="9"), {}),
-        metrics.study_record(StudyMaps("bad", "failed", reason="unreadable, truly", series_id="s"), {}),
+        study_record.study_record(study(study_id="10"), {}),
+        study_record.study_record(study(weak, study_id="9"), {}),
+        study_record.study_record(StudyMaps("bad", "failed", reason="unreadable, truly", series_id="s"), {}),
     ]
     paths = []
     for record in records:
         paths.append(tmp_path / f"{record['study_id']}.json")
-        metrics.write(record, paths[-1])
+        study_record.write(record, paths[-1])
     sheet = [
         Row("9", "s", split="validation"),
         Row("10", "s"),
@@ -38,7 +40,7 @@ def made(tmp_path: Path) -> tuple[Path, list[Path]]:
         Row("out", "t", use="no", reason="not selected: trial of 3 studies"),
         Row("x", use="no"),
     ]
-    cohort.write_sheet(sheet, tmp_path / "sheet.csv")
+    study_sheet.write_sheet(sheet, tmp_path / "sheet.csv")
     return tmp_path / "sheet.csv", paths
 
 
@@ -48,7 +50,7 @@ def read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def test_reference_columns_come_first() -> None:
-    names = table.columns()
+    names = cohort_table.columns()
     reference = [f"{level}_{name}" for level in LEVELS for name in ("confidence", "entropy", "spatial_entropy")]
     assert names[:17] == ["study_id", "series_id", *reference]
     assert names[17:22] == ["status", "reason", "flags", "split", "n_slices"]
@@ -58,7 +60,7 @@ def test_reference_columns_come_first() -> None:
 def test_every_study_of_the_sheet_has_a_row(tmp_path: Path) -> None:
     sheet, paths = made(tmp_path)
     out = tmp_path / "table.csv"
-    assert cohort_table.main(["--sheet", str(sheet), "--studies-dir", str(tmp_path), "--out", str(out)]) == 0
+    assert program.main(["--sheet", str(sheet), "--studies-dir", str(tmp_path), "--out", str(out)]) == 0
     rows = read(out)
     assert list(rows) == ["10", "9", "bad", "out", "x"], "sorted as text"
     assert [rows[i]["status"] for i in rows] == ["ok", "ok", "failed", "excluded", "excluded"]
@@ -75,7 +77,7 @@ def test_every_study_of_the_sheet_has_a_row(tmp_path: Path) -> None:
 def test_numbers_are_those_of_the_metrics_files(tmp_path: Path) -> None:
     sheet, paths = made(tmp_path)
     out = tmp_path / "table.csv"
-    cohort_table.main(["--sheet", str(sheet), "--studies-dir", str(tmp_path), "--out", str(out)])
+    program.main(["--sheet", str(sheet), "--studies-dir", str(tmp_path), "--out", str(out)])
     row, record = read(out)["10"], json.loads(paths[0].read_text())
     for level, values in record["levels"].items():
         for key, value in values.items():
@@ -89,9 +91,9 @@ def test_numbers_are_those_of_the_metrics_files(tmp_path: Path) -> None:
 def test_files_of_studies_that_are_not_used_do_not_matter(tmp_path: Path) -> None:
     sheet, _ = made(tmp_path)
     arguments = ["--sheet", str(sheet), "--studies-dir", str(tmp_path), "--out"]
-    cohort_table.main([*arguments, str(tmp_path / "a.csv")])
-    metrics.write(metrics.study_record(study(study_id="out"), {}), tmp_path / "out.json")
-    cohort_table.main([*arguments, str(tmp_path / "b.csv")])
+    program.main([*arguments, str(tmp_path / "a.csv")])
+    study_record.write(study_record.study_record(study(study_id="out"), {}), tmp_path / "out.json")
+    program.main([*arguments, str(tmp_path / "b.csv")])
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
@@ -107,19 +109,19 @@ def test_wrong_files_are_one_sentence(tmp_path: Path, capsys, damage, words: str
     sheet, paths = made(tmp_path)
     damage(paths[0])
     arguments = ["--sheet", str(sheet), "--studies-dir", str(tmp_path), "--out", str(tmp_path / "t.csv")]
-    assert run(lambda: cohort_table.main(arguments)) == 2
+    assert run(lambda: program.main(arguments)) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not (tmp_path / "t.csv").exists()
 
 
 def test_two_records_of_one_study_are_refused() -> None:
-    record = metrics.study_record(study(study_id="8"), {})
+    record = study_record.study_record(study(study_id="8"), {})
     with pytest.raises(UserError, match="study 8 has two metrics files"):
-        table.rows([Row("8")], [record, record])
+        cohort_table.rows([Row("8")], [record, record])
 
 
 def test_a_study_that_is_not_in_the_sheet_is_refused() -> None:
-    record = metrics.study_record(study(study_id="7"), {})
+    record = study_record.study_record(study(study_id="7"), {})
     with pytest.raises(UserError, match="study 7 has a metrics file but no row"):
-        table.rows([Row("8", use="no")], [record])
+        cohort_table.rows([Row("8", use="no")], [record])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstv.heatmaps import Members, StudyMaps
-from lstv.levels import LEVELS
-from lstv.patches import GivenPlaces, Place
+from lstv.base.levels import LEVELS
+from lstv.localizer.heatmap_file import Members, StudyMaps
+from lstv.localizer.patches import GivenPlaces, Place
 from lstv.uncertainty import measure
 from made_maps import COLUMN, ROWS, SAGITTAL, as_members, five_discs, study
 

@@ -7,11 +7,11 @@ import copy
 import numpy as np
 import pytest
 
-from lstv import metrics
-from lstv.uncertainty.ranking import COMPONENTS, percentile_ranks, rank_studies, reasons, tail_places
+from lstv.ranking.score import COMPONENTS, percentile_ranks, rank_studies, reasons, tail_places
+from lstv.uncertainty import study_record
 from made_maps import study
 
-NORMAL = metrics.study_record(study(), {})
+NORMAL = study_record.study_record(study(), {})
 QUIET = {
     "junction_identity_entropy": 0.01,
     "junction_flip_rate_views": 0.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstv.levels import LEVELS
+from lstv.base.levels import LEVELS
 from lstv.uncertainty import FAMILIES, flags, measure, metrics
 from made_maps import as_members, five_discs, study
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lstv.views import SLICE_OFFSETS, VIEWS, ViewMaker
+from lstv.localizer.view_maker import ViewMaker
+from lstv.localizer.views import SLICE_OFFSETS, VIEWS
 
 NAMES = [view.name for view in VIEWS]
 

@@ -150,7 +150,7 @@ def test_touching_a_program_does_nothing_and_editing_one_reruns_its_part(demo):
         path.touch()
     done = demo.snakemake("--quiet", "rules", "-n")
     assert "Nothing to be done" in done.stdout, done.stdout
-    program = demo.root / "scripts/lstv/uncertainty/ranking.py"
+    program = demo.root / "scripts/lstv/ranking/score.py"
     text = program.read_text()
     try:
         program.write_text(text + "\n# edited\n")

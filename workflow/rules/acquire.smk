@@ -10,8 +10,8 @@ rule demo_cohort:
         **script("make_demo_cohort"),
         studies=DEMO_STUDIES,
     output:
-        table=f"{RESULTS}/dicom/{cohort.SERIES_TABLE}",
-        images=directory(f"{RESULTS}/dicom/{cohort.IMAGES}"),
+        table=f"{RESULTS}/dicom/{rsna_layout.SERIES_TABLE}",
+        images=directory(f"{RESULTS}/dicom/{rsna_layout.IMAGES}"),
     log:
         f"{RESULTS}/logs/demo_cohort.log",
     benchmark:
@@ -122,7 +122,7 @@ checkpoint fetch_series_table:
         # who is selected is known when table and validation ids are both there
         valid_ids=ancient(SOURCE["valid_ids"] or []),
     output:
-        table=downloaded(cohort.SERIES_TABLE),
+        table=downloaded(rsna_layout.SERIES_TABLE),
     log:
         f"{RESULTS}/logs/fetch_series_table.log",
     benchmark:
@@ -174,7 +174,7 @@ rule fetch_images:
 rule series_list:
     input:
         **script("series_list"),
-        table=downloaded(cohort.SERIES_TABLE),
+        table=downloaded(rsna_layout.SERIES_TABLE),
         valid_ids=SOURCE["valid_ids"] or [],
     output:
         listing=f"{RESULTS}/kaggle/series.csv",

@@ -11,10 +11,13 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lstv import cohort, settings
-from lstv.dependencies import library_files
-from lstv.errors import UserError
-from lstv.program import options
+from lstv.base import ids, tables
+from lstv.base.cli import options
+from lstv.base.errors import UserError
+from lstv.cohort import batches as batching
+from lstv.cohort import known_studies, rsna_layout, selection
+from lstv.run import settings
+from lstv.run.dependencies import library_files
 
 try:
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -29,8 +32,8 @@ IMAGE = CONFIG["container"]
 
 
 wildcard_constraints:
-    study=cohort.STUDY_ID,
-    batch=cohort.STUDY_ID,
+    study=ids.STUDY_ID,
+    batch=ids.STUDY_ID,
 
 
 # --- scripts as inputs, so that an edit reruns what it should ---------------------------------------------------------
@@ -60,7 +63,7 @@ def layout():
 
 def source_table():
     """The file by which the source's studies are known."""
-    return source_path() if layout() == "sheet" else f"{source_path()}/{cohort.SERIES_TABLE}"
+    return source_path() if layout() == "sheet" else f"{source_path()}/{rsna_layout.SERIES_TABLE}"
 
 
 @functools.cache
@@ -71,8 +74,8 @@ def studies():
     if SOURCE["download"]:
         checkpoints.fetch_series_table.get()
     try:
-        known = cohort.known_studies(DEMO_STUDIES if SOURCE["kind"] == "demo" else source_table())
-        return cohort.selected(known, cohort.Selection(**SELECTION), SOURCE["valid_ids"])
+        known = known_studies.known_studies(DEMO_STUDIES if SOURCE["kind"] == "demo" else source_table())
+        return selection.selected(known, selection.Selection(**SELECTION), SOURCE["valid_ids"])
     except UserError as error:
         raise WorkflowError(str(error))
 
@@ -82,7 +85,7 @@ if SOURCE["kind"] != "folder" and not SOURCE["download"]:
 
 
 def batch_count(wildcards=None):
-    return cohort.batch_count(len(studies()), LOCALIZER["batch_studies"])
+    return batching.batch_count(len(studies()), LOCALIZER["batch_studies"])
 
 
 @functools.cache
@@ -90,7 +93,7 @@ def batches():
     """Study ids of every inference batch by its name."""
     members = {}
     for study in studies():
-        members.setdefault(cohort.batch_of(study, batch_count()), []).append(study)
+        members.setdefault(batching.batch_of(study, batch_count()), []).append(study)
     return members
 
 
@@ -103,7 +106,7 @@ def heatmaps_of(wildcards):
     if wildcards.study not in studies():
         # reported as a missing file, in one line; an exception here would show a traceback
         return f"study {wildcards.study} is not among the {len(studies())} selected studies of {RESULTS}"
-    return f"{RESULTS}/heatmaps/{cohort.batch_of(wildcards.study, batch_count())}.h5"
+    return f"{RESULTS}/heatmaps/{batching.batch_of(wildcards.study, batch_count())}.h5"
 
 
 # --- what the rules take ----------------------------------------------------------------------------------------------

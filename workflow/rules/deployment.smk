@@ -1,8 +1,9 @@
 """Where jobs run: each in a place of its own inside the container, and a check before the first one."""
 
-from lstv import deployment, rsna, single_run
-from lstv.folder import private
-from lstv.kaggle import contained
+from lstv.base import private_files
+from lstv.cohort import training_guard
+from lstv.run import deployment, lock
+from lstv_kaggle import container
 
 # Every rule's command begins with this, inside the container where there is one. With a prefix of one's own Snakemake leaves
 # out its strict mode, so that stands here.
@@ -18,14 +19,14 @@ def read_paths():
     names = [SOURCE["path"], SOURCE["valid_ids"], SOURCE["choices"], LOCALIZER["checkpoint"], LOCALIZER["centroids"]]
     names += [SELECTION["list"], CONFIG["reference"]["features"], CONFIG["evaluation"]["labels"]]
     if SOURCE["kind"] in ("rsna", "folder"):
-        images = os.path.join(SOURCE["path"], cohort.IMAGES if SOURCE["kind"] == "rsna" else "")
+        images = os.path.join(SOURCE["path"], rsna_layout.IMAGES if SOURCE["kind"] == "rsna" else "")
         links = deployment.linked(images)
         names += [images, *links]
     if SOURCE["kind"] == "folder":
-        names += rsna.tables(links)  # by which the scan knows what it must refuse
+        names += training_guard.tables(links)  # by which the scan knows what it must refuse
     if SOURCE["kind"] == "sheet":
-        folders = [row.get("series_dir") for row in cohort.read_table(Path(SOURCE["path"]), ())]
-        names += [*folders, *private.folders_of_lists(folders)]
+        folders = [row.get("series_dir") for row in tables.read_table(Path(SOURCE["path"]), ())]
+        names += [*folders, *private_files.folders_of_lists(folders)]
     return [name for name in names if name]
 
 
@@ -51,7 +52,7 @@ def binds(*more):
 if CONTAINED and workflow.remote_exec and deployment.FOR_NODES in os.environ:
     deployment.enter_node(os.environ)
 elif CONTAINED:
-    download = contained.needs(os.environ) if SOURCE["download"] and not workflow.remote_exec else contained.Needs()
+    download = container.needs(os.environ) if SOURCE["download"] and not workflow.remote_exec else container.Needs()
     data = binds()
     os.environ.update(deployment.environment_for_nodes(data, os.environ))
     everything = binds(*download.files) if download.files else data
@@ -94,6 +95,6 @@ onstart:
             mistakes = deployment.cannot_be_seen(image_file(), arguments, [os.getcwd(), *read_paths()])
         if mistakes:
             raise UserError("\n".join(["No job was started.", *mistakes]))
-        single_run.hold(Path(".snakemake/run.lock"))
+        lock.hold(Path(".snakemake/run.lock"))
     except UserError as error:
         raise WorkflowError(str(error))

@@ -1,6 +1,6 @@
 """Heatmap inference: the GPU rule."""
 
-from lstv.centroids import existing_files
+from lstv.localizer.centroids import existing_files
 
 
 rule infer_heatmaps:

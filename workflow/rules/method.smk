@@ -33,9 +33,9 @@ rule method_phantoms:
         **script("make_demo_cohort"),
         phantoms=f"{METHOD}/phantoms.csv",
     output:
-        table=f"{METHOD}/dicom/{cohort.SERIES_TABLE}",
+        table=f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}",
         # about 3 MB a phantom, made again in two minutes
-        images=temp(directory(f"{METHOD}/dicom/{cohort.IMAGES}")),
+        images=temp(directory(f"{METHOD}/dicom/{rsna_layout.IMAGES}")),
     log:
         f"{METHOD}/logs/method_phantoms.log",
     benchmark:
@@ -57,8 +57,8 @@ rule method_phantoms:
 rule method_sheet:
     input:
         **script("study_sheet"),
-        table=f"{METHOD}/dicom/{cohort.SERIES_TABLE}",
-        images=f"{METHOD}/dicom/{cohort.IMAGES}",
+        table=f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}",
+        images=f"{METHOD}/dicom/{rsna_layout.IMAGES}",
     output:
         sheet=f"{METHOD}/study_sheet.csv",
     log:
@@ -83,7 +83,7 @@ rule method_heatmaps:
     input:
         **script("infer_heatmaps"),
         sheet=f"{METHOD}/study_sheet.csv",
-        images=f"{METHOD}/dicom/{cohort.IMAGES}",
+        images=f"{METHOD}/dicom/{rsna_layout.IMAGES}",
         checkpoint=METHOD_LOCALIZER,
     output:
         heatmaps=f"{METHOD}/heatmaps.h5",

@@ -1,6 +1,6 @@
 """What people look at: the report, the review queue, one study as a figure."""
 
-from lstv import closing
+from lstv.run import summary
 
 
 rule review_queue:
@@ -135,6 +135,6 @@ rule debug_view:
 
 onsuccess:
     if any(job.rule.name == "cohort_report" for job in workflow.dag.jobs):
-        last = closing.sentence(f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv")
+        last = summary.sentence(f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv")
         if last is not None:
             print(last)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import spearmanr
 
+from lstv.cohort.labels import LabelFile, consensus
 from lstv.evaluation import crossvalidation, curves, delong, probability
-from lstv.evaluation.cohort_table import PLAIN, PRIMARY, Column, numeric, score_columns
 from lstv.evaluation.discrimination import MIN_CLASS, Judge, operating_point, too_few
-from lstv.evaluation.labels import LabelFile, consensus
 from lstv.evaluation.rates import confusion
 from lstv.evaluation.sample import Sample, join, verification
+from lstv.ranking.table_columns import PLAIN, PRIMARY, Column, numeric, score_columns
 from lstv.uncertainty.registry import Metric
 
 SCHEMA_VERSION = 1

@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 
 from lstv.evaluation import bootstrap, crossvalidation, curves, delong
-from lstv.evaluation.cohort_table import Column
 from lstv.evaluation.rates import (
     Confusion,
     Rate,
@@ -17,6 +16,7 @@ from lstv.evaluation.rates import (
     predictive_table,
     wilson,
 )
+from lstv.ranking.table_columns import Column
 
 MIN_CLASS = 5
 """Fewer positives or negatives than this and no number is given: a bootstrap of so few cannot give an interval."""

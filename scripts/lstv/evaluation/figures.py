@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lstv.atomic import write_text
+from lstv.base.atomic import write_text
 
 _STYLES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."))  # Okabe & Ito; told apart in grey by their dashes
 _STYLE = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
-from lstv.errors import UserError
-from lstv.evaluation.labels import Consensus, LabelFile
+from lstv.base.errors import UserError
+from lstv.cohort.labels import Consensus, LabelFile
 from lstv.evaluation.rates import confusion
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lstv.errors import StudyError
+from lstv.base.errors import StudyError
 
 LARGEST_MEMBER = 1 << 30
 """Bytes of one unpacked file; a single MR image is below 4 MB, an enhanced one rarely above 500 MB."""

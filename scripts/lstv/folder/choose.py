@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lstv.cohort import CHOSEN_BY_USER
-from lstv.folder import enhanced, words
+from lstv.cohort.study_sheet import CHOSEN_BY_USER
+from lstv.folder import enhanced, terms
 from lstv.folder.series import Facts, Series, Stack, Study, uid_order
 
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
@@ -56,7 +56,7 @@ T2, T2_IN_PHASE, T2_FAT_SUPPRESSED, STIR, T2_SINGLE_SHOT = (
 )
 _WEIGHTINGS = (T2, T2_IN_PHASE, T2_FAT_SUPPRESSED, STIR, T2_SINGLE_SHOT)
 UNKNOWN = "unknown"
-_REGIONS = (words.LUMBAR, UNKNOWN)
+_REGIONS = (terms.LUMBAR, UNKNOWN)
 
 _UNUSABLE_KINDS = {
     "screen capture": "it is a screen capture",
@@ -173,11 +173,11 @@ def plane(facts: Facts) -> str:
 
 def region(facts: Facts) -> str:
     """Region by the series' names, else BodyPartExamined, else the study's name; several or none: see the code."""
-    study = words.regions(facts.study_description)
-    named = words.regions(f"{facts.series_description} {facts.protocol_name}")
+    study = terms.regions(facts.study_description)
+    named = terms.regions(f"{facts.series_description} {facts.protocol_name}")
     if not named:
-        named = words.regions(facts.body_part)
-        if named and words.LUMBAR not in named and words.LUMBAR in study:
+        named = terms.regions(facts.body_part)
+        if named and terms.LUMBAR not in named and terms.LUMBAR in study:
             return UNKNOWN  # BodyPartExamined is often left over from the examination before
     if not named:
         named = study
@@ -187,9 +187,9 @@ def region(facts: Facts) -> str:
         return UNKNOWN
     if len(named) == 1:
         return next(iter(named))
-    if words.LUMBAR in named:
-        return words.WHOLE_SPINE if {words.CERVICAL, words.WHOLE_SPINE} & named else "thoracolumbar"
-    return words.WHOLE_SPINE if words.WHOLE_SPINE in named else " and ".join(sorted(named))
+    if terms.LUMBAR in named:
+        return terms.WHOLE_SPINE if {terms.CERVICAL, terms.WHOLE_SPINE} & named else "thoracolumbar"
+    return terms.WHOLE_SPINE if terms.WHOLE_SPINE in named else " and ".join(sorted(named))
 
 
 def weighting(facts: Facts) -> str:
@@ -197,22 +197,22 @@ def weighting(facts: Facts) -> str:
 
     Echo, repetition and inversion time (ms; PS3.3 C.8.3.1) decide where present, names otherwise.
     """
-    name = words.normalise(f"{facts.series_description} {facts.protocol_name}")
+    name = terms.normalise(f"{facts.series_description} {facts.protocol_name}")
     sequence = set(facts.scanning_sequence)
     echo, repetition, inversion = facts.echo_time, facts.repetition_time, facts.inversion_time
-    if "EP" in sequence or words.DIFFUSION.search(name):
+    if "EP" in sequence or terms.DIFFUSION.search(name):
         return "diffusion or echo planar"
     if "GR" in sequence and "SE" not in sequence:
         return "gradient echo"
-    if words.MYELOGRAPHY.search(name) or (echo is not None and echo >= MYELO_MIN_TE):
+    if terms.MYELOGRAPHY.search(name) or (echo is not None and echo >= MYELO_MIN_TE):
         return "myelography"
-    if inversion and "IR" not in sequence and not words.STIR.search(name) and not words.FLAIR.search(name):
+    if inversion and "IR" not in sequence and not terms.STIR.search(name) and not terms.FLAIR.search(name):
         inversion = None  # some scanners write a fat saturation delay here
     if inversion or "IR" in sequence:
         return _inverted(inversion, repetition, echo, name)
-    if words.STIR.search(name) and not words.T1.search(name):
+    if terms.STIR.search(name) and not terms.T1.search(name):
         return STIR
-    if words.FLAIR.search(name):
+    if terms.FLAIR.search(name):
         return "FLAIR"
     if echo is not None and echo >= T2_MIN_TE and (repetition is None or repetition >= T2_MIN_TR):
         return _kind_of_t2(facts, name)
@@ -226,31 +226,31 @@ def _inverted(inversion: float | None, repetition: float | None, echo: float | N
         if STIR_TI[0] <= inversion <= STIR_TI[1]:
             return STIR
         return "T1" if inversion < 1500 and (echo is None or echo < T2_MIN_TE) else "FLAIR"
-    if words.STIR.search(name):
+    if terms.STIR.search(name):
         return STIR
-    return "T1" if words.T1.search(name) else "inversion recovery with unknown inversion time"
+    return "T1" if terms.T1.search(name) else "inversion recovery with unknown inversion time"
 
 
 def _by_name(facts: Facts, name: str) -> str:
-    if words.T2_STAR.search(name):
+    if terms.T2_STAR.search(name):
         return "gradient echo"
-    t1, t2 = words.T1.search(name), words.T2.search(name)
+    t1, t2 = terms.T1.search(name), terms.T2.search(name)
     if t2 and not t1:
         return _kind_of_t2(facts, name)
     if t1 and not t2:
         return "T1"
-    return "proton density or intermediate" if words.PROTON.search(name) else UNKNOWN
+    return "proton density or intermediate" if terms.PROTON.search(name) else UNKNOWN
 
 
 def _kind_of_t2(facts: Facts, name: str) -> str:
-    dixon = words.DIXON.search(name)
-    if facts.image_kind == "in-phase image" or (dixon and words.IN_PHASE.search(name)):
+    dixon = terms.DIXON.search(name)
+    if facts.image_kind == "in-phase image" or (dixon and terms.IN_PHASE.search(name)):
         return T2_IN_PHASE
-    if facts.image_kind == "water image" or words.WATER.search(name) and dixon:
+    if facts.image_kind == "water image" or terms.WATER.search(name) and dixon:
         return T2_FAT_SUPPRESSED
-    if words.SINGLE_SHOT.search(name) or facts.sequence_name.casefold().startswith(("*hf", "h2d", "*h2d")):
+    if terms.SINGLE_SHOT.search(name) or facts.sequence_name.casefold().startswith(("*hf", "h2d", "*h2d")):
         return T2_SINGLE_SHOT
-    if "FS" in facts.scan_options or words.FAT_SUPPRESSED.search(name):
+    if "FS" in facts.scan_options or terms.FAT_SUPPRESSED.search(name):
         return T2_FAT_SUPPRESSED
     return T2
 
@@ -275,22 +275,22 @@ def _patients(judgement: Judgement, series: Series) -> str:
 
 def _kind(judgement: Judgement, series: Series) -> str:
     facts = judgement.stack.facts
-    name = words.normalise(f"{facts.series_description} {facts.protocol_name}")
-    description = words.normalise(facts.series_description)
+    name = terms.normalise(f"{facts.series_description} {facts.protocol_name}")
+    description = terms.normalise(facts.series_description)
     if facts.image_kind in _UNUSABLE_KINDS:
         return _UNUSABLE_KINDS[facts.image_kind]
-    if words.LOCALIZER.search(name):
+    if terms.LOCALIZER.search(name):
         return _UNUSABLE_KINDS["localizer"]
-    if words.SUBTRACTION.search(description):
+    if terms.SUBTRACTION.search(description):
         return _UNUSABLE_KINDS["subtraction"]
-    if words.PROJECTION.search(description):
+    if terms.PROJECTION.search(description):
         return _UNUSABLE_KINDS["projection"]
-    if words.REFORMATTED.search(description) and facts.image_kind == "derived":
+    if terms.REFORMATTED.search(description) and facts.image_kind == "derived":
         return _UNUSABLE_KINDS["reformatted"]
-    if words.DIXON.search(name) and facts.image_kind in ("original", "derived"):
-        if words.OPPOSED_PHASE.search(description):
+    if terms.DIXON.search(name) and facts.image_kind in ("original", "derived"):
+        if terms.OPPOSED_PHASE.search(description):
             return _UNUSABLE_KINDS["opposed-phase image"]
-        if words.FAT.search(description) and not words.WATER.search(description):
+        if terms.FAT.search(description) and not terms.WATER.search(description):
             return _UNUSABLE_KINDS["fat image"]
     return ""
 
@@ -298,7 +298,7 @@ def _kind(judgement: Judgement, series: Series) -> str:
 def _plane(judgement: Judgement, series: Series) -> str:
     facts = judgement.stack.facts
     if judgement.plane == UNKNOWN:
-        named = words.SAGITTAL.search(words.normalise(f"{facts.series_description} {facts.protocol_name}"))
+        named = terms.SAGITTAL.search(terms.normalise(f"{facts.series_description} {facts.protocol_name}"))
         hint = "; it is named sagittal, ask for an export with full headers" if named else ""
         return f"its images carry no usable orientation{hint}"
     if judgement.plane != "sagittal":
@@ -333,7 +333,7 @@ def _coverage(judgement: Judgement, series: Series) -> str:
 
 
 def _region(judgement: Judgement, series: Series) -> str:
-    if judgement.region in (words.LUMBAR, UNKNOWN, words.WHOLE_SPINE, "thoracolumbar"):
+    if judgement.region in (terms.LUMBAR, UNKNOWN, terms.WHOLE_SPINE, "thoracolumbar"):
         return ""
     return f"it shows {judgement.region} by its names, not the lumbar spine"
 
@@ -362,7 +362,7 @@ def _without_upper_stations(judged: dict[str, list[Judgement]]) -> dict[str, lis
         base = lowest.get(judgement.stack.facts.frame_of_reference)
         if (
             not judgement.usable
-            or judgement.region == words.LUMBAR
+            or judgement.region == terms.LUMBAR
             or z is None
             or base is None
             or z - base <= STATION_MM

@@ -13,7 +13,7 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-from lstv.dicom_pixels import quiet_pydicom
+from lstv.dicom.pixels import quiet_pydicom
 from lstv.folder.header import STUDY_TAGS, DamagedHeader, Header
 
 SOP_CLASSES = frozenset({b"1.2.840.10008.5.1.4.1.1.4.1", b"1.2.840.10008.5.1.4.1.1.4.4"})

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pydicom
 
-from lstv.dicom_pixels import quiet_pydicom
+from lstv.dicom.pixels import quiet_pydicom
 
 FIRST_READ = 16 * 1024
 """Bytes read at first; the wanted elements of an ordinary MR header end within 4 to 10 KiB."""

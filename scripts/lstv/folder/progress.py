@@ -7,7 +7,7 @@ import time
 
 from tqdm import tqdm
 
-from lstv.progress import LOG_INTERVAL
+from lstv.base.progress import LOG_INTERVAL
 
 _REDRAW = 0.2
 """Seconds between two drawings of the bar when nothing is done yet."""

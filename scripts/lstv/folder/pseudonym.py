@@ -16,7 +16,7 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from lstv.errors import UserError
+from lstv.base.errors import UserError
 
 KEY_BYTES = 32
 DIGITS = 12

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lstv import rsna
-from lstv.cohort import IMAGES, SERIES_TABLE
-from lstv.errors import UserError
+from lstv.base.errors import UserError
+from lstv.cohort import training_guard
+from lstv.cohort.rsna_layout import IMAGES, SERIES_TABLE
 from lstv.folder import archives, enhanced
 from lstv.folder.header import STUDY_TAGS, DamagedHeader, DicomDirectory, NotDicom, read_header
 from lstv.folder.series import Source
@@ -89,15 +89,15 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"folder {root} does not exist or is no folder; correct the path (in a container: bind it).")
-    if rsna.root_of(root) is not None:
-        raise UserError(rsna.refusal(root))
+    if training_guard.root_of(root) is not None:
+        raise UserError(training_guard.refusal(root))
     result = Scan()
     report = progress or (lambda done, total: None)
     paths = []
     for path in _walk(root.resolve(), result):
         folder, name = os.path.split(path)
-        if name == SERIES_TABLE and rsna.is_root(folder):
-            raise UserError(rsna.refusal(folder))
+        if name == SERIES_TABLE and training_guard.is_root(folder):
+            raise UserError(training_guard.refusal(folder))
         paths.append(path)
         if len(paths) % CHUNK == 0:
             report(0, len(paths))
@@ -128,7 +128,7 @@ def _refuse_packed_rsna(members: Iterable[tuple[str, list[str]]]) -> None:
             elif f"/{IMAGES}/" in folder:
                 with_images.add((path, folder.partition(f"/{IMAGES}/")[0]))
     for path, folder in sorted(with_table & with_images):
-        raise UserError(rsna.refusal(f"{path}{folder}"))
+        raise UserError(training_guard.refusal(f"{path}{folder}"))
 
 
 def _report(progress: Progress, before: int, total: int, done: int) -> None:
@@ -180,8 +180,8 @@ def _walk(root: Path, result: Scan) -> Iterator[str]:
                 yield entry.path
             elif entry.is_symlink():
                 target = _target(entry.path, result)
-                if target and (linked := rsna.root_of(entry.path)) is not None:
-                    raise UserError(rsna.refusal(linked))
+                if target and (linked := training_guard.root_of(entry.path)) is not None:
+                    raise UserError(training_guard.refusal(linked))
                 if target == "folder":
                     links.append(entry.path)
                 elif target == "file":

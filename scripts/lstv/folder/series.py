@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from pydicom.charset import decode_bytes, python_encoding
 
-from lstv.dicom_pixels import quiet_pydicom
+from lstv.dicom.pixels import quiet_pydicom
 from lstv.folder.header import STUDY_TAGS
 
 Source = str | tuple[str, str]

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lstv.cohort import Row, read_table
-from lstv.errors import StudyError, UserError
-from lstv.folder import archives, words
+from lstv.base.errors import StudyError, UserError
+from lstv.base.private_files import write_list, write_private
+from lstv.base.tables import read_table
+from lstv.cohort.study_sheet import Row
+from lstv.folder import archives, terms
 from lstv.folder.choose import Choice
-from lstv.folder.private import write_list, write_private
 from lstv.folder.pseudonym import Naming
 from lstv.folder.scan import NOTICES, Scan
 from lstv.folder.series import Series, Source
@@ -75,7 +76,7 @@ def describe_none(text: str) -> str:
     return ""
 
 
-DESCRIPTIONS: dict[str, Describe] = {"known": words.technical_words, "keep": describe_all, "none": describe_none}
+DESCRIPTIONS: dict[str, Describe] = {"known": terms.technical_words, "keep": describe_all, "none": describe_none}
 """What the tables say of SeriesDescription: known technical words only, all of it, or nothing."""
 
 

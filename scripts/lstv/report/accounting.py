@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas
 
-from lstv import cohort
+from lstv.cohort import study_sheet
 
 MAX_GROUPS = 100
 MAX_NAMED = 25
@@ -32,7 +32,7 @@ def counts(outcomes: pandas.Series) -> dict[str, int]:
     return {"entered": len(outcomes), **result}
 
 
-def grouped_reasons(frame: pandas.DataFrame, sheet: dict[str, cohort.Row], names: Names) -> tuple[list[dict], int]:
+def grouped_reasons(frame: pandas.DataFrame, sheet: dict[str, study_sheet.Row], names: Names) -> tuple[list[dict], int]:
     """Studies with the same reason, most frequent first: ``status``, ``reason``, ``n``, ``studies`` (a few), ``more``.
 
     Reasons that differ only in ids, paths or numbers are one group. The second value is the number of groups left out

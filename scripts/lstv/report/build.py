@@ -8,8 +8,9 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from lstv import atomic, heatmaps
-from lstv.levels import LEVEL_LABELS, LEVELS
+from lstv.base import atomic
+from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.localizer import heatmap_file
 from lstv.report import content, figures, formats, inputs, overlay
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 
@@ -34,7 +35,7 @@ def build(
     """
     options = content.Options(title, top, show_ids, Path(out), Path(table))
     read = inputs.read(table, sheet, studies, settings)
-    runs = [heatmaps.read_run(path) for path in sorted(map(Path, heatmap_files))]
+    runs = [heatmap_file.read_run(path) for path in sorted(map(Path, heatmap_files))]
     page = content.make(read, runs, options)
     drawn = figures.draw(page["analysed"], page["thresholds"])
     overlays = _overlays(page["candidates"], read, heatmap_files)
@@ -47,7 +48,7 @@ def _overlays(cards: list[dict], read: inputs.Inputs, files: Sequence[Path]) -> 
     places = inputs.locate(files, (card["study_id"] for card in cards))
     result = {}
     for study_id, path in places.items():
-        maps = heatmaps.read_study(path, study_id, members=False)
+        maps = heatmap_file.read_study(path, study_id, members=False)
         if maps.status == "ok":
             result[study_id] = overlay.overlay(maps, points(read.studies.get(study_id, {})))
     return result

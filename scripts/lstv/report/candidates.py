@@ -7,7 +7,7 @@ import math
 import pandas
 
 from lstv import uncertainty
-from lstv.levels import LEVEL_LABELS, LEVELS
+from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import accounting, formats, summaries, wording
 from lstv.report.palette import JUNCTION
 from lstv.uncertainty.fields import FOUND

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas
 
-from lstv import cohort, uncertainty
-from lstv.errors import UserError
-from lstv.levels import LEVELS
+from lstv import uncertainty
+from lstv.base.errors import UserError
+from lstv.base.levels import LEVELS
+from lstv.cohort import selection, study_sheet
 from lstv.report import accounting, candidates, provenance, summaries, wording
 from lstv.report.inputs import Inputs
 from lstv.report.palette import JUNCTION
@@ -36,13 +37,13 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
     names = accounting.Names(
         options.show_ids, {study_id: line for line, study_id in enumerate(table["study_id"], start=2)}
     )
-    outcomes = table.apply(cohort.outcome, axis=1) if len(table) else pandas.Series(dtype=str)
+    outcomes = table.apply(selection.outcome, axis=1) if len(table) else pandas.Series(dtype=str)
     analysed = candidates.ordered(table[outcomes == "ok"])
     documents = [inputs.studies[study_id] for study_id in sorted(inputs.studies)]
     thresholds = thresholds_of(inputs.settings, documents)
     rows = analysed.to_dict("records")
     for row in rows:
-        row["own_choice"] = inputs.sheet[row["study_id"]].reason == cohort.CHOSEN_BY_USER
+        row["own_choice"] = inputs.sheet[row["study_id"]].reason == study_sheet.CHOSEN_BY_USER
     good = [row for row in rows if not candidates.has_quality_problem(row)]
     away = table[outcomes.isin(("failed", "excluded"))] if len(table) else table
     reasons, more_reasons = accounting.grouped_reasons(away, inputs.sheet, names)
@@ -89,7 +90,8 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         "reasons": reasons,
         "more_reasons": more_reasons,
         "unselected": [
-            {**group, "reason": group["reason"].removeprefix(cohort.NOT_SELECTED).lstrip(": ")} for group in unselected
+            {**group, "reason": group["reason"].removeprefix(selection.NOT_SELECTED).lstrip(": ")}
+            for group in unselected
         ],
         "levels": summaries.level_table(analysed),
         "study_metrics": summaries.study_table(analysed),

@@ -16,7 +16,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from lstv.levels import LEVEL_LABELS, LEVELS
+from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import formats, summaries
 from lstv.report.palette import JUNCTION
 from lstv.report.svg import ACCENT, INK, LINE, MUTED, PAGE, SOFT, inline

@@ -10,9 +10,10 @@ from pathlib import Path
 import h5py
 import pandas
 
-from lstv import cohort, heatmaps
-from lstv.errors import UserError
-from lstv.levels import LEVELS
+from lstv.base.errors import UserError
+from lstv.base.levels import LEVELS
+from lstv.cohort import study_sheet
+from lstv.localizer import heatmap_file
 
 REQUIRED = (
     "study_id",
@@ -29,7 +30,7 @@ class Inputs:
     study sheet by study id, ``studies`` the metrics JSONs by study id, ``json_paths`` where they lie."""
 
     table: pandas.DataFrame
-    sheet: dict[str, cohort.Row]
+    sheet: dict[str, study_sheet.Row]
     studies: dict[str, dict] = field(default_factory=dict)
     json_paths: dict[str, Path] = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Inputs:
 def read(table: Path, sheet: Path, studies: Iterable[Path], settings: Path | None) -> Inputs:
     """Read all but the heatmaps. Raises UserError where a file is unreadable or two of them contradict each other."""
     frame = read_table(table)
-    rows = {row.study_id: row for row in cohort.read_sheet(sheet)}
+    rows = {row.study_id: row for row in study_sheet.read_sheet(sheet)}
     in_table = set(frame["study_id"])
     for here, there, where, elsewhere in ((rows, in_table, sheet, table), (in_table, rows, table, sheet)):
         lacking = sorted(set(here) - set(there))
@@ -101,7 +102,7 @@ def locate(heatmap_files: Iterable[Path], study_ids: Iterable[str]) -> dict[str,
     for path in sorted(map(Path, heatmap_files), key=lambda path: (path.stem not in wanted, str(path))):
         if len(found) == len(wanted):
             break
-        heatmaps.read_run(path)  # says in one sentence what is wrong with a file that is none
+        heatmap_file.read_run(path)  # says in one sentence what is wrong with a file that is none
         with h5py.File(path, "r") as file:
             found.update(dict.fromkeys(sorted((wanted - set(found)) & set(file)), path))
     return found

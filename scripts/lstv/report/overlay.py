@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from scipy.special import softmax
 
-from lstv.errors import StudyError
-from lstv.geometry import SliceGeometry
-from lstv.heatmaps import StudyMaps
-from lstv.levels import GRID, LEVEL_LABELS, LEVELS
+from lstv.base.errors import StudyError
+from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer.heatmap_file import StudyMaps
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS, rgb
 
 WIDTH = 320.0

@@ -12,8 +12,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 
-from lstv.heatmaps import StudyMaps
-from lstv.levels import GRID, LEVEL_LABELS, LEVELS
+from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
+from lstv.localizer.heatmap_file import StudyMaps
 from lstv.report import formats
 from lstv.report.overlay import heat_layer, letters, probabilities, windowed
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS

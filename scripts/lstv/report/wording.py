@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstv.dicom import FLAGS as SERIES_FLAGS
-from lstv.levels import LEVEL_LABELS
+from lstv.base.levels import LEVEL_LABELS
+from lstv.dicom.series import FLAGS as SERIES_FLAGS
 from lstv.uncertainty.flags import MEANINGS
 
 

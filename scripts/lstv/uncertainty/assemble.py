@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstv.geometry import SliceGeometry
-from lstv.heatmaps import StudyMaps
-from lstv.levels import LEVELS
+from lstv.base.levels import LEVELS
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer.heatmap_file import StudyMaps
 from lstv.uncertainty import (
     blobs,
     count,
@@ -26,7 +26,7 @@ from lstv.uncertainty import (
 from lstv.uncertainty.localization import Thresholds
 
 if TYPE_CHECKING:  # the reference set is made with this package's distances
-    from lstv.reference import Reference
+    from lstv.uncertainty.feature_bank import Reference
 
 
 def measure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstv.levels import LEVELS
+from lstv.base.levels import LEVELS
 
 MEANINGS = {
     "{level}_not_found": "no pixel of the level's map exceeds 0.5: the level has no point, and its entropy would be noise's",

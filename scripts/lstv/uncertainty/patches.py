@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstv.patches import Place
+from lstv.localizer.patches import Place
 from lstv.uncertainty import blobs
 from lstv.uncertainty.registry import metric
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstv.heatmaps import Members
+from lstv.localizer.heatmap_file import Members
 from lstv.uncertainty.fields import shannon
 from lstv.uncertainty.registry import metric
 

@@ -1,0 +1,214 @@
+"""The label file: readers' verdicts -> one label a study, with the readers' agreement."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lstv.base.errors import UserError
+
+_LABELS = {"1": True, "1.0": True, "lstv": True, "0": False, "0.0": False, "normal": False}
+_UNCLEAR = ("unclear", "uncertain")
+_CASTELLVI = {"": "", "0": "none", "none": "none", "i": "I", "ii": "II", "iii": "III", "iv": "IV"}
+_CASTELLVI |= {str(number): grade for number, grade in enumerate(("I", "II", "III", "IV"), start=1)}
+_CASTELLVI |= {f"{key}{side}": _CASTELLVI[key] for key in ("i", "ii", "iii", "1", "2", "3") for side in "ab"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reader's verdict on one study; ``label`` None = unclear; ``castellvi`` I to IV, ``none`` or empty."""
+
+    study_id: str
+    label: bool | None
+    reader: str
+    castellvi: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """All verdicts of a label file; ``weighted`` says whether it had a weight or a sampling_fraction column."""
+
+    readings: tuple[Reading, ...]
+    unread_rows: int
+    weighted: bool
+
+
+@dataclass(frozen=True)
+class StudyLabel:
+    """The label of a study; ``castellvi`` empty where not given or where readers differ."""
+
+    label: bool
+    weight: float
+    castellvi: str
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """One label a study, and the studies without one: ``tied`` between readers, or ``unclear`` to all of them."""
+
+    studies: dict[str, StudyLabel]
+    tied: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    agreement: tuple[dict, ...] = field(default=())
+
+
+def read_labels(path: Path) -> LabelFile:
+    """Read a label file: columns study_id and label, optionally reader, castellvi, weight, sampling_fraction, patient_id.
+
+    Rows without a label (a queue not read to its end) are counted. Other columns are ignored. Raises UserError, naming the
+    line, for a value that is none of those allowed, for two verdicts of a reader on a study and for two studies a patient.
+    """
+    path = Path(path)
+    header, rows = _rows(path)
+    weighted = "weight" in header or "sampling_fraction" in header
+    readings, seen, patients, unread = [], {}, {}, 0
+    for line, row in rows:
+        where = f"{path.name}, line {line}"
+        if not row["label"]:
+            unread += 1
+            continue
+        reading = _reading(row, where, weighted)
+        key = (reading.study_id, reading.reader)
+        if key in seen:
+            who = f"reader {reading.reader}" if reading.reader else "an unnamed reader"
+            raise UserError(
+                f"{where}: study {reading.study_id} has a second label by {who} (first in line {seen[key]}); "
+                "keep one, or name the readers in a column reader."
+            )
+        seen[key] = line
+        owner = patients.setdefault(row.get("patient_id") or f"study {reading.study_id}", reading.study_id)
+        if owner != reading.study_id:
+            raise UserError(
+                f"{where}: patient {row['patient_id']} has studies {owner} and {reading.study_id}; keep one study a "
+                "patient, because the intervals take studies as independent."
+            )
+        readings.append(reading)
+    return LabelFile(tuple(readings), unread, weighted)
+
+
+def consensus(readings: tuple[Reading, ...]) -> Consensus:
+    """The majority of the readers of each study; unclear verdicts don't vote. Raises UserError where weights differ."""
+    by_study = defaultdict(list)
+    for reading in readings:
+        by_study[reading.study_id].append(reading)
+    studies, tied, unclear = {}, [], []
+    for study_id in sorted(by_study):
+        group = by_study[study_id]
+        weights = {reading.weight for reading in group}
+        if len(weights) > 1:
+            raise UserError(
+                f"study {study_id} has different weights in the label file; give each of its rows the same."
+            )
+        votes = Counter(reading.label for reading in group if reading.label is not None)
+        if not votes:
+            unclear.append(study_id)
+        elif votes[True] == votes[False]:
+            tied.append(study_id)
+        else:
+            grades = {reading.castellvi for reading in group} - {""}
+            grade = grades.pop() if len(grades) == 1 else ""
+            studies[study_id] = StudyLabel(votes[True] > votes[False], weights.pop(), grade)
+    return Consensus(studies, tuple(tied), tuple(unclear), tuple(_agreement(by_study)))
+
+
+def cohen_kappa(first: list[bool], second: list[bool]) -> float | None:
+    """Agreement of two readers beyond chance (Cohen 1960, Educ Psychol Meas 20:37); None where chance alone gives 1."""
+    n = len(first)
+    if n == 0:
+        return None
+    observed = sum(a == b for a, b in zip(first, second)) / n
+    a, b = sum(first) / n, sum(second) / n
+    expected = a * b + (1 - a) * (1 - b)
+    return None if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def _agreement(by_study: dict[str, list[Reading]]) -> list[dict]:
+    verdicts = defaultdict(dict)
+    for study_id, group in by_study.items():
+        for reading in group:
+            if reading.reader and reading.label is not None:
+                verdicts[reading.reader][study_id] = reading.label
+    pairs = []
+    for one, other in itertools.combinations(sorted(verdicts), 2):
+        common = sorted(verdicts[one].keys() & verdicts[other].keys())
+        first, second = [verdicts[one][i] for i in common], [verdicts[other][i] for i in common]
+        if common:
+            same = sum(a == b for a, b in zip(first, second))
+            kappa = cohen_kappa(first, second)
+            pairs.append({"readers": [one, other], "studies": len(common), "same": same, "kappa": kappa})
+    return pairs
+
+
+def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            first = stream.readline()
+            stream.seek(0)
+            # spreadsheets of many countries save "CSV" with semicolons
+            reader = csv.DictReader(stream, delimiter=";" if ";" in first and "," not in first else ",")
+            header = [name.strip().lower() for name in reader.fieldnames or []]
+            reader.fieldnames = header
+            rows = [
+                (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader
+            ]
+    except FileNotFoundError as error:
+        raise UserError(f"label file {path} does not exist; check evaluation.labels in the configuration.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"label file {path} cannot be read as CSV ({error}); save it as CSV in UTF-8.") from error
+    for name in ("study_id", "label"):
+        if name not in header:
+            raise UserError(
+                f"label file {path} has no column {name}; its first line must name study_id and label, "
+                "optionally reader, castellvi, weight or sampling_fraction, patient_id."
+            )
+    return header, [(line, row) for line, row in rows if any(row.values())]
+
+
+def _reading(row: dict[str, str], where: str, weighted: bool) -> Reading:
+    if not row["study_id"]:
+        raise UserError(f"{where} has a label but no study_id.")
+    text = row["label"].lower()
+    if text not in _LABELS and text not in _UNCLEAR:
+        raise UserError(
+            f"{where}: label {row['label']!r} is not one of 0, 1, normal, lstv, unclear; leave it empty if not yet read."
+        )
+    grade = row.get("castellvi", "").lower().removeprefix("type").strip()
+    if grade not in _CASTELLVI:
+        raise UserError(
+            f"{where}: castellvi {row['castellvi']!r} is not one of none, I, II, III, IV (a or b may follow)."
+        )
+    weight = _weight(row, where) if weighted else 1.0
+    return Reading(row["study_id"], _LABELS.get(text), row.get("reader", ""), _CASTELLVI[grade], weight)
+
+
+def _weight(row: dict[str, str], where: str) -> float:
+    weight, fraction = row.get("weight", ""), row.get("sampling_fraction", "")
+    if not weight and not fraction:
+        raise UserError(f"{where}: the study has no weight; give it one, as the review queue does, or drop the column.")
+    if fraction:
+        share = _number(fraction, "sampling_fraction", where)
+        if not 0 < share <= 1:
+            raise UserError(f"{where}: sampling_fraction {fraction} is not above 0 and at most 1.")
+    if not weight:
+        return 1 / share
+    value = _number(weight, "weight", where)
+    if value <= 0:
+        raise UserError(f"{where}: weight {weight} is not above 0.")
+    if fraction and not math.isclose(value * share, 1, rel_tol=0.01):
+        raise UserError(f"{where}: weight {weight} is not 1 / sampling_fraction {fraction}; keep only one of the two.")
+    return value
+
+
+def _number(text: str, column: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{where}: {column} {text!r} is not a number.")
+    return value

@@ -1,0 +1,1 @@
+"""DICOM files -> one stack of slices -> one volume with its place in the patient."""

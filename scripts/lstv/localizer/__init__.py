@@ -1,0 +1,1 @@
+"""Slices -> heatmaps: the network and its checkpoint, views and patches, inference, the heatmap file."""

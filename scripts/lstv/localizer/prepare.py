@@ -1,0 +1,108 @@
+"""One study's series on disk -> the small images that the network sees. Runs in worker processes: no torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lstv.base.errors import StudyError
+from lstv.base.levels import GRID
+from lstv.cohort.study_sheet import Row
+from lstv.dicom.geometry import SliceGeometry
+from lstv.dicom.series import Series, read_series
+from lstv.localizer.centroids import centroid_file, read_centroids
+from lstv.localizer.patches import GivenPlaces, places, shifted
+
+_IDENTIFYING = ("series_uid", "unreadable_files")
+"""Provenance that leads back to the images of a patient."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study ready for the network: ``images`` uint8 (1 + n + m, 160, 160), the centre slice first, then the n neighbours
+    at ``offsets``, then the m patches at ``places.found``; or ``status`` excluded or failed with its reason."""
+
+    study_id: str
+    series_id: str
+    status: str
+    reason: str = ""
+    images: np.ndarray | None = None
+    offsets: tuple[int, ...] = ()
+    geometry: SliceGeometry | None = None
+    flags: tuple[str, ...] = ()
+    provenance: dict | None = None
+    places: GivenPlaces | None = None
+
+
+def prepare(
+    row: Row,
+    preprocessing: str,
+    offsets: tuple[int, ...],
+    phantoms_only: bool,
+    without_uids: bool,
+    centroids: Path | None = None,
+) -> Prepared:
+    """Read and resize one study of the sheet; what goes wrong becomes its status and reason, never an exception.
+
+    Slices are resized to 160 x 160 with OpenCV's bilinear interpolation without antialiasing, aspect ratio not kept, as
+    the point net was trained. Neighbours outside the stack are left out. ``centroids`` is the folder of vertebra centroid
+    files, if there is one; a study without a usable file is prepared without patches, and its ``places`` say why.
+    """
+    if row.use != "yes":
+        return Prepared(row.study_id, row.series_id, "excluded", row.reason)
+    try:
+        if not row.series_dir:
+            raise StudyError(row.reason or "the study sheet names no folder for this study")
+        series = read_series(Path(row.series_dir), preprocessing=preprocessing)
+        if phantoms_only and not series.phantom:
+            raise StudyError(
+                "the demo's localizer knows synthetic phantoms only and is refused for real images; "
+                "set localizer.checkpoint to the published point net"
+            )
+        prepared = _images(row, series, offsets, _IDENTIFYING if without_uids else ())
+        return prepared if centroids is None else _with_patches(prepared, series, Path(centroids))
+    except StudyError as error:
+        return Prepared(row.study_id, row.series_id, "failed", str(error))
+    except Exception as error:  # a defect met by one study must not take the others with it; its type tells us where
+        said = "" if without_uids else f": {error}"  # the words of a library may hold a path or a UID
+        return Prepared(row.study_id, row.series_id, "failed", f"unexpected {type(error).__name__}{said}")
+
+
+def _images(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[str, ...]) -> Prepared:
+    depth, centre = len(series.volume), series.centre
+    present = tuple(offset for offset in offsets if 0 <= centre + offset < depth)
+    slices = [series.volume[centre + offset] for offset in (0, *present)]
+    images = np.stack([_resized(image) for image in slices])
+    if images[0].min() == images[0].max():
+        raise StudyError("the centre slice is blank (all pixels alike); check the export of this series")
+    known = {**series.provenance, "centre_slice": centre}
+    provenance = {key: value for key, value in known.items() if key not in hidden}
+    return Prepared(
+        row.study_id, row.series_id, "ok", "", images, present, series.slices[centre], series.flags, provenance
+    )
+
+
+def _resized(image: np.ndarray) -> np.ndarray:
+    return cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_LINEAR)
+
+
+def _with_patches(prepared: Prepared, series: Series, folder: Path) -> Prepared:
+    given = _places(centroid_file(folder, prepared.study_id), series)
+    patches = [
+        shifted(_resized(series.volume[series.centre + place.slice]), place.shift) for place in given.found.values()
+    ]
+    return replace(
+        prepared, images=np.concatenate([prepared.images, *(patch[None] for patch in patches)]), places=given
+    )
+
+
+def _places(path: Path, series: Series) -> GivenPlaces:
+    if not path.is_file():
+        return GivenPlaces("no_file")
+    try:
+        return places(read_centroids(path), series.slices, series.centre)
+    except StudyError as error:
+        return GivenPlaces("refused", str(error))

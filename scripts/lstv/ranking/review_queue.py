@@ -1,0 +1,121 @@
+"""Which studies a reader looks at: the most ambiguous, and a random sample of the others with known weights.
+
+Reading the flagged studies alone would say nothing of the missed ones and make every rate wrong (partial-verification bias).
+The sample is drawn by strata of the rank (deciles, where it is large enough), and each study carries its sampling fraction,
+so that an evaluation can weight it by the inverse (Horvitz & Thompson 1952, JASA 47:663; Kohn 2022, J Clin Epidemiol
+145:179).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+from lstv.ranking.table_columns import is_quality_problem, number
+
+SCHEMA_VERSION = 1
+STRATA = 10
+FOR_THE_READER = ("label", "reader", "castellvi")
+"""Columns of the CSV that are left empty."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One study of the queue; ``stratum`` flagged | sample; ``weight`` = 1 / ``sampling_fraction``.
+
+    ``reading_order`` is a random order over the whole queue, for readers who must not know which studies were flagged.
+    """
+
+    study_id: str
+    series_id: str
+    stratum: str
+    rank: int
+    score: float | None
+    risk: str
+    reasons: str
+    sampling_fraction: float
+    weight: float
+    reading_order: int
+
+
+COLUMNS = (*Entry.__dataclass_fields__, *FOR_THE_READER)
+
+
+def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 30, seed: int = 2024) -> dict:
+    """The queue as its JSON has it (workflow/schemas/review_queue.schema.yaml).
+
+    ``table`` from ``cohort_table.read_cohort_table``. Flagged: the first ``ambiguous`` by rank. Sample: ``sample`` of the
+    others, evenly from as many rank strata (at most ten), so that every study has a chance. Studies that are not ok, have
+    no rank, or have a quality problem are counted and not queued. The same table and seed give the same queue anywhere.
+    """
+    ranked = sorted((row for row in table if _why_not(row) is None), key=lambda row: int(number(row["rank"])))
+    flagged, others = ranked[:ambiguous], ranked[ambiguous:]
+    chosen = [(row, "flagged", 1.0) for row in flagged]
+    for stratum, size in _strata(others, min(sample, len(others))):
+        drawn = sorted(stratum, key=lambda row: _lot(seed, "sample", row["study_id"]))[:size]
+        chosen += [
+            (row, "sample", size / len(stratum)) for row in sorted(drawn, key=lambda row: int(number(row["rank"])))
+        ]
+    order = sorted((row["study_id"] for row, _, _ in chosen), key=lambda study_id: _lot(seed, "order", study_id))
+    place = {study_id: index for index, study_id in enumerate(order, start=1)}
+    studies = [asdict(_entry(row, stratum, fraction, place)) for row, stratum, fraction in chosen]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "seed": seed,
+        "asked": {"ambiguous": ambiguous, "sample": sample},
+        "counts": {
+            "in_table": len(table),
+            "ranked": len(ranked),
+            "flagged": len(flagged),
+            "unflagged": len(others),
+            "sampled": len(chosen) - len(flagged),
+        },
+        "not_queued": dict(sorted(Counter(_why_not(row) for row in table if _why_not(row)).items())),
+        "studies": studies,
+    }
+
+
+def csv_rows(queue: dict) -> list[dict]:
+    """Rows with ``COLUMNS``, the reader's columns empty."""
+    return [study | dict.fromkeys(FOR_THE_READER, "") for study in queue["studies"]]
+
+
+def _why_not(row: dict[str, str]) -> str | None:
+    if row["status"] != "ok":
+        return row["status"] or "no_status"
+    if is_quality_problem(row):
+        return "quality_problem"
+    return None if row["rank"].isdigit() else "no_rank"
+
+
+def _strata(rows: list[dict[str, str]], size: int) -> list[tuple[list[dict[str, str]], int]]:
+    """Consecutive ranks in parts of equal size give or take one, each with its share of ``size``, larger parts first."""
+    count = min(STRATA, size)
+    result, start = [], 0
+    for index in range(count):
+        length = len(rows) // count + (index < len(rows) % count)
+        result.append((rows[start : start + length], size // count + (index < size % count)))
+        start += length
+    return result
+
+
+def _lot(seed: int, purpose: str, study_id: str) -> str:
+    """A random order that depends on nothing but these three."""
+    return hashlib.sha256(f"{seed} {purpose} {study_id}".encode()).hexdigest()
+
+
+def _entry(row: dict[str, str], stratum: str, fraction: float, place: dict[str, int]) -> Entry:
+    score = number(row.get("score", ""))
+    return Entry(
+        study_id=row["study_id"],
+        series_id=row["series_id"],
+        stratum=stratum,
+        rank=int(row["rank"]),
+        score=score if score == score else None,
+        risk=row["risk"],
+        reasons=row.get("reasons", ""),
+        sampling_fraction=round(fraction, 6),
+        weight=round(1 / fraction, 6),
+        reading_order=place[row["study_id"]],
+    )

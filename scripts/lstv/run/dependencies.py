@@ -1,0 +1,41 @@
+"""Which modules of this project's libraries a program imports, so that an edit of one reruns what it should."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+LIBRARIES = ("lstv", "lstv_kaggle", "lstv_evidence")
+
+
+def library_files(program: Path) -> list[Path]:
+    """The libraries' files that a program imports, directly or not, also inside functions; sorted. Nothing is executed."""
+    root = program.parent
+    found: set[Path] = set()
+    waiting = [program]
+    while waiting:
+        for module in _imports(waiting.pop()):
+            stem = root.joinpath(*module.split("."))
+            for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
+                if candidate not in found and candidate.is_file():
+                    found.add(candidate)
+                    waiting.append(candidate)
+    return sorted(found)
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in LIBRARIES:
+            yield from _with_parents(node.module)
+            # a module by name (``import batches``) or what is in one (``import batch_of``): what is no file is ignored
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] in LIBRARIES:
+                    yield from _with_parents(alias.name)
+
+
+def _with_parents(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]

@@ -1,0 +1,279 @@
+"""Where jobs run: what is wrong with a run on a cluster or in a container, and what a container has to see of the disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lstv.base.errors import UserError
+
+FILL_IN = "FILL_IN"
+"""What stands in profiles/slurm/config.yaml where the user has to put a value of the own site."""
+
+_PROFILE = "profiles/slurm/config.yaml"
+_OF_THE_PROFILE = "study_metrics.turn"  # nothing else sets it; without it a group asks for the sum of all its studies
+_MOST_BINDS = 32
+_FORGOTTEN_TOO_SOON = 240  # seconds; Snakemake asks for the state of its jobs every three minutes at least
+_UNBINDABLE = (",", ":", '"', "\n")
+_CONTAINER = "apptainer"
+_PROGRAMS = ("APPTAINER", "SINGULARITY")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as Snakemake was asked for it.
+
+    ``methods`` are the names of the software deployment methods that are on, ``image`` is the configuration's
+    ``container``, ``device`` its ``localizer.device``. The rest is looked at only where ``executor`` is slurm: ``resources``
+    are the values of the profile as text by key (``slurm_account``) or rule and key (``infer_heatmaps.slurm_partition``),
+    ``status_command`` is how the state of jobs is asked for (sacct or squeue), ``slurm`` SLURM's own configuration.
+    """
+
+    executor: str
+    methods: frozenset[str]
+    image: str
+    device: str = "auto"
+    resources: Mapping[str, str] = field(default_factory=dict)
+    no_account: bool = False
+    status_command: str = "squeue"
+    slurm: Mapping[str, str] = field(default_factory=dict)
+
+
+def problems(run: Run) -> list[str]:
+    """One sentence with the fix for each thing that would make the jobs fail or run where they should not."""
+    found = []
+    contained = _CONTAINER in run.methods
+    if run.executor == "slurm":
+        if not contained:
+            found.append(
+                "the container is off, so jobs would run with whatever the nodes have installed: start with "
+                f"--profile profiles/slurm as it is, or add --software-deployment-method {_CONTAINER}."
+            )
+        found += _slurm_problems(run)
+        asked = [run.resources.get(f"infer_heatmaps.{key}", "").strip("'\"") for key in ("gpu", "gres")]
+        if run.device == "cpu" and any(value not in ("", "0") for value in asked):
+            found.append(
+                f"localizer.device is cpu, but {_PROFILE} asks for a GPU for infer_heatmaps: put gpu: 0 and a CPU partition "
+                "there, or set localizer.device to auto."
+            )
+    if contained:
+        found += _image_problems(run.image)
+    return found
+
+
+def slurm_configuration() -> dict[str, str]:
+    """What ``scontrol show config`` tells; empty where SLURM does not answer."""
+    try:
+        shown = subprocess.run(
+            ("scontrol", "show", "config"), capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(re.findall(r"^(\w+) *= (.*?) *$", shown, re.MULTILINE))
+
+
+def _slurm_problems(run: Run) -> list[str]:
+    found = []
+    given = {key: value.strip("'\"") for key, value in run.resources.items()}
+    if not given.get("slurm_account") and not run.no_account:
+        found.append(
+            f"no SLURM account is set: put slurm_account into default-resources of {_PROFILE} (sacctmgr show "
+            "associations user=$USER lists yours), or slurm-no-account: true where the site has none."
+        )
+    found += [
+        f"{key} is still {FILL_IN} in {_PROFILE}: put in your site's value or delete the line (docs/hpc.md)."
+        for key in sorted(given)
+        if FILL_IN in given[key]
+    ]
+    if _OF_THE_PROFILE not in given:
+        found.append(
+            "the set-resources of the profile are not in force: --set-resources on the command line replaces them all, the "
+            f"GPU partition and the size of group jobs too. Change {_PROFILE} instead."
+        )
+    accounting = run.slurm.get("AccountingStorageType", "").removeprefix("accounting_storage/")
+    if accounting in ("none", "(null)") and (run.status_command == "sacct" or given.get("slurm_account")):
+        found.append(
+            "this SLURM has no accounting database, so it knows no accounts and sacct cannot tell how jobs ended: put "
+            f"slurm-no-account: true instead of slurm_account into {_PROFILE} and keep slurm-status-command: squeue there."
+        )
+    elif run.status_command == "squeue" and _seconds(run.slurm.get("MinJobAge", "")) < _FORGOTTEN_TOO_SOON:
+        found.append(
+            f"this SLURM forgets jobs {run.slurm['MinJobAge']} after their end, so squeue may miss how they ended: put "
+            f"slurm-status-command: sacct into {_PROFILE}."
+        )
+    return found
+
+
+def _seconds(text: str) -> float:
+    found = re.match(r"\d+", text)
+    return float(found[0]) if found else float("inf")
+
+
+def _image_problems(image: str) -> list[str]:
+    if any(character.isspace() for character in image):
+        return [f"container {image!r} has a blank in its path, which Snakemake refuses: move or rename the image."]
+    if "://" in image and not image.startswith("file://"):
+        name = image.removesuffix(":latest")
+        if name == image and ("@" in name or ":" in name.rsplit("/", 1)[-1]):
+            return []
+        return [
+            f"container {image} names no version, so one run could use two images: add one, for instance {name}:0.1.0."
+        ]
+    if not Path(image.removeprefix("file://")).exists():  # a file, or an unpacked image
+        return [
+            f"the container image {image} does not exist: build it (containers/README.md), or set container in the "
+            "configuration to your .sif file or to docker://name:version."
+        ]
+    return []
+
+
+def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike]) -> list[str]:
+    """One sentence for each existing path that a container does not see, found by starting one.
+
+    ``arguments`` are those of ``apptainer exec`` in one string. An image that is not on this machine is not looked into.
+    """
+    wanted = sorted({os.path.abspath(path) for path in paths if os.path.exists(path)})
+    image = image.removeprefix("file://")
+    if not wanted or not os.path.exists(image):
+        return []
+    program = next((name.lower() for name in _PROGRAMS if shutil.which(name.lower())), None)
+    if program is None:
+        return ["neither apptainer nor singularity is to be found here: load its module, or install it."]
+    # the paths go through standard input: a large cohort's would be too many for a command line
+    look = 'while IFS= read -r -d "" path; do [ -r "$path" ] || printf "%s\\0" "$path"; done'
+    command = [program, "exec", *shlex.split(arguments), image, "bash", "-c", look]
+    listed = "".join(f"{path}\0" for path in wanted)
+    try:
+        done = subprocess.run(command, input=listed, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        return [f"the image {image} did not start within five minutes here; try: {program} exec {image} true"]
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return [f"the image {image} does not start here ({said}); docs/hpc.md lists what may be the matter."]
+    return [
+        f"the container does not see {path}: add --bind {shlex.quote(path)} to apptainer-args in {_PROFILE}, or ask why "
+        "this site does not let folders be bound."
+        for path in done.stdout.split("\0")
+        if path
+    ]
+
+
+def linked(folder: str | os.PathLike) -> list[str]:
+    """Entries of a folder that are symbolic links, which may lead out of what a container is shown; [] for no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_symlink()]
+    except OSError:
+        return []
+
+
+def bind_paths(
+    project: str | os.PathLike, read: Iterable[str | os.PathLike], written: Iterable[str | os.PathLike] = ()
+) -> list[str]:
+    """What a container must be shown so that jobs in the folder ``project`` find the paths that they read and write, in
+    Apptainer's notation; the project comes first, folders that are only read are bound read-only.
+
+    A path that leads through symbolic links is bound as it is written and where it ends, so
+    that both names work. Many folders are replaced by what they have in common. What is to be read but does not exist is
+    left out: that is for other checks to say. Folders to be written may be yet to come (``make_bound``). Raises UserError
+    for what Apptainer cannot bind.
+    """
+    roots = {Path(os.path.abspath(project)), Path(os.path.realpath(project))}
+    writable = roots | _few(_outside(project, written, roots, to_come=True))
+    readable = {place for place in _few(_outside(project, read, writable)) if not _within(place, writable)}
+    for place in writable | readable:
+        if any(character in str(place) for character in _UNBINDABLE):
+            raise UserError(
+                f"{place} has a comma, colon or quotation mark in its name, which Apptainer cannot bind; rename it."
+            )
+        if place == Path(place.anchor):
+            raise UserError(
+                "the data lie in too many places without a common folder that a container could be shown; collect them."
+            )
+    return [*sorted(map(str, writable)), *(f"{place}:{place}:ro" for place in sorted(readable))]
+
+
+def make_bound(written: Iterable[str | os.PathLike]) -> None:
+    """Make the folders that are bound to be written. Raises UserError with the reason where one cannot be made."""
+    for folder in written:
+        try:
+            Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the folder {folder} cannot be made ({error.strerror}); name one that you may write to."
+            ) from None
+
+
+def _outside(
+    project: str | os.PathLike, paths: Iterable[str | os.PathLike], roots: set[Path], to_come: bool = False
+) -> set[Path]:
+    """The ``paths``, as written and with links followed, that are not below one of ``roots``.
+
+    Only those that exist, or with ``to_come`` also those that do not yet.
+    """
+    found = set()
+    for path in paths:
+        absolute = Path(os.path.abspath(os.path.join(project, path)))
+        for place in (absolute, Path(os.path.realpath(absolute))):
+            if (to_come or place.exists()) and not _within(place, roots):
+                found.add(place)
+    return found
+
+
+def _within(place: Path, roots: set[Path]) -> bool:
+    return any(place.is_relative_to(root) for root in roots)
+
+
+def _few(places: set[Path]) -> set[Path]:
+    """The places, or where they are many the folders that they have in common; none inside another."""
+    while len(places) > _MOST_BINDS:
+        deepest = max(len(place.parts) for place in places)
+        places = {place.parent if len(place.parts) == deepest else place for place in places}
+    return {place for place in places if not _within(place, places - {place})}
+
+
+FOR_NODES = "LSTV_NODE_BINDS"
+"""Variable that carries the binds from where Snakemake runs to its jobs on the nodes of a cluster."""
+
+
+def environment_for_nodes(binds: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What jobs on a node are to take over; ``binds`` without those of a download."""
+    return {FOR_NODES: container_environment(binds, environment)["APPTAINER_BIND"]}
+
+
+def enter_node(environment: MutableMapping[str, str]) -> None:
+    """Make ``environment`` that of a job on a node: the binds found where Snakemake runs, as far as their folders are
+    there too, because Apptainer starts with none missing; this job's GPU; and no credentials."""
+    binds = [bind for bind in environment[FOR_NODES].split(",") if os.path.exists(bind.split(":")[0])]
+    for name in list(environment):
+        if name.startswith(tuple(f"{program}ENV_KAGGLE_" for program in _PROGRAMS)):
+            del environment[name]
+    for program in _PROGRAMS:
+        environment[f"{program}_BIND"] = ""
+    environment.update(container_environment(binds, environment))
+
+
+def container_environment(
+    binds: Iterable[str], environment: Mapping[str, str], passed_on: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Variables by which Apptainer, and Singularity before it, is told of ``binds`` beside those that are set already
+    for either, and of variables to be ``passed_on`` into the container.
+
+    A GPU that SLURM has given to a job is passed on too, because a cleaned environment would show the job every GPU.
+    """
+    binds, passed_on = list(binds), dict(passed_on or {})
+    if "CUDA_VISIBLE_DEVICES" in environment:
+        passed_on["CUDA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"]
+    set_already = ",".join(environment.get(f"{program}_BIND", "") for program in _PROGRAMS).split(",")
+    everything = ",".join(dict.fromkeys(bind for bind in (*set_already, *binds) if bind))
+    variables = {}
+    for program in _PROGRAMS:
+        variables[f"{program}_BIND"] = everything
+        variables.update({f"{program}ENV_{name}": value for name, value in passed_on.items()})
+    return variables

@@ -1,0 +1,24 @@
+"""What a finished run says in its last line: where to look, and how many studies could not be analysed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from lstv.base.errors import UserError
+from lstv.base.tables import read_table
+from lstv.cohort.selection import outcome
+
+
+def sentence(report: Path, table: Path) -> str | None:
+    """Such as ``Report: results/mine/report.html (10 studies: 8 analysed, 2 failed, 0 excluded, 0 not selected)``, counted
+    as the report counts; None without a report."""
+    if not Path(report).is_file():
+        return None
+    try:
+        found = Counter(outcome(row) for row in read_table(table, ("status", "reason")))
+    except UserError:
+        return f"Report: {report}"
+    words = {"ok": "analysed", "failed": "failed", "excluded": "excluded", "not_selected": "not selected"}
+    counts = ", ".join(f"{found[name]} {word}" for name, word in words.items())
+    return f"Report: {report} ({found.total()} studies: {counts})"

@@ -1,0 +1,160 @@
+"""The reference set of features: made from heatmap files of other studies, kept in one file, read by the metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lstv.base.errors import UserError
+from lstv.base.levels import LEVELS
+from lstv.localizer import heatmap_file
+from lstv.localizer.heatmap_file import Features
+from lstv.uncertainty.features import MIN_LEVEL_STUDIES, NEIGHBOUR, direction, feature_distance
+
+FORMAT_VERSION = 1
+MIN_STUDIES = 200
+
+SAME_RUN = ("checkpoint_sha256", "preprocessing")
+"""Facts of a run on which features depend: reference and study must agree in them."""
+
+_ARRAYS = ("directions", "distances", "level_count", "level_mean", "level_precision")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A fitted reference set of n studies.
+
+    ``run``: the facts of SAME_RUN. ``directions`` float32 (n, C): the studies' bottleneck features at length 1;
+    ``distances`` float64 (n,): each one's leave-one-out feature_distance. ``level_count`` (5,), ``level_mean`` (5, c),
+    ``level_precision`` (5, c, c): decoder features of each level over the studies that have it, float64.
+    """
+
+    study_ids: tuple[str, ...]
+    run: dict
+    directions: np.ndarray
+    distances: np.ndarray
+    level_count: np.ndarray
+    level_mean: np.ndarray
+    level_precision: np.ndarray
+
+    def others(self, study_id: str) -> np.ndarray:
+        """Directions of the reference studies without the study itself."""
+        return self.directions[[name != study_id for name in self.study_ids]]
+
+    def check(self, run: dict, study_id: str) -> None:
+        """Raises UserError where the study's heatmaps come from another network or preprocessing."""
+        for name in SAME_RUN:
+            if run.get(name) != self.run.get(name):
+                raise UserError(
+                    f"the reference features were made with {name} {self.run.get(name)}, the heatmaps of study {study_id} "
+                    f"with {run.get(name)}; make the reference from heatmaps of the same localizer."
+                )
+
+
+def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict]:
+    """Features of every analysed study in the heatmap files by study id, and the facts of SAME_RUN.
+
+    Raises UserError where a study comes twice, features are missing, or the files come from different runs.
+    """
+    found: dict[str, Features] = {}
+    facts: dict = {}
+    for path in files:
+        run = {name: value for name, value in heatmap_file.read_run(path).items() if name in SAME_RUN}
+        if facts and run != facts:
+            raise UserError(f"heatmap file {path} comes from another localizer or preprocessing than those before it.")
+        facts = run
+        for study_id in heatmap_file.study_ids(path):
+            maps = heatmap_file.read_study(path, study_id, members=False)
+            if maps.status != "ok":
+                continue
+            if study_id in found:
+                raise UserError(f"study {study_id} stands in two of the heatmap files; give each study once.")
+            if maps.features is None:
+                raise UserError(f"heatmap file {path} holds no features; run the inference again.")
+            found[study_id] = maps.features
+    return found, facts
+
+
+def fit(features: dict[str, Features], run: dict) -> Reference:
+    """Fit the reference. Raises UserError with fewer than 200 studies."""
+    if len(features) < MIN_STUDIES:
+        raise UserError(
+            f"the reference set has {len(features)} analysed studies, but distances to fewer than {MIN_STUDIES} say "
+            "little; give the heatmap files of more studies."
+        )
+    study_ids = sorted(features)
+    directions = np.stack([direction(features[name].bottleneck) for name in study_ids])
+    distances = [feature_distance(own, np.delete(directions, i, axis=0)) for i, own in enumerate(directions)]
+    discs = np.stack([features[name].discs for name in study_ids]).astype(np.float64)
+    count, level_mean, precision = zip(*(_fit_level(discs[:, 1 + level]) for level in range(len(LEVELS))))
+    return Reference(
+        tuple(study_ids),
+        run,
+        directions,
+        np.array(distances),
+        np.array(count),
+        np.stack(level_mean),
+        np.stack(precision),
+    )
+
+
+def _fit_level(features: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """Count, mean and precision of the rows that are defined; zeros where there are too few."""
+    known = features[np.isfinite(features).all(axis=1)]
+    size = features.shape[1]
+    if len(known) < MIN_LEVEL_STUDIES:
+        return len(known), np.zeros(size), np.zeros((size, size))
+    return len(known), known.mean(axis=0), np.linalg.pinv(ledoit_wolf(known), hermitian=True)
+
+
+def ledoit_wolf(samples: np.ndarray) -> np.ndarray:
+    """Covariance (p, p) of samples (n, p), shrunk towards a multiple of the identity.
+
+    Source: Ledoit and Wolf, J. Multivariate Analysis 88 (2004) 365: (1 - s) S + s (tr S / p) I with the s that they derive.
+    """
+    count, size = samples.shape
+    centred = samples - samples.mean(axis=0)
+    covariance = centred.T @ centred / count
+    target = np.trace(covariance) / size * np.eye(size)
+    away = ((covariance - target) ** 2).sum()
+    noise = (((centred**2).sum(axis=1) ** 2).sum() / count - (covariance**2).sum()) / count
+    share = min(1.0, max(0.0, noise / away)) if away > 0 else 0.0
+    return (1 - share) * covariance + share * target
+
+
+def write(reference: Reference, path: Path) -> None:
+    """Write the reference as a NumPy archive, atomically."""
+    facts = {"format_version": FORMAT_VERSION, "run": reference.run, "study_ids": list(reference.study_ids)}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            arrays = {name: getattr(reference, name) for name in _ARRAYS}
+            np.savez(stream, facts=np.array(json.dumps(facts, sort_keys=True)), **arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> Reference:
+    """Read a reference. Raises UserError where the file is missing or none of this program's."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            facts = json.loads(str(archive["facts"]))
+            arrays = {name: archive[name] for name in _ARRAYS}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"reference file {path} cannot be read ({error}); make it with scripts/reference_features.py."
+        ) from error
+    if facts.get("format_version") != FORMAT_VERSION or len(facts["study_ids"]) <= NEIGHBOUR:
+        raise UserError(
+            f"reference file {path} is of another version; make it again with scripts/reference_features.py."
+        )
+    return Reference(tuple(facts["study_ids"]), facts["run"], **arrays)

@@ -1,0 +1,278 @@
+"""A study's metrics file: assembled from its heatmaps, checked against its schema, written and read.
+
+Every metric's key comes from the registry (``lstv.uncertainty.metrics``). ``workflow/schemas/metrics.schema.yaml`` is
+``schema()`` written out by ``scripts/metrics_schema.py``; the unit tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jsonschema import Draft202012Validator
+
+from lstv import __version__, uncertainty
+from lstv.base.atomic import write_json
+from lstv.base.errors import UserError
+from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.localizer.heatmap_file import StudyMaps
+from lstv.uncertainty import Thresholds
+from lstv.uncertainty.feature_bank import Reference
+
+SCHEMA_VERSION = 1
+SIGNIFICANT_DIGITS = 6
+
+RISKS = ("high", "moderate", "low", "not_found")
+
+_TEXT = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
+_COUNTS = {"type": "object", "additionalProperties": _COUNT}
+
+PROVENANCE = {
+    "software_version": (_TEXT, "Version of this software that made the metrics."),
+    "inference_version": (_TEXT, "Version of this software that made the heatmaps."),
+    "risk_high": ({"type": "number"}, "L5/S1 entropy above which the risk is high, in nats."),
+    "risk_moderate": ({"type": "number"}, "L5/S1 entropy from which the risk is moderate, in nats."),
+    "checkpoint_file": (_TEXT, "File name of the localizer's weights."),
+    "checkpoint_sha256": ({"type": "string", "pattern": "^[0-9a-f]{64}$"}, "sha256 of the localizer's weights."),
+    "demo_weights": ({"type": "boolean"}, "Whether the weights were trained on synthetic phantoms, for the demo only."),
+    "preprocessing": (_TEXT, "trained (as the point net was trained) or reference (as the reference implementation)."),
+    "preprocessing_version": ({"type": ["integer", "string"]}, "Version of the preprocessing."),
+    "members": (_TEXT, "What was run beside the centre slice: centre (nothing), slices or full."),
+    "device": (_TEXT, "cpu or cuda."),
+    "torch": (_TEXT, "Version of PyTorch that ran the network."),
+    "study_uid": (_TEXT, "DICOM StudyInstanceUID."),
+    "series_uid": (_TEXT, "DICOM SeriesInstanceUID."),
+    "n_files": (_COUNT, "Files read."),
+    "n_slices": (_COUNT, "Slices of the sorted stack."),
+    "centre_slice": (_COUNT, "Index of the centre slice in the sorted stack, from 0."),
+    "row_spacing": ({"type": "number"}, "Distance between the rows of the centre slice, in mm."),
+    "column_spacing": ({"type": "number"}, "Distance between the columns of the centre slice, in mm."),
+    "transfer_syntaxes": (_COUNTS, "Files for each DICOM transfer syntax UID."),
+    "decoders": (_COUNTS, "Files for each pixel decoder used."),
+    "reference_studies": (_COUNT, "Studies in the reference set of the feature distance."),
+    "centroids_refused": (_TEXT, "Why the study's file of vertebra centroids was not used."),
+    "reorientation": (
+        {"type": ["string", "null"]},
+        "How the slices were turned to the training's orientation, or null.",
+    ),
+}
+"""Key -> (JSON Schema, description). Other facts of the series stay in the heatmap file."""
+
+
+def study_record(
+    maps: StudyMaps, run: dict, thresholds: Thresholds | None = None, reference: Reference | None = None
+) -> dict:
+    """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``), ``reference`` the
+    reference set of the feature distance. Raises UserError where that is of another localizer than the heatmaps.
+
+    ``levels`` and ``study`` are empty unless the status is ok. Logits that are not finite make the study failed: no number
+    is derived from them. Numbers are unrounded; ``write`` rounds.
+    """
+    thresholds = thresholds or Thresholds()
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "study_id": maps.study_id,
+        "series_id": maps.series_id or None,
+        "status": maps.status,
+        "reason": maps.reason,
+        "flags": list(maps.flags),
+        "levels": {},
+        "study": {},
+        "provenance": _provenance(maps, run, thresholds),
+    }
+    if maps.status != "ok":
+        return record
+    if not np.isfinite(maps.logits).all():
+        reason = "the network returned values that are not finite for this study; run its inference again in float32"
+        return record | {"status": "failed", "reason": reason}
+    if reference is not None:
+        reference.check(run, maps.study_id)
+        record["provenance"]["reference_studies"] = len(reference.study_ids)
+    if maps.places is not None and maps.places.status == "refused":
+        record["provenance"]["centroids_refused"] = maps.places.reason
+    levels, study, flags = uncertainty.measure(maps, thresholds, reference)
+    record["levels"] = {name: _ordered(values, "level") for name, values in levels.items()}
+    record["study"] = _ordered(study, "study")
+    record["flags"] += [flag for flag in flags if flag not in record["flags"]]
+    return record
+
+
+def _provenance(maps: StudyMaps, run: dict, thresholds: Thresholds) -> dict:
+    known = {**maps.provenance, **run}
+    if maps.geometry is not None:
+        known |= {"row_spacing": maps.geometry.row_spacing, "column_spacing": maps.geometry.column_spacing}
+    if "software_version" in run:
+        known["inference_version"] = run["software_version"]
+    known |= {
+        "software_version": __version__,
+        "risk_high": thresholds.high,
+        "risk_moderate": thresholds.moderate,
+    }
+    return {key: known[key] for key in PROVENANCE if key in known}
+
+
+def _ordered(values: dict, scope: str) -> dict:
+    """Registered metrics in their order, then what is no metric (points, risk, quality)."""
+    names = [entry.name for entry in uncertainty.metrics(scope)]
+    return {name: values[name] for name in names} | {name: values[name] for name in values if name not in names}
+
+
+def write(record: dict, path: Path) -> None:
+    """Write a record: numbers to 6 significant digits, atomically.
+
+    Raises ValueError where it does not fit the schema, which is a defect of this program.
+    """
+    record = record | {part: rounded(record[part]) for part in ("levels", "study", "provenance")}
+    problem = first_problem(record)
+    if problem:
+        raise ValueError(f"the metrics of study {record['study_id']} do not fit their schema: {problem}")
+    write_json(path, record)
+
+
+def rounded(value: object) -> object:
+    """Numbers to 6 significant digits, at any depth of dicts and lists; the one place where numbers are rounded."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}") + 0.0  # + 0.0 turns -0.0 into 0.0
+    return value
+
+
+def read(path: Path) -> dict:
+    """Read a metrics file. Raises UserError, naming the file, where it is missing, no JSON or against the schema."""
+    fix = "delete it and run study_metrics for this study again"
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"metrics file {path} does not exist; run study_metrics for this study.") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"metrics file {path} is not readable JSON ({error}); {fix}.") from error
+    problem = first_problem(record)
+    if problem:
+        raise UserError(f"metrics file {path} does not fit its schema ({problem}); {fix}.")
+    return record
+
+
+def first_problem(record: object) -> str | None:
+    """Where and how a record first departs from the schema; None where it fits."""
+    for error in _validator().iter_errors(record):
+        where = ".".join(str(part) for part in error.absolute_path) or "the record"
+        return f"{where}: {error.message}"[:300]
+    return None
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(schema())
+
+
+def schema() -> dict:
+    """JSON Schema (2020-12) of a metrics file; the metric keys and their descriptions come from the registry."""
+    numbers = {"type": "number"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Metrics of one study",
+        "description": "results/<cohort>/studies/<study_id>.json. An undefined quantity is null and a flag says why.",
+        **_object(
+            {
+                "schema_version": {"const": SCHEMA_VERSION, "description": "Version of this layout."},
+                "study_id": _described({"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}, "Study, as in the sheet."),
+                "series_id": _described({"type": ["string", "null"]}, "Series used, or null where there was none."),
+                "status": {"enum": ["ok", "failed", "excluded"], "description": "ok, failed or excluded."},
+                "reason": _described(_TEXT, "Why the study failed or is excluded; may be empty where it is ok."),
+                "flags": {
+                    "type": "array",
+                    "items": {"type": "string", "pattern": "^[a-z0-9_]+$"},
+                    "description": "What is unusual, as snake_case words; every null is explained by one.",
+                },
+                "levels": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        name: {"$ref": "#/$defs/level", "description": f"Disc level {LEVEL_LABELS[name]}."}
+                        for name in LEVELS
+                    },
+                    "description": "Metrics of each disc level, cranial to caudal; empty unless the status is ok.",
+                },
+                "study": {
+                    "description": "Metrics of the whole study; empty unless the status is ok.",
+                    **_object(
+                        _metric_properties("study")
+                        | {
+                            "risk": {"enum": list(RISKS), "description": "Stratum by the entropy of L5/S1."},
+                            "quality": {
+                                "enum": ["ok", "problem"],
+                                "description": "problem where a flag begins with quality_.",
+                            },
+                        },
+                        required=False,
+                    ),
+                },
+                "provenance": {
+                    "description": "What the numbers were made from and with.",
+                    **_object(
+                        {key: _described(*value) for key, value in PROVENANCE.items()},
+                        required=["software_version"],
+                    ),
+                },
+            }
+        ),
+        "if": {"properties": {"status": {"const": "ok"}}},
+        "then": {
+            "properties": {
+                "levels": {"required": list(LEVELS)},
+                "study": {"required": [*(entry.name for entry in uncertainty.metrics("study")), "risk", "quality"]},
+            }
+        },
+        "else": {"properties": {"levels": {"maxProperties": 0}, "study": {"maxProperties": 0}}},
+        "$defs": {
+            "level": {
+                "description": "Metrics of one disc level.",
+                **_object(
+                    _metric_properties("level")
+                    | {
+                        "point_px": {
+                            "type": ["array", "null"],
+                            "items": numbers,
+                            "minItems": 2,
+                            "maxItems": 2,
+                            "description": "[column, row] on the 160 x 160 grid: mean position of the pixels with p > 0.5.",
+                        },
+                        "point_mm": {
+                            "type": ["array", "null"],
+                            "items": numbers,
+                            "minItems": 3,
+                            "maxItems": 3,
+                            "description": "The same point in DICOM patient coordinates [x, y, z] in mm.",
+                        },
+                    }
+                ),
+            }
+        },
+    }
+
+
+def _object(properties: dict, required: bool | list[str] = True) -> dict:
+    wanted = list(properties) if required is True else required or []
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        **({"required": wanted} if wanted else {}),
+        "properties": properties,
+    }
+
+
+def _described(subschema: dict, description: str) -> dict:
+    return {**subschema, "description": description}
+
+
+def _metric_properties(scope: str) -> dict:
+    return {
+        entry.name: {"type": ["number", "null"], "description": f"{entry.title} Unit: {entry.unit}."}
+        for entry in uncertainty.metrics(scope)
+    }

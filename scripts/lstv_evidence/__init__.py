@@ -1,0 +1,1 @@
+"""What proves the product and is not part of it: phantoms, the demo's localizer, the method study, planted changes."""

@@ -1,0 +1,129 @@
+"""The generated parts of docs/method.md: what a program can say better than a hand, between markers.
+
+A part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``, each on a line of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lstv import uncertainty
+from lstv.base.errors import UserError
+from lstv.localizer.views import SLICE_OFFSETS, VIEWS
+from lstv.ranking import score
+from lstv.uncertainty import flags
+from lstv_evidence.method import effects_text, study_text
+from lstv_evidence.method.markdown import table
+
+STUDY, PLANTED = "method_study.json", "planted_changes.json"
+"""Records of the evidence, in the folder beside the document."""
+
+_PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", re.MULTILINE | re.DOTALL)
+
+_FAMILIES = {
+    "localization": "Localization: layer 1, as asked for",
+    "identity": "Level identity",
+    "stability": "Numbering stability",
+    "patches": "Patches centred on given vertebrae (optional input)",
+    "count": "Count and order",
+    "geometry": "Geometry in millimetres",
+    "shape": "Shape with the area removed",
+    "margins": "Margins and energy",
+    "features": "Features (no uncertainty: how unusual the network finds the picture)",
+    "quality": "Fitness of the image (no uncertainty; a flag of its own)",
+}
+
+
+def updated(text: str, evidence: Path) -> str:
+    """The document with its generated parts made anew. Raises UserError for a part that is not known or not there."""
+    known = parts()
+    found = [match.group(1) for match in _PART.finditer(text)]
+    for name in found:
+        if name not in known:
+            raise UserError(f"the document has a generated part {name!r}, which no program makes; correct its marker.")
+    for name in known:
+        if found.count(name) != 1:
+            raise UserError(f"the document has {found.count(name)} parts marked 'generated: {name}'; it needs one.")
+    evidence = Path(evidence)
+
+    def made(match: re.Match) -> str:
+        name = match.group(1)
+        return f"<!-- generated: {name} -->\n{known[name](evidence).strip()}\n<!-- end of {name} -->"
+
+    return _PART.sub(made, text)
+
+
+def parts() -> dict[str, Callable[[Path], str]]:
+    """What makes each part, from the folder with the evidence."""
+    return {
+        "metrics": lambda evidence: metrics_text(),
+        "flags": lambda evidence: flags_text(),
+        "members": lambda evidence: members_text(),
+        "ranking": lambda evidence: ranking_text(),
+        "method_study": lambda evidence: study_text.text(_record(evidence / STUDY)),
+        "planted_changes": lambda evidence: effects_text.text(_record(evidence / PLANTED)),
+    }
+
+
+def _record(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); run method_docs.py with --study and --planted.") from error
+
+
+def metrics_text() -> str:
+    """One table a family, from the docstrings of the metrics."""
+    header = ("metric", "what", "formula", "unit; range", "direction", "undefined", "source")
+    blocks = []
+    for family in uncertainty.FAMILIES:
+        rows = [
+            (
+                f"{'{level}_' if entry.scope == 'level' else ''}{entry.name}",
+                entry.title,
+                entry.formula,
+                f"{entry.unit}; {entry.range}",
+                entry.direction,
+                entry.undefined,
+                entry.source,
+            )
+            for entry in uncertainty.metrics()
+            if entry.family == family
+        ]
+        blocks.append(
+            f"### {_FAMILIES[family]}\n\n" + table(header, [(f"`{row[0]}`", *map(_literal, row[1:])) for row in rows])
+        )
+    return "\n\n".join(blocks)
+
+
+def _literal(text: str) -> str:
+    """Text in which Markdown sees no emphasis, link or tag."""
+    return re.sub(r"([*_<>\[\]`])", r"\\\1", text)
+
+
+def flags_text() -> str:
+    """Every flag and its meaning."""
+    return table(("flag", "meaning"), [(f"`{name}`", _literal(meaning)) for name, meaning in flags.MEANINGS.items()])
+
+
+def members_text() -> str:
+    """Slices and views in one sentence each."""
+    offsets = ", ".join(f"{offset:+d}" for offset in SLICE_OFFSETS).replace("-", "−")
+    views = ", ".join(f"`{view.name}`" for view in VIEWS)
+    return (
+        f"- Slices: the neighbours {offsets} of the centre slice.\n- Views of the centre slice ({len(VIEWS)}): {views}."
+    )
+
+
+def ranking_text() -> str:
+    """The components of the score with what they measure."""
+    known = {entry.name: entry for entry in uncertainty.metrics("study")}
+    rows = [(f"`{name}`", _literal(known[name].title)) for name in score.COMPONENTS]
+    return (
+        f"The score is the mean, over these {len(rows)} components, of how far out in the upper tail of the cohort a study "
+        f"lies; over at least {score.MIN_COMPONENTS} of them where some are undefined:\n\n"
+        + table(("component", "what"), rows)
+    )

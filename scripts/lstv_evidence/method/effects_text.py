@@ -1,0 +1,94 @@
+"""The record of the planted changes in tables, for docs/method.md; every number comes from the record."""
+
+from __future__ import annotations
+
+from lstv.base.levels import LEVELS
+from lstv.uncertainty import FAMILIES
+from lstv_evidence.method.markdown import number, table
+from lstv_evidence.method.planting import ORIGINAL
+
+
+def text(record: dict) -> str:
+    """The whole fragment."""
+    return "\n\n".join([_places(record), _flags(record), _metrics(record), _still(record)]) + "\n"
+
+
+def _places(record: dict) -> str:
+    titles = {ORIGINAL: "nothing"} | {change["name"]: change["title"] for change in record["changes"]}
+    rows = [
+        (
+            titles[name],
+            number(place["median_rank"], 1),
+            place["first_three"],
+            number(place["median_rank_entropy"], 1),
+            place["first_three_entropy"],
+            " / ".join(str(place["placed"][word]) for word in ("not_found", "scored", "quality")),
+        )
+        for name, place in record["places"].items()
+    ]
+    header = ("planted in one study", "median final rank", "in the first 3", "median rank by entropy")
+    header += ("in the first 3 by entropy", "not found / scored / quality")
+    n = record["studies"]
+    return (
+        f"One of {n} studies is changed, the others stay as they are, in turn for all {n}. By chance the median rank is "
+        f"{number((n + 1) / 2, 1)} and {number(3 * min(n, 3) / 3, 0)} of {n} are in the first 3.\n\n"
+        + table(header, rows)
+    )
+
+
+def _flags(record: dict) -> str:
+    lines = []
+    for change in record["changes"]:
+        new = record["flags"][change["name"]]
+        said = ", ".join(
+            f"`{flag}` {count}" for flag, count in sorted(new.items(), key=lambda item: (-item[1], item[0]))
+        )
+        lines.append(f"- {change['title']}: {said or 'no new flag'}")
+    return f"New flags, in how many of the {record['studies']} studies:\n\n" + "\n".join(lines)
+
+
+def _metrics(record: dict) -> str:
+    rows = []
+    for family in FAMILIES:
+        for found in record["metrics"]:
+            if found["family"] == family and _measured(found):
+                cells = [_cell(found["changes"][change["name"]]) for change in record["changes"]]
+                rows.append((found["metric"], *cells))
+    return (
+        "Median change in robust standard deviations of the originals, and in how many studies the metric went up ↑ and "
+        "down ↓ (∅: became undefined). Bold: at least 1 standard deviation, and all or nearly all one way (sign test, "
+        f"p < 0.05; with {len(rows)} metrics and {len(record['changes'])} changes some are bold by chance). `raw`: no "
+        "spread among the originals, so the median change itself.\n\n"
+        + table(("metric", *(change["title"] for change in record["changes"])), rows)
+    )
+
+
+def _measured(found: dict) -> bool:
+    """Whether any change moved it in any study; the stability of one's own level beside the junction's is left out."""
+    return any(effect["up"] + effect["down"] + effect["became_undefined"] for effect in found["changes"].values())
+
+
+def _cell(effect: dict) -> str:
+    gone = f" {effect['became_undefined']}∅" if effect["became_undefined"] else ""
+    if effect["median"] is None:
+        return gone.strip() or "–"
+    size = effect["median_in_sd"]
+    # a unit that is nearly 0 makes figures of any size; they say no more than that the metric moved
+    shown = f"raw {number(effect['median'], 2, True)}" if size is None else _size(size)
+    cell = f"{shown}, {effect['up']}↑ {effect['down']}↓{gone}"
+    return f"**{cell}**" if effect["moved"] else cell
+
+
+def _size(size: float) -> str:
+    return f"{'>' if size > 0 else '< −'}{' ' if size > 0 else ''}100" if abs(size) > 100 else number(size, 1, True)
+
+
+def _still(record: dict) -> str:
+    plain = f"{LEVELS[-1]}_entropy"
+    found = next(item for item in record["metrics"] if item["metric"] == plain)
+    moved = [
+        f"{change['title']} ({'up' if effect['median'] > 0 else 'down'})"
+        for change in record["changes"]
+        if (effect := found["changes"][change["name"]])["moved"]
+    ]
+    return f"The plain L5/S1 entropy moves with: {', '.join(moved) if moved else 'none of them'}."

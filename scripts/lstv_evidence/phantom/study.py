@@ -1,0 +1,61 @@
+"""One phantom study: anatomy, scan and look drawn together, its pixels and its truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstv.dicom.geometry import SliceGeometry
+from lstv_evidence.phantom import anatomy, axial, render, scan
+from lstv_evidence.phantom.spec import PhantomSpec
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a phantom. ``discs`` and ``canal``: (x, y, z) in mm of the patient by level name: the disc's centre
+    and the middle of the thecal sac behind it. Five levels, and ``s1_s2`` as a sixth where S1 is lumbarized."""
+
+    kind: str
+    degree: float
+    discs: dict[str, tuple[float, float, float]]
+    canal: dict[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """A drawn phantom; see ``draw``."""
+
+    spec: PhantomSpec
+    body: anatomy.Anatomy
+    plan: scan.Scan
+    look: scan.Look
+
+    @property
+    def geometry(self) -> tuple[SliceGeometry, ...]:
+        """Plane of each sagittal slice, from the patient's right to left."""
+        return self.plan.slices()
+
+    @property
+    def truth(self) -> Truth:
+        """Kind, degree and points in patient millimetres."""
+
+        def patient(where: str) -> dict[str, tuple[float, float, float]]:
+            found = self.body.points(where)
+            return {level: tuple(float(v) for v in self.plan.patient(point)) for level, point in found.items()}
+
+        return Truth(self.spec.kind, self.spec.degree, patient("disc"), patient("canal"))
+
+    def sagittal(self, weighting: str = "T2", slices: tuple[int, ...] | None = None) -> np.ndarray:
+        """Stored values uint16 (n, height, width), 0..4095, of the given slices (all by default); ``T2`` or ``T1``."""
+        return render.render(self.body, self.plan, self.look, weighting=weighting, slices=slices)
+
+    def axial(self) -> tuple[np.ndarray, tuple[SliceGeometry, ...]]:
+        """Axial T2 slices uint16 (5, 224, 224) through the lumbar discs, cranial to caudal, and their planes."""
+        return axial.render(self.body, self.plan, self.look)
+
+
+def draw(spec: PhantomSpec) -> Phantom:
+    """Draw a phantom; the same spec gives the same phantom."""
+    body = anatomy.build(spec)
+    return Phantom(spec, body, scan.plan(body), scan.look(body))
