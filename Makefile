@@ -30,6 +30,7 @@ test-cluster: $(READY) ## run the tests on a one-node SLURM with Apptainer (root
 
 lint: $(READY) ## check the format and style of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
+	@$(RUN) PYTHONPATH=scripts lint-imports --no-cache --no-logo
 
 setup: $(READY) ## install the pinned packages into .venv
 

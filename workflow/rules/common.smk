@@ -11,11 +11,10 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lstv.base import ids, tables
+from lstv.base import ids
 from lstv.base.cli import options
 from lstv.base.errors import UserError
-from lstv.cohort import batches as batching
-from lstv.cohort import known_studies, rsna_layout, selection
+from lstv.cohort import batches as batching, known_studies, rsna_layout, selection
 from lstv.run import settings
 from lstv.run.dependencies import library_files
 
@@ -145,11 +144,6 @@ def selection_arguments():
 def report_arguments():
     values = CONFIG["report"]
     return options(top=values["top_candidates"], show_ids="yes" if values["show_ids"] else "no")
-
-
-def template_files():
-    """Templates are no Python modules, so ``script`` does not see them."""
-    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("scripts/lstv/report/templates/*"))
 
 
 def localizer_arguments():

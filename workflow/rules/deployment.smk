@@ -1,6 +1,6 @@
 """Where jobs run: each in a place of its own inside the container, and a check before the first one."""
 
-from lstv.base import private_files
+from lstv.base import private_files, tables
 from lstv.cohort import training_guard
 from lstv.run import deployment, lock
 from lstv_kaggle import container

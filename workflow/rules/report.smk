@@ -70,7 +70,6 @@ rule evaluation:
 rule cohort_report:
     input:
         **script("build_report"),
-        templates=template_files(),
         table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
         sheet=f"{RESULTS}/study_sheet.csv",
         metrics=study_files,

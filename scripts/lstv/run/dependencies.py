@@ -10,7 +10,8 @@ LIBRARIES = ("lstv", "lstv_kaggle", "lstv_evidence")
 
 
 def library_files(program: Path) -> list[Path]:
-    """The libraries' files that a program imports, directly or not, also inside functions; sorted. Nothing is executed."""
+    """The libraries' files that a program imports, directly or not, also inside functions, and the templates of the packages
+    that have any; sorted. Nothing is executed."""
     root = program.parent
     found: set[Path] = set()
     waiting = [program]
@@ -21,7 +22,8 @@ def library_files(program: Path) -> list[Path]:
                 if candidate not in found and candidate.is_file():
                     found.add(candidate)
                     waiting.append(candidate)
-    return sorted(found)
+    templates = {path for folder in {path.parent for path in found} for path in folder.glob("templates/*")}
+    return sorted(found | templates)
 
 
 def _imports(path: Path) -> Iterator[str]:

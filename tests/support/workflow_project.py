@@ -12,7 +12,7 @@ from pathlib import Path
 
 from slurm_profile import PARTS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The point net computed a second time, in NumPy and float64, from its state dict alone.
 
-It shares no code with scripts/lstv/localizer/network.py. ``python tests/pointnet_reference.py`` rewrites the stored
+It shares no code with scripts/lstv/localizer/network.py. ``python tests/support/pointnet_reference.py`` rewrites the stored
 expectations.
 """
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-NAMES = json.loads((Path(__file__).parent / "data/point_net_entries.json").read_text())
+NAMES = json.loads((Path(__file__).parents[1] / "data/point_net_entries.json").read_text())
 """Name -> shape of the 395 entries of the published checkpoint."""
 
-EXPECTED = Path(__file__).parent / "data/point_net_expected.json"
+EXPECTED = Path(__file__).parents[1] / "data/point_net_expected.json"
 
 
 def seeded_state(shapes: dict[str, list[int]] = NAMES, seed: int = 7) -> dict[str, np.ndarray]:

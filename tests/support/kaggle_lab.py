@@ -19,7 +19,7 @@ import kaggle_stub as stub
 from kaggle_stub import KaggleStub
 from lstv.base.cli import run
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 IMAGE = os.environ.get("LSTV_KAGGLE_IMAGE")
 IN_JOB = f'. "{ROOT}/containers/job_environment.sh"; python "$@"'

@@ -3,7 +3,7 @@
 The real client reaches it with ``KAGGLE_API_ENVIRONMENT=LOCALHOST`` and ``http_proxy`` set to it (``environment``): every
 plain-http address of that process then ends here. Answers follow the client's source; error bodies are a model.
 
-By hand, for instance beside a container: ``python tests/kaggle_stub.py --port 8099`` and the printed variables.
+By hand, for instance beside a container: ``python tests/support/kaggle_stub.py --port 8099`` and the printed variables.
 """
 
 from __future__ import annotations
