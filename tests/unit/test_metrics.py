@@ -15,7 +15,8 @@ import study_metrics
 from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
-from lstv.localizer.heatmap_file import Features, StudyMaps
+from lstv.localizer.heatmap_file import Features
+from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import feature_bank, study_record
 from made_maps import as_logits, as_members, five_discs, study
 
@@ -76,7 +77,7 @@ def test_numbers_have_six_significant_digits() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "excluded"])
 def test_studies_without_maps_have_no_numbers(tmp_path: Path, status: str) -> None:
-    record = study_record.study_record(StudyMaps("x.1", status, reason="no series"), RUN)
+    record = study_record.study_record(NotAnalysed("x.1", status, reason="no series"), RUN)
     assert (record["levels"], record["study"], record["series_id"]) == ({}, {}, None)
     study_record.write(record, tmp_path / "x.json")
     assert study_record.read(tmp_path / "x.json")["reason"] == "no series"
@@ -140,7 +141,7 @@ def test_missing_or_damaged_files_are_one_sentence(tmp_path: Path, content: str 
 def written_heatmaps(folder: Path) -> Path:
     with heatmap_file.create(folder / "b.h5", RUN) as writer:
         writer.write(study())
-        writer.write(StudyMaps("2", "failed", reason="unreadable"))
+        writer.write(NotAnalysed("2", "failed", reason="unreadable"))
     return folder / "b.h5"
 
 

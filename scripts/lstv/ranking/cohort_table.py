@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from lstv import uncertainty
 from lstv.base.atomic import write_csv
@@ -51,13 +52,13 @@ def columns() -> list[str]:
     ]
 
 
-def rows(sheet: Iterable[Row], records: Iterable[dict]) -> list[dict]:
+def rows(sheet: Iterable[Row], records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows sorted by study_id (as text), with None for what is undefined.
 
     A study of the sheet without a record is excluded with the sheet's reason. Raises UserError for a study with two
     records, with one but not in the sheet, or to be used but without one.
     """
-    by_id: dict[str, dict] = {}
+    by_id: dict[str, dict[str, Any]] = {}
     for record in records:
         if record["study_id"] in by_id:
             raise UserError(f"study {record['study_id']} has two metrics files; give each study's file once.")
@@ -78,7 +79,7 @@ def rows(sheet: Iterable[Row], records: Iterable[dict]) -> list[dict]:
     return [_row(row, by_id.get(row.study_id), standings.get(row.study_id)) for row in sheet]
 
 
-def _row(row: Row, record: dict | None, standing: Standing | None) -> dict:
+def _row(row: Row, record: dict[str, Any] | None, standing: Standing | None) -> dict[str, Any]:
     if record is None:
         return {
             "study_id": row.study_id,
@@ -111,10 +112,11 @@ def _row(row: Row, record: dict | None, standing: Standing | None) -> dict:
                 result[f"{level}_{name}"] = value
             else:
                 result |= {f"{level}_{part}": number for part, number in zip(parts, value or [None] * len(parts))}
-    return result | record["study"]
+    study: dict[str, Any] = record["study"]
+    return result | study
 
 
-def write(path: Path, sheet: Iterable[Row], records: Iterable[dict]) -> list[dict]:
+def write(path: Path, sheet: Iterable[Row], records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Write the cohort table and return its rows. Numbers are those of the metrics files, undefined ones empty."""
     table = rows(sheet, records)
     write_csv(path, columns(), table)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from lstv.ranking.table_columns import is_quality_problem, number
 
@@ -42,7 +43,9 @@ class Entry:
 COLUMNS = (*Entry.__dataclass_fields__, *FOR_THE_READER)
 
 
-def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 30, seed: int = 2024) -> dict:
+def build_queue(
+    table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 30, seed: int = 2024
+) -> dict[str, Any]:
     """The queue as its JSON has it (workflow/schemas/review_queue.schema.yaml).
 
     ``table`` from ``cohort_table.read_cohort_table``. Flagged: the first ``ambiguous`` by rank. Sample: ``sample`` of the
@@ -76,7 +79,7 @@ def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int
     }
 
 
-def csv_rows(queue: dict) -> list[dict]:
+def csv_rows(queue: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows with ``COLUMNS``, the reader's columns empty."""
     return [study | dict.fromkeys(FOR_THE_READER, "") for study in queue["studies"]]
 

@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
+from matplotlib.transforms import Bbox
 
 from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
-from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.heatmap_file import Analysed, StudyMaps
+from lstv.localizer.outcome import NotAnalysed
 from lstv.report import formats
 from lstv.report.overlay import heat_layer, letters, probabilities, windowed
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
@@ -39,22 +41,23 @@ def draw(document: dict, maps: StudyMaps, path: Path) -> None:
     figure = Figure(figsize=(15, 8.6), layout="constrained", facecolor="white")
     flags = ", ".join(document.get("flags", [])) or "none"
     figure.suptitle(f"Study {document['study_id']}    status: {document['status']}", fontsize=15, ha="left", x=0.01)
-    if maps.logits is None or maps.image is None or document["status"] != "ok":
+    if isinstance(maps, NotAnalysed) or document["status"] != "ok":
         reason = document.get("reason") or maps.reason or "no reason was recorded"
         _text(figure.add_subplot(), f"There is nothing to draw.\n\nReason: {reason}\n\nFlags: {flags}")
     else:
         probability = probabilities(maps)
-        whole, right = figure.add_gridspec(1, 2, width_ratios=[1.05, 1.5])
-        _overview(figure.add_subplot(whole), document, maps, probability)
-        upper, middle, lower = GridSpecFromSubplotSpec(3, 1, right, height_ratios=[1.0, 0.95, 1.35])
-        for cell, level in zip(GridSpecFromSubplotSpec(1, 5, upper, wspace=0.02), LEVELS):
-            _level(figure.add_subplot(cell), level, probability[LEVELS.index(level)], maps)
-        _table(figure.add_subplot(middle), document)
-        _text(figure.add_subplot(lower), f"{_study_numbers(document)}\n\nFlags: {flags}\n\n{_provenance(document)}")
+        grid = figure.add_gridspec(1, 2, width_ratios=[1.05, 1.5])
+        _overview(figure.add_subplot(grid[0]), document, maps, probability)
+        right = GridSpecFromSubplotSpec(3, 1, grid[1], height_ratios=[1.0, 0.95, 1.35])
+        upper = GridSpecFromSubplotSpec(1, 5, right[0], wspace=0.02)
+        for index, level in enumerate(LEVELS):
+            _level(figure.add_subplot(upper[index]), level, probability[index], maps)
+        _table(figure.add_subplot(right[1]), document)
+        _text(figure.add_subplot(right[2]), f"{_study_numbers(document)}\n\nFlags: {flags}\n\n{_provenance(document)}")
     _save(figure, path)
 
 
-def _overview(axes: Axes, document: dict, maps: StudyMaps, probability: np.ndarray) -> None:
+def _overview(axes: Axes, document: dict, maps: Analysed, probability: np.ndarray) -> None:
     _picture(axes, maps)
     axes.imshow(heat_layer(probability), interpolation="bilinear", extent=_EXTENT)
     for level, p in zip(LEVELS, probability):
@@ -86,7 +89,7 @@ def _overview(axes: Axes, document: dict, maps: StudyMaps, probability: np.ndarr
 _EXTENT = (-0.5, GRID - 0.5, GRID - 0.5, -0.5)
 
 
-def _picture(axes: Axes, maps: StudyMaps) -> None:
+def _picture(axes: Axes, maps: Analysed) -> None:
     """The slice in its true proportions."""
     row_mm, column_mm = maps.geometry.grid_spacing(GRID)
     axes.imshow(windowed(maps.image), cmap="gray", vmin=0, vmax=255, interpolation="bilinear", extent=_EXTENT)
@@ -94,7 +97,7 @@ def _picture(axes: Axes, maps: StudyMaps) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _level(axes: Axes, level: str, probability: np.ndarray, maps: StudyMaps) -> None:
+def _level(axes: Axes, level: str, probability: np.ndarray, maps: Analysed) -> None:
     """The map of one level as logarithm of p, from 1e-3 to 1: so that weak second responses show."""
     row_mm, column_mm = maps.geometry.grid_spacing(GRID)
     shades = LinearSegmentedColormap.from_list(level, ["#000000", LEVEL_COLOURS[level], "#ffffff"])
@@ -121,7 +124,7 @@ def _table(axes: Axes, document: dict) -> None:
         )
     heads = ["level", *(_HEADS[name] for name in MAIN_METRICS), "column, row\n(160 grid)", "x, y, z\n(mm)"]
     table = axes.table(
-        cells, colLabels=heads, bbox=[0, 0, 1, 1], cellLoc="center", colWidths=[0.9, 0.9, 0.9, 0.9, 0.9, 1.3, 1.9]
+        cells, colLabels=heads, bbox=Bbox.unit(), cellLoc="center", colWidths=[0.9, 0.9, 0.9, 0.9, 0.9, 1.3, 1.9]
     )
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)

@@ -7,6 +7,7 @@ import copy
 import difflib
 import os
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -85,21 +86,24 @@ def problems(settings: dict, schema: dict) -> list[str]:
 
 
 def _sentence(error: ValidationError) -> str:
+    schema: Any = error.schema
+    value: Any = error.validator_value
+    instance: Any = error.instance
     where = ".".join(str(part) for part in error.absolute_path)
     prefix = f"{where}." if where else ""
     if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
+        known = list(schema.get("properties", {}))
+        unknown = [key for key in instance if key not in known]
         return "; ".join(_unknown_key(prefix, str(key), known) for key in unknown)
     if error.validator == "required":
-        absent = [key for key in error.validator_value if key not in error.instance]
-        return f"{prefix}{absent[0]} is missing: {_description(error.schema['properties'][absent[0]])}"
+        absent = [key for key in value if key not in instance]
+        return f"{prefix}{absent[0]} is missing: {_description(schema['properties'][absent[0]])}"
     if error.validator == "enum":
-        allowed = ", ".join(str(value) for value in error.validator_value)
+        allowed = ", ".join(str(allowed) for allowed in value)
         return f"{where} is {error.instance!r}, but must be one of {allowed}"
     if error.validator == "pattern":
-        return f"{where} is {error.instance!r}, which does not fit: {_description(error.schema)}"
-    return f"{where}: {error.message} ({_description(error.schema)})"
+        return f"{where} is {error.instance!r}, which does not fit: {_description(schema)}"
+    return f"{where}: {error.message} ({_description(schema)})"
 
 
 def _unknown_key(prefix: str, key: str, known: list[str]) -> str:

@@ -13,7 +13,8 @@ from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.series import Series, read_series
-from lstv.localizer.inference import Options, Runner
+from lstv.localizer.inference import Runner
+from lstv.localizer.options import Options
 from lstv.localizer.prepare import Prepared
 from lstv.uncertainty import study_record
 from lstv_evidence.method.changes import CHANGES
@@ -91,9 +92,7 @@ def _prepared(row: Row, series: Series, options: Options) -> Prepared:
     slices = [series.volume[series.centre + offset] for offset in (0, *present)]
     images = np.stack([cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_LINEAR) for image in slices])
     geometry = series.slices[series.centre]
-    return Prepared(
-        row.study_id, row.series_id, "ok", "", images, present, geometry, series.flags, dict(series.provenance)
-    )
+    return Prepared(row.study_id, row.series_id, images, present, geometry, series.flags, dict(series.provenance))
 
 
 def _measured(prepared: list[Prepared], runner: Runner, options: Options, of_run: dict) -> list[dict]:
