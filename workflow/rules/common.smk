@@ -16,7 +16,7 @@ from lstv.base.cli import options
 from lstv.base.errors import UserError
 from lstv.cohort import batches as batching
 from lstv.cohort import known_studies, rsna_layout, selection
-from lstv.run import settings
+from lstv.run import checks, settings
 from lstv.run.dependencies import library_files
 
 try:
