@@ -18,6 +18,7 @@ from lstv.localizer import heatmap_file
 from lstv.localizer.heatmap_file import Features
 from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import feature_bank, study_record
+from lstv.uncertainty.records import Provenance, StudyRecord
 from made_maps import as_logits, as_members, five_discs, study
 
 RUN = {
@@ -184,3 +185,9 @@ def test_program_ends_with_one_sentence(tmp_path: Path, capsys, study_id: str, e
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not (tmp_path / "x.json").exists()
+
+
+def test_the_types_name_the_keys_of_the_schema():
+    properties = study_record.schema()["properties"]
+    assert list(StudyRecord.__annotations__) == list(properties)
+    assert list(Provenance.__annotations__) == list(properties["provenance"]["properties"])

@@ -13,6 +13,7 @@ from lstv.base.levels import LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.ranking.score import Standing, rank_studies
 from lstv.uncertainty import study_record
+from lstv.uncertainty.records import StudyRecord
 
 REFERENCE_METRICS = ("confidence", "entropy", "spatial_entropy")
 """Metrics of the reference implementation; their columns come first."""
@@ -52,13 +53,13 @@ def columns() -> list[str]:
     ]
 
 
-def rows(sheet: Iterable[Row], records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def rows(sheet: Iterable[Row], records: Iterable[StudyRecord]) -> list[dict[str, Any]]:
     """Rows sorted by study_id (as text), with None for what is undefined.
 
     A study of the sheet without a record is excluded with the sheet's reason. Raises UserError for a study with two
     records, with one but not in the sheet, or to be used but without one.
     """
-    by_id: dict[str, dict[str, Any]] = {}
+    by_id: dict[str, StudyRecord] = {}
     for record in records:
         if record["study_id"] in by_id:
             raise UserError(f"study {record['study_id']} has two metrics files; give each study's file once.")
@@ -79,7 +80,7 @@ def rows(sheet: Iterable[Row], records: Iterable[dict[str, Any]]) -> list[dict[s
     return [_row(row, by_id.get(row.study_id), standings.get(row.study_id)) for row in sheet]
 
 
-def _row(row: Row, record: dict[str, Any] | None, standing: Standing | None) -> dict[str, Any]:
+def _row(row: Row, record: StudyRecord | None, standing: Standing | None) -> dict[str, Any]:
     if record is None:
         return {
             "study_id": row.study_id,
@@ -112,11 +113,10 @@ def _row(row: Row, record: dict[str, Any] | None, standing: Standing | None) -> 
                 result[f"{level}_{name}"] = value
             else:
                 result |= {f"{level}_{part}": number for part, number in zip(parts, value or [None] * len(parts))}
-    study: dict[str, Any] = record["study"]
-    return result | study
+    return result | record["study"]
 
 
-def write(path: Path, sheet: Iterable[Row], records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def write(path: Path, sheet: Iterable[Row], records: Iterable[StudyRecord]) -> list[dict[str, Any]]:
     """Write the cohort table and return its rows. Numbers are those of the metrics files, undefined ones empty."""
     table = rows(sheet, records)
     write_csv(path, columns(), table)

@@ -26,12 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from lstv.base.arrays import BoolArray, FloatArray
 from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.uncertainty.records import StudyRecord, Values
 
 COMPONENTS = (
     "junction_identity_entropy",
@@ -63,7 +63,7 @@ class Standing:
     reasons: tuple[str, ...]
 
 
-def rank_studies(records: Iterable[dict[str, Any]]) -> list[Standing]:
+def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
     """Rank the metrics records with status ok; the others are left out. The list is in the order of the ranks."""
     records = sorted((r for r in records if r["status"] == "ok"), key=lambda r: r["study_id"])
     if not records:
@@ -89,13 +89,13 @@ def rank_studies(records: Iterable[dict[str, Any]]) -> list[Standing]:
 _GROUPS = ("not_found", "scored", "quality")
 
 
-def _group(record: dict[str, Any]) -> str:
+def _group(record: StudyRecord) -> str:
     if record["study"]["quality"] != "ok":
         return "quality"
     return "not_found" if _junction_missing(record) else "scored"
 
 
-def _junction_missing(record: dict[str, Any]) -> list[str]:
+def _junction_missing(record: StudyRecord) -> list[str]:
     """Junction levels without a point, or with one whose response is too small to be a disc."""
     return [
         name
@@ -104,7 +104,7 @@ def _junction_missing(record: dict[str, Any]) -> list[str]:
     ]
 
 
-def _columns(records: list[dict[str, Any]], reference: list[bool]) -> tuple[dict[str, FloatArray], FloatArray]:
+def _columns(records: list[StudyRecord], reference: list[bool]) -> tuple[dict[str, FloatArray], FloatArray]:
     """Component values (n) from their floors up, the angle as distance from the median; and the robust z of the angle (n).
 
     NaN = undefined.
@@ -153,7 +153,7 @@ def tail_places(values: FloatArray, reference: list[bool] | BoolArray) -> FloatA
     return places
 
 
-def _ranks_by_entropy(records: list[dict[str, Any]]) -> list[int | None]:
+def _ranks_by_entropy(records: list[StudyRecord]) -> list[int | None]:
     """1 = highest L5/S1 entropy; equal ones in the order of their ids."""
     known = [
         index
@@ -189,7 +189,7 @@ _LIMITS = {
 }
 
 
-def reasons(record: dict[str, Any], percentiles: dict[str, float], angle_z: float = float("nan")) -> tuple[str, ...]:
+def reasons(record: StudyRecord, percentiles: dict[str, float], angle_z: float = float("nan")) -> tuple[str, ...]:
     """Why a study stands where it does, most telling first, with its own numbers; empty where nothing is unusual.
 
     ``percentiles`` are those of the components in a cohort large enough to call something unusual, else empty; ``angle_z``
@@ -219,7 +219,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _identity_words(study: dict[str, Any], _: float) -> str:
+def _identity_words(study: Values, _: float) -> str:
     mixtures = []
     for place in ("lowest", "second_lowest"):
         upper, lower = study[f"{place}_disc_share_l4_l5"], study[f"{place}_disc_share_l5_s1"]
@@ -235,7 +235,7 @@ def _identity_words(study: dict[str, Any], _: float) -> str:
     return f"the {place} disc is {one:.0%} {first} and {two:.0%} {second}".replace("%", " %")
 
 
-def _flip_words(study: dict[str, Any], _: float) -> str:
+def _flip_words(study: Values, _: float) -> str:
     votes = study["junction_votes_views"]
     return (
         f"the level of the lowest disc changes in {round(study['junction_flip_rate_views'] * votes)} of {votes} views "
@@ -243,7 +243,7 @@ def _flip_words(study: dict[str, Any], _: float) -> str:
     )
 
 
-def _angle_words(study: dict[str, Any], angle_z: float) -> str:
+def _angle_words(study: Values, angle_z: float) -> str:
     return (
         f"the line of points bends {abs(study['angle_difference']):.0f} degrees "
         f"{'more' if study['angle_difference'] > 0 else 'less'} at L4/L5 than at L3/L4 "
@@ -251,17 +251,17 @@ def _angle_words(study: dict[str, Any], angle_z: float) -> str:
     )
 
 
-def _residual_words(study: dict[str, Any], _: float) -> str:
+def _residual_words(study: Values, _: float) -> str:
     return (
         f"disc-like response {study['caudal_residual']:.2g} at {study['caudal_residual_distance']:.0f} mm below L5/S1"
     )
 
 
-def _entropy_words(study: dict[str, Any], _: float) -> str:
+def _entropy_words(study: Values, _: float) -> str:
     return f"the L5/S1 heatmap is {study['entropy_difference']:.2f} nat more diffuse than this patient's other levels"
 
 
-_DESCRIPTIONS: tuple[tuple[str, Callable[[dict[str, Any], float], str]], ...] = (
+_DESCRIPTIONS: tuple[tuple[str, Callable[[Values, float], str]], ...] = (
     ("junction_identity_entropy", _identity_words),
     ("junction_flip_rate_views", _flip_words),
     ("caudal_residual", _residual_words),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from lstv.report.overlay import heat_layer, letters, probabilities, windowed
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 from lstv.report.summaries import MAIN_METRICS
 from lstv.uncertainty.fields import FOUND
+from lstv.uncertainty.records import StudyRecord
 
 _HEADS = {
     "entropy": "entropy\n(nats)",
@@ -33,7 +35,7 @@ _WIDTH, _TEXT_COLUMNS, _MOST_LINES = 126, 3, 24
 """The block of text: characters in a line, columns of the study's numbers, lines at full size."""
 
 
-def draw(document: dict, maps: StudyMaps, path: Path) -> None:
+def draw(document: StudyRecord, maps: StudyMaps, path: Path) -> None:
     """Write the figure as PNG, atomically; a study that failed is shown as its status and reason.
 
     ``document`` is the study's metrics JSON, ``maps`` its entry of the heatmap file.
@@ -57,7 +59,7 @@ def draw(document: dict, maps: StudyMaps, path: Path) -> None:
     _save(figure, path)
 
 
-def _overview(axes: Axes, document: dict, maps: Analysed, probability: np.ndarray) -> None:
+def _overview(axes: Axes, document: StudyRecord, maps: Analysed, probability: np.ndarray) -> None:
     _picture(axes, maps)
     axes.imshow(heat_layer(probability), interpolation="bilinear", extent=_EXTENT)
     for level, p in zip(LEVELS, probability):
@@ -108,7 +110,7 @@ def _level(axes: Axes, level: str, probability: np.ndarray, maps: Analysed) -> N
     axes.set_xlabel("log p, $10^{-3}$ to 1" if level == LEVELS[0] else "", fontsize=8)
 
 
-def _table(axes: Axes, document: dict) -> None:
+def _table(axes: Axes, document: StudyRecord) -> None:
     axes.axis("off")
     cells = []
     for level in LEVELS:
@@ -136,7 +138,7 @@ def _table(axes: Axes, document: dict) -> None:
             cell.set_text_props(fontweight="bold")
 
 
-def _study_numbers(document: dict) -> str:
+def _study_numbers(document: StudyRecord) -> str:
     """All numbers of the study in columns of text."""
     entries = [
         f"{name} {formats.significant(value) if not isinstance(value, str) else value}"
@@ -151,8 +153,8 @@ def _study_numbers(document: dict) -> str:
     )
 
 
-def _provenance(document: dict) -> str:
-    known = document.get("provenance", {})
+def _provenance(document: StudyRecord) -> str:
+    known: Mapping[str, object] = document["provenance"]
     shown = ("checkpoint_file", "preprocessing", "members", "device", "centre_slice", "n_slices", "reorientation")
     return "; ".join(f"{name}: {known[name]}" for name in shown if known.get(name) is not None)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jsonschema import Draft202012Validator
@@ -22,6 +22,7 @@ from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import Thresholds
 from lstv.uncertainty.feature_bank import Reference
+from lstv.uncertainty.records import Provenance, StudyRecord, Values
 
 SCHEMA_VERSION = 1
 SIGNIFICANT_DIGITS = 6
@@ -66,7 +67,7 @@ PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
 
 def study_record(
     maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds | None = None, reference: Reference | None = None
-) -> dict[str, Any]:
+) -> StudyRecord:
     """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``), ``reference`` the
     reference set of the feature distance. Raises UserError where that is of another localizer than the heatmaps.
 
@@ -74,7 +75,7 @@ def study_record(
     is derived from them. Numbers are unrounded; ``write`` rounds.
     """
     thresholds = thresholds or Thresholds()
-    record: dict[str, Any] = {
+    record: StudyRecord = {
         "schema_version": SCHEMA_VERSION,
         "study_id": maps.study_id,
         "series_id": maps.series_id or None,
@@ -102,7 +103,7 @@ def study_record(
     return record
 
 
-def _provenance(maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds) -> dict[str, Any]:
+def _provenance(maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds) -> Provenance:
     known = {**maps.provenance, **run}
     if isinstance(maps, Analysed):
         known |= {"row_spacing": maps.geometry.row_spacing, "column_spacing": maps.geometry.column_spacing}
@@ -113,25 +114,31 @@ def _provenance(maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds) ->
         "risk_high": thresholds.high,
         "risk_moderate": thresholds.moderate,
     }
-    return {key: known[key] for key in PROVENANCE if key in known}
+    return cast(Provenance, {key: known[key] for key in PROVENANCE if key in known})
 
 
-def _ordered(values: dict[str, Any], scope: str) -> dict[str, Any]:
+def _ordered(values: Values, scope: str) -> Values:
     """Registered metrics in their order, then what is no metric (points, risk, quality)."""
     names = [entry.name for entry in uncertainty.metrics(scope)]
     return {name: values[name] for name in names} | {name: values[name] for name in values if name not in names}
 
 
-def write(record: dict[str, Any], path: Path) -> None:
+def write(record: StudyRecord, path: Path) -> None:
     """Write a record: numbers to 6 significant digits, atomically.
 
     Raises ValueError where it does not fit the schema, which is a defect of this program.
     """
-    record = record | {part: rounded(record[part]) for part in ("levels", "study", "provenance")}
-    problem = first_problem(record)
+    written = rounded_record(record)
+    problem = first_problem(written)
     if problem:
         raise ValueError(f"the metrics of study {record['study_id']} do not fit their schema: {problem}")
-    write_json(path, record)
+    write_json(path, written)
+
+
+def rounded_record(record: StudyRecord) -> StudyRecord:
+    """A copy with its numbers as they stand in the file."""
+    parts = {part: rounded(record[part]) for part in ("levels", "study", "provenance")}
+    return cast(StudyRecord, {**record, **parts})
 
 
 def rounded(value: object) -> object:
@@ -145,11 +152,11 @@ def rounded(value: object) -> object:
     return value
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> StudyRecord:
     """Read a metrics file. Raises UserError, naming the file, where it is missing, no JSON or against the schema."""
     fix = "delete it and run study_metrics for this study again"
     try:
-        record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        record: StudyRecord = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"metrics file {path} does not exist; run study_metrics for this study.") from error
     except (OSError, ValueError) as error:

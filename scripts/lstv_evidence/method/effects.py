@@ -12,6 +12,7 @@ from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.ranking.score import rank_studies
+from lstv.uncertainty.records import StudyRecord
 from lstv_evidence.method.changes import CHANGES
 from lstv_evidence.method.planting import ORIGINAL, Planted, in_cohort
 
@@ -79,7 +80,7 @@ def _names() -> list[tuple[str, str]]:
     return [(entry.scope, entry.name) for entry in uncertainty.metrics()]
 
 
-def value(record: dict, scope: str, name: str) -> float:
+def value(record: StudyRecord, scope: str, name: str) -> float:
     """A study's metric, or L5/S1's; NaN where it is undefined."""
     found = record["study"][name] if scope == "study" else record["levels"][LEVELS[-1]][name]
     return np.nan if found is None else float(found)
