@@ -28,8 +28,8 @@ test: $(READY) ## run all tests but those of the cluster
 test-cluster: $(READY) ## run the tests on a one-node SLURM with Apptainer (root, Debian)
 	@$(RUN) python -m pytest -m cluster tests/cluster -v -s --durations=5
 
-lint: $(READY) ## check the format and style of workflow and code
-	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
+lint: $(READY) ## check format, style and types of workflow and code
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
 	@$(RUN) PYTHONPATH=scripts lint-imports --no-cache --no-logo
 
 setup: $(READY) ## install the pinned packages into .venv

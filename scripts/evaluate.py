@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from lstv.base import atomic
 from lstv.base.cli import run
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _summary(record: dict) -> str:
+def _summary(record: dict[str, Any]) -> str:
     labels = record["labels"]
     counts = f"{labels['used']} labelled studies, {labels['positive']} positive, {labels['negative']} negative"
     left_out = sum(len(studies) for studies in labels["not_used"].values())

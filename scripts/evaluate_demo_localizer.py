@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from lstv.base.atomic import write_json
 from lstv.base.cli import run
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         "sacralized": evaluation.held_out("sacralized", args.transitional),
         "lumbarized": evaluation.held_out("lumbarized", args.transitional),
     }
-    measured = {}
+    measured: dict[str, dict[str, Any]] = {}
     with Progress(sum(map(len, groups.values())), "phantoms") as progress:
         for name, specs in groups.items():
             outcomes = evaluation.run(localizer.network, specs, args.jobs, progress.step)

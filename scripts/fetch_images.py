@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         remote = RemoteFile(
             "the competition's archive", lambda: service.competition_archive(COMPETITION), policy, pacer
         )
-        if args.whole_archive:
+        if args.whole_archive or series is None:
             plan = whole_archive.fetch(remote, series, args.out, args.out / DIRECTORY_CACHE)
         else:
             plan = _selected(remote, series, args.out, pacer, args.workers)

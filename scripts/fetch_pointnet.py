@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from lstv.base.cli import run
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     for name, check in ((VALID_IDS, dataset.check_valid_ids), (CHECKPOINT, dataset.check_checkpoint)):
         if args.only not in (None, name):
             continue
-        fetched = dataset.fetch(name, args.out, lambda name=name: open_remote(name), check)
+        fetched = dataset.fetch(name, args.out, partial(open_remote, name), check)
         print(f"{fetched.path}: {'fetched' if fetched.transferred else 'there already'}, sha256 {fetched.sha256}")
     return 0
 

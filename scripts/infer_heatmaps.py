@@ -51,10 +51,11 @@ def main(argv: list[str] | None = None) -> int:
     import torch  # after the arguments are known to be good: this import takes seconds
 
     from lstv.localizer import checkpoint, inference
+    from lstv.localizer.options import Options
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    options = inference.Options(
+    options = Options(
         args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids, args.centroids
     )
     device = inference.choose_device(args.device)

@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from lstv.evaluation.output import rounded
     from lstv.localizer import checkpoint, inference
+    from lstv.localizer.options import Options
     from lstv_evidence.method import effects, effects_text, planting, previews
 
     if args.threads < 0:
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     localizer = checkpoint.load_localizer(args.checkpoint)
-    options = inference.Options(members=args.members)
+    options = Options(members=args.members)
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)
     of_run = {

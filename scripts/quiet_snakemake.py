@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         ) as process,
     ):
         try:
-            for text in process.stdout:
+            for text in process.stdout or ():
                 log.write(text)
                 lines.append(text.rstrip())
                 if match := STEPS.match(text):

@@ -113,8 +113,10 @@ def _refuse_to_share(args: argparse.Namespace) -> None:
     wide = {Path.cwd(), Path(os.path.realpath(os.path.expanduser("~")))}
     for name in private:
         path = getattr(args, name)
-        place = None if path is None else Path(os.path.realpath(path))
-        for results in shared if place else ():
+        if path is None:
+            continue
+        place = Path(os.path.realpath(path))
+        for results in shared:
             if place.parent == results if results in wide else place.is_relative_to(results):
                 raise UserError(
                     f"--{name.replace('_', '-')} {path} lies in the results folder {results}, which may be shared; put it "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -99,7 +100,7 @@ class Service:
         )
         self._credentials = Credentials(self._credentials.origin, token=answer.token)
 
-    def _attempt(self, what: str, call: Callable, competition: bool):
+    def _attempt(self, what: str, call: Callable[[Any], Any], competition: bool) -> Any:
         attempt = 0
         while True:
             attempt += 1
@@ -136,7 +137,7 @@ class Service:
             self._pacer.pause(attempt, reason, headers)
 
     @contextmanager
-    def _client(self):
+    def _client(self) -> Iterator[Any]:
         try:
             from kagglesdk import KaggleClient
             from kagglesdk.kaggle_env import get_env
@@ -204,8 +205,16 @@ class _TimedAdapter(HTTPAdapter):
         super().__init__()
         self._timeout = timeout
 
-    def send(self, request, stream=False, timeout=None, **options):
-        return super().send(request, stream=stream, timeout=timeout or self._timeout, **options)
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        verify: bool | str = True,
+        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        return super().send(request, stream, timeout or self._timeout, verify, cert, proxies)
 
 
 def _status(response: requests.Response) -> int:

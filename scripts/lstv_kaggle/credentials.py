@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -114,7 +114,9 @@ def names_a_file(token: str) -> bool:
     return "/" in token or token.startswith("~")
 
 
-def _first(folders: list[Path], names: tuple[str, ...], read) -> Credentials | None:
+def _first(
+    folders: list[Path], names: tuple[str, ...], read: Callable[[Path, str], Credentials | None]
+) -> Credentials | None:
     for folder in folders:
         for name in names:
             path = folder / name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
 from lstv.base.errors import UserError
 from lstv_kaggle import credentials
@@ -54,8 +55,8 @@ def service(args: argparse.Namespace) -> tuple[Service, Policy, Pacer]:
     return Service(credentials.find(), policy, pacer), policy, pacer
 
 
-def _positive(kind: type):
-    def convert(text: str):
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    def convert(text: str) -> float:
         value = kind(text)
         if value <= 0:
             raise argparse.ArgumentTypeError(f"{text} is not above 0")

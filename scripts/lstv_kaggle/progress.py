@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from lstv_kaggle.disk import readable
+
+if TYPE_CHECKING:  # imported where a terminal shows it
+    from tqdm import tqdm
 
 
 class Progress:
@@ -25,7 +28,7 @@ class Progress:
         self._stream = sys.stderr if stream is None else stream
         self._lock = threading.Lock()
         self._done = 0
-        self._bar = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> Progress:
         self._start = self._shown = time.monotonic()

@@ -16,10 +16,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
 from lstv.base.errors import UserError
 from lstv_kaggle.disk import write_atomic
 from lstv_kaggle.remote import NoRanges, RemoteFile
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 TAIL = 1 << 20
 """Bytes of the first look at the archive's end."""
@@ -57,6 +61,20 @@ class AlteredMember(Exception):
     """The bytes that came are not the member that the directory describes."""
 
 
+class Archive(Protocol):
+    """What reading an archive's directory asks of a file: its name in messages, size, identity, and parts of it."""
+
+    @property
+    def what(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def etag(self) -> str | None: ...
+    @property
+    def ranges(self) -> bool: ...
+    def read(self, start: int, stop: int) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Member:
     """A file of the archive; its bytes with header lie within [start, stop) of the archive."""
@@ -83,7 +101,7 @@ def safe_name(name: str) -> bool:
     )
 
 
-def read_directory(remote: RemoteFile, cache: Path, partial: Path) -> dict[str, Member]:
+def read_directory(remote: Archive, cache: Path, partial: Path) -> dict[str, Member]:
     """All members of the archive by name.
 
     The directory's bytes are kept in ``cache`` for the next run and used as long as size and ETag of the archive are the
@@ -101,7 +119,7 @@ def read_directory(remote: RemoteFile, cache: Path, partial: Path) -> dict[str, 
     return members
 
 
-def cached_directory(remote: RemoteFile, cache: Path) -> dict[str, Member] | None:
+def cached_directory(remote: Archive, cache: Path) -> dict[str, Member] | None:
     """All members as ``read_directory`` kept them in an earlier run; None where it did not, or of another archive."""
     view = _load_cache(remote, cache)
     return None if view is None else _parse(remote, view)[0]
@@ -173,7 +191,7 @@ def unpack(member: Member, raw: bytes) -> bytes:
 class _TailView(io.RawIOBase):
     """The remote file as a seekable stream of which only the end is fetched, and more of it only where it is read."""
 
-    def __init__(self, remote: RemoteFile, start: int | None = None, data: bytes | None = None) -> None:
+    def __init__(self, remote: Archive, start: int | None = None, data: bytes | None = None) -> None:
         self._remote, self._position = remote, 0
         self._start = max(0, remote.size - TAIL) if start is None else start
         self._data = remote.read(self._start, remote.size) if data is None else data
@@ -193,15 +211,15 @@ class _TailView(io.RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def readinto(self, target) -> int:
+    def readinto(self, target: WriteableBuffer) -> int:
         if self._start - self._position > _LONGEST_DIRECTORY:
             raise OSError("its directory is larger than any real one")
         if self._position < self._start:
             self._data = self._remote.read(self._position, self._start) + self._data
             self._start = self._position
-        begin = self._position - self._start
-        piece = self._data[begin : begin + len(target)]
-        target[: len(piece)] = piece
+        begin, room = self._position - self._start, memoryview(target).cast("B")
+        piece = self._data[begin : begin + len(room)]
+        room[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)
 
@@ -209,7 +227,7 @@ class _TailView(io.RawIOBase):
         return self._data[offset - self._start :]
 
 
-def _parse(remote: RemoteFile, view: _TailView) -> tuple[dict[str, Member], int]:
+def _parse(remote: Archive, view: _TailView) -> tuple[dict[str, Member], int]:
     """The members and where the directory starts."""
     try:
         with zipfile.ZipFile(view) as archive:
@@ -224,7 +242,7 @@ def _parse(remote: RemoteFile, view: _TailView) -> tuple[dict[str, Member], int]
     return {member.name: member for member in members}, directory
 
 
-def _member(remote: RemoteFile, entry: zipfile.ZipInfo, stop: int) -> Member:
+def _member(remote: Archive, entry: zipfile.ZipInfo, stop: int) -> Member:
     name_bytes = len(entry.orig_filename.encode("utf-8"))
     least = entry.header_offset + _LOCAL_HEADER.size + entry.compress_size
     if least > stop or entry.header_offset < 0:
@@ -249,11 +267,11 @@ def _member(remote: RemoteFile, entry: zipfile.ZipInfo, stop: int) -> Member:
     )
 
 
-def _identity(remote: RemoteFile) -> dict:
+def _identity(remote: Archive) -> dict:
     return {"size": remote.size, "etag": remote.etag}
 
 
-def _load_cache(remote: RemoteFile, cache: Path) -> _TailView | None:
+def _load_cache(remote: Archive, cache: Path) -> _TailView | None:
     try:
         first, _, data = cache.read_bytes().partition(b"\n")
         header = json.loads(first)
@@ -265,6 +283,6 @@ def _load_cache(remote: RemoteFile, cache: Path) -> _TailView | None:
     return _TailView(remote, header["start"], data)
 
 
-def _store_cache(remote: RemoteFile, start: int, data: bytes, cache: Path, partial: Path) -> None:
+def _store_cache(remote: Archive, start: int, data: bytes, cache: Path, partial: Path) -> None:
     header = {"archive": _identity(remote), "start": start, "sha256": hashlib.sha256(data).hexdigest()}
     write_atomic(cache, json.dumps(header).encode() + b"\n" + data, partial)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import requests
 
@@ -78,7 +78,8 @@ class RemoteFile:
         position, attempt = start, 0
         while position < stop:
             self._pacer.wait()
-            link, gained, headers = self._link, 0, {}
+            link, gained = self._link, 0
+            headers: Mapping[str, str] = {}
             try:
                 with self._request(link, position, stop) as response:
                     reason = self._obstacle(response, link, position, stop)

@@ -56,8 +56,11 @@ def _plan_ahead(remote: RemoteFile, series: set[tuple[str, str]] | None, out: Pa
     if remote.ranges:
         directory = ranged_zip.read_directory(remote, cache, out / PARTIAL)
     else:
-        directory = ranged_zip.cached_directory(remote, cache)
-    return None if directory is None else images.plan(directory, series, out, remote.what)
+        cached = ranged_zip.cached_directory(remote, cache)
+        if cached is None:
+            return None
+        directory = cached
+    return images.plan(directory, series, out, remote.what)
 
 
 def _bytes(plan: images.Plan) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
-from lstv.localizer.heatmap_file import Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Members
 
 STORED = Path(__file__).parents[1] / "data" / "golden_demo_maps.npz"
 
@@ -30,7 +30,7 @@ _VECTORS = ("position", "row_direction", "column_direction")
 def store(files: Iterable[Path], path: Path = STORED) -> list[str]:
     """Keep the analysed studies of these heatmap files; returns their ids."""
     found = [heatmap_file.read_study(file, name) for file in files for name in heatmap_file.study_ids(file)]
-    analysed = sorted((maps for maps in found if maps.status == "ok"), key=lambda maps: maps.study_id)
+    analysed = sorted((maps for maps in found if isinstance(maps, Analysed)), key=lambda maps: maps.study_id)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         for maps in analysed:
             for name, array in _arrays(maps).items():
@@ -43,7 +43,7 @@ def store(files: Iterable[Path], path: Path = STORED) -> list[str]:
     return [maps.study_id for maps in analysed]
 
 
-def load(path: Path = STORED) -> list[StudyMaps]:
+def load(path: Path = STORED) -> list[Analysed]:
     """The stored studies, sorted by id."""
     with np.load(path, allow_pickle=False) as archive:
         ids = sorted({name.split(".")[0] for name in archive})
@@ -53,7 +53,7 @@ def load(path: Path = STORED) -> list[StudyMaps]:
 _PARTS = ("facts", "logits", "image", "members", "valid")
 
 
-def _arrays(maps: StudyMaps) -> dict[str, np.ndarray]:
+def _arrays(maps: Analysed) -> dict[str, np.ndarray]:
     facts = {
         "geometry": asdict(maps.geometry),
         "names": maps.members.names,
@@ -71,7 +71,7 @@ def _arrays(maps: StudyMaps) -> dict[str, np.ndarray]:
     }
 
 
-def _study(study_id: str, parts: dict[str, np.ndarray]) -> StudyMaps:
+def _study(study_id: str, parts: dict[str, np.ndarray]) -> Analysed:
     facts = json.loads(str(parts["facts"]))
     geometry = {name: tuple(v) if name in _VECTORS else v for name, v in facts["geometry"].items()}
     members = Members(
@@ -80,9 +80,9 @@ def _study(study_id: str, parts: dict[str, np.ndarray]) -> StudyMaps:
         parts["members"] * np.uint8(_GRADE),
         np.unpackbits(parts["valid"], axis=-1).astype(bool),
     )
-    return StudyMaps(
+    return Analysed(
         study_id,
-        "ok",
+        "",
         flags=tuple(facts["flags"]),
         geometry=SliceGeometry(**geometry),
         image=np.kron(parts["image"], np.ones((_BLOCK, _BLOCK), np.uint8)),

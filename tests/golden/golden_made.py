@@ -9,7 +9,8 @@ import numpy as np
 
 from lstv.base.levels import LEVELS
 from lstv.dicom.geometry import SliceGeometry
-from lstv.localizer.heatmap_file import Features, Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
+from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces, Place
 from lstv.uncertainty import feature_bank
 from lstv.uncertainty.feature_bank import Reference
@@ -105,7 +106,7 @@ def patches(found: dict[str, Place], maps: np.ndarray | None = None, **values: o
     return {"places": places, "members": members if found else None}
 
 
-def patch_studies() -> dict[str, StudyMaps]:
+def patch_studies() -> dict[str, Analysed]:
     same = {level: place(row) for level, row in zip(LEVELS, ROWS)}
     lower = {level: place(row) for level, row in zip(LEVELS, ROWS[1:])}
     partly = {"l2_l3": same["l2_l3"], "l3_l4": place(143.0), "l4_l5": place(ROWS[3], COLUMN - 60)}
@@ -124,7 +125,7 @@ def patch_studies() -> dict[str, StudyMaps]:
     }
 
 
-def feature_studies() -> dict[str, StudyMaps]:
+def feature_studies() -> dict[str, Analysed]:
     """Studies that are measured against the reference set."""
     hole = features(903)
     hole.discs[4] = np.nan
@@ -139,7 +140,7 @@ def feature_studies() -> dict[str, StudyMaps]:
     }
 
 
-def member_studies() -> dict[str, StudyMaps]:
+def member_studies() -> dict[str, Analysed]:
     maps = five_discs()
     nothing = as_members([maps * 0] * 3, "view")
     unseen = [as_members([maps] * 2, kind, [seen(slice(0, 0))] * 2) for kind in ("view", "slice")]
@@ -162,7 +163,7 @@ def _small_l5_s1() -> np.ndarray:
     return maps
 
 
-def map_studies() -> dict[str, StudyMaps]:
+def map_studies() -> dict[str, Analysed]:
     maps = five_discs()
     noise = np.exp(np.random.RandomState(7).normal(0, 3, (6, GRID, GRID)))
     twice = maps.copy()
@@ -203,7 +204,7 @@ def map_studies() -> dict[str, StudyMaps]:
     }
 
 
-def picture_studies() -> dict[str, StudyMaps]:
+def picture_studies() -> dict[str, Analysed]:
     padded = textured_image()
     padded[:14] = padded[-30:] = 0
     return {
@@ -222,8 +223,8 @@ def unmeasured_studies() -> dict[str, StudyMaps]:
     broken.logits[2, 5, 5] = np.nan
     return {
         "not_finite": broken,
-        "failed": StudyMaps("x", "failed", reason="the series has no slices"),
-        "excluded": StudyMaps("x", "excluded", reason="no sagittal series", flags=("mixed_shapes",)),
+        "failed": NotAnalysed("x", "failed", reason="the series has no slices"),
+        "excluded": NotAnalysed("x", "excluded", reason="no sagittal series", flags=("mixed_shapes",)),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstv.dicom.geometry import SliceGeometry
-from lstv.localizer.heatmap_file import Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Members
 
 GRID = 160
 ROWS = (30.0, 52.0, 74.0, 96.0, 118.0)
@@ -55,11 +55,11 @@ def textured_image() -> np.ndarray:
     return np.tile(np.linspace(0, 255, GRID), (GRID, 1)).astype(np.uint8)
 
 
-def study(levels: np.ndarray | None = None, study_id: str = "1", **fields: object) -> StudyMaps:
+def study(levels: np.ndarray | None = None, study_id: str = "1", **fields: object) -> Analysed:
     """An ok study with these level maps (default: ``five_discs``)."""
     levels = five_discs() if levels is None else levels
     values = {"geometry": SAGITTAL, "image": textured_image(), "logits": as_logits(levels)} | fields
-    return StudyMaps(study_id, "ok", series_id="s", **values)
+    return Analysed(study_id, "s", **values)
 
 
 def as_members(readings: list[np.ndarray], kind: str = "view", valid: list[np.ndarray] | None = None) -> Members:

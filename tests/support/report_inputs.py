@@ -15,6 +15,7 @@ from lstv.base.levels import GRID
 from lstv.cohort import study_sheet
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
+from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking import cohort_table
 from lstv.uncertainty import study_record
 from made_maps import as_logits, soft_disc
@@ -92,7 +93,7 @@ def make(
         records.append(record | {"study_id": study_id, "series_id": f"9{study_id}"})
     for row in sheet:
         if kind_of[row.study_id] == "failed":
-            maps = heatmap_file.StudyMaps(row.study_id, "failed", row.reason, row.series_id)
+            maps = NotAnalysed(row.study_id, "failed", row.reason, row.series_id)
             records.append(study_record.study_record(maps, run))
     folder.mkdir(parents=True, exist_ok=True)
     study_sheet.write_sheet(sheet, folder / "study_sheet.csv")
@@ -150,7 +151,7 @@ def _moved(record: dict, random: np.random.Generator | None) -> dict:
     return record
 
 
-def _maps(number: int, random: np.random.Generator) -> heatmap_file.StudyMaps:
+def _maps(number: int, random: np.random.Generator) -> heatmap_file.Analysed:
     """A drawn slice and its heatmaps; every 20 studies are alike in what is unusual about them."""
     lost, shared, cropped = (number % 20 == kind for kind in range(3))
     rows = (30 if cropped else 20) + 26 * np.arange(5) + random.normal(0, 0.8, 5) + (20 if cropped else 0)
@@ -166,9 +167,7 @@ def _maps(number: int, random: np.random.Generator) -> heatmap_file.StudyMaps:
     if shared:
         levels[3], levels[4] = levels[3] + 0.55 * levels[4], 0.44 * levels[4]
         levels[4] = np.where(levels[4] > 0.4, levels[4] + 0.08, levels[4])
-    return heatmap_file.StudyMaps(
-        f"measured-{number}", "ok", series_id="s", geometry=GEOMETRY, image=image, logits=as_logits(levels)
-    )
+    return heatmap_file.Analysed(f"measured-{number}", "s", GEOMETRY, image=image, logits=as_logits(levels))
 
 
 def _spine(rows: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort import study_sheet
 from lstv.cohort.study_sheet import Row
-from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking import cohort_table
 from lstv.uncertainty import study_record
 from made_maps import five_discs, study
@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> tuple[Path, list[Path]]:
     records = [
         study_record.study_record(study(study_id="10"), {}),
         study_record.study_record(study(weak, study_id="9"), {}),
-        study_record.study_record(StudyMaps("bad", "failed", reason="unreadable, truly", series_id="s"), {}),
+        study_record.study_record(NotAnalysed("bad", "failed", reason="unreadable, truly", series_id="s"), {}),
     ]
     paths = []
     for record in records:

@@ -12,7 +12,8 @@ from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.localizer import heatmap_file
-from lstv.localizer.heatmap_file import Features, StudyMaps
+from lstv.localizer.heatmap_file import Features
+from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import feature_bank, features, measure, study_record
 from made_maps import five_discs, study
 
@@ -108,7 +109,7 @@ def written_heatmaps(path: Path, first: int, count: int, run_record: dict = RUN,
     with heatmap_file.create(path, run_record) as writer:
         for k in range(first, first + count):
             writer.write(study(study_id=f"r{k:03}", features=made(k) if with_features else None))
-        writer.write(StudyMaps(f"bad{first}", "failed", "unreadable"))
+        writer.write(NotAnalysed(f"bad{first}", "failed", "unreadable"))
     return path
 
 

@@ -9,7 +9,8 @@ import pytest
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
-from lstv.localizer.heatmap_file import Features, Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Features, Members
+from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces, Place
 
 GEOMETRY = SliceGeometry((1.0, 2.0, 3.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), 0.5, 0.75, 400, 320)
@@ -17,16 +18,14 @@ GEOMETRY = SliceGeometry((1.0, 2.0, 3.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), 0.5
 
 def study(study_id="a", members=True):
     random = np.random.default_rng(0)
-    return StudyMaps(
+    return Analysed(
         study_id,
-        "ok",
-        "",
         "77",
-        ("reoriented",),
-        {"series_uid": "1.2"},
         GEOMETRY,
         random.integers(0, 255, (160, 160), dtype=np.uint8),
         random.normal(size=(6, 160, 160)).astype(np.float32),
+        ("reoriented",),
+        {"series_uid": "1.2"},
         Members(
             ("slice-1", "zoom-0.9"),
             ("slice", "view"),
@@ -45,7 +44,7 @@ def test_round_trip(tmp_path):
     written = study()
     with heatmap_file.create(path, {"checkpoint_sha256": "ab"}) as writer:
         writer.write(written)
-        writer.write(StudyMaps("b", "failed", "no slices"))
+        writer.write(NotAnalysed("b", "failed", "no slices"))
     assert heatmap_file.read_run(path) == {"checkpoint_sha256": "ab"}
     found = heatmap_file.read_study(path, "a")
     assert (found.series_id, found.flags, found.provenance, found.geometry) == (
@@ -66,8 +65,7 @@ def test_round_trip(tmp_path):
     assert heatmap_file.read_study(path, "a", members=False).members is None
     assert heatmap_file.study_ids(path) == ["a", "b"]
     failed = heatmap_file.read_study(path, "b")
-    assert (failed.status, failed.reason, failed.logits) == ("failed", "no slices", None)
-    assert failed.features is None and failed.places is None
+    assert failed == NotAnalysed("b", "failed", "no slices")
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):
@@ -107,7 +105,7 @@ def test_a_study_with_all_members_stays_below_two_megabytes(tmp_path):
     maps = study(members=False)
     members = Members(("m",) * 26, ("view",) * 26, probability, np.ones((26, 160, 160), dtype=bool))
     with heatmap_file.create(tmp_path / "x.h5", {}) as writer:
-        writer.write(StudyMaps(**{**maps.__dict__, "members": members}))
+        writer.write(Analysed(**{**maps.__dict__, "members": members}))
     assert (tmp_path / "x.h5").stat().st_size < 2 << 20
 
 

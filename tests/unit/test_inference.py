@@ -24,6 +24,7 @@ from lstv.dicom.series import PHANTOM_MODEL
 from lstv.localizer import decoding, heatmap_file, inference, network, prepare
 from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
 from lstv.localizer.options import Options
+from lstv.localizer.outcome import NotAnalysed
 
 WIDTHS = network.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
 
@@ -94,7 +95,6 @@ def test_every_study_of_the_sheet_is_in_the_file(sheet, checkpoint, tmp_path, ca
         "badid": "the id '../x' is bad",
     }.items():
         assert status[study] == "failed" and words in found[study].reason, (study, found[study].reason)
-        assert found[study].logits is None
     record = heatmap_file.read_run(out)
     assert record["demo_weights"] is True and len(record["checkpoint_sha256"]) == 64
     log = capsys.readouterr().out
@@ -267,7 +267,7 @@ def test_a_gpu_that_this_torch_is_not_built_for(monkeypatch, capability, built, 
 def _crash_on_second(row, *arguments):
     if row.study_id == "b":
         os.kill(os.getpid(), signal.SIGSEGV)
-    return prepare.Prepared(row.study_id, row.series_id, "excluded", "stand-in")
+    return NotAnalysed(row.study_id, "excluded", "stand-in", row.series_id)
 
 
 class _Refuses(ThreadPoolExecutor):
@@ -282,7 +282,7 @@ class _Refuses(ThreadPoolExecutor):
 
 def test_a_pool_that_breaks_between_two_studies_costs_none(monkeypatch):
     """A worker may die while the results before its study are still being taken."""
-    monkeypatch.setattr(decoding, "prepare", lambda row, *_: prepare.Prepared(row.study_id, "s", "excluded", "fine"))
+    monkeypatch.setattr(decoding, "prepare", lambda row, *_: NotAnalysed(row.study_id, "excluded", "fine", "s"))
     monkeypatch.setattr(decoding, "_pool", _Refuses)
     rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]
     found = list(decoding.prepared_studies(rows, False, Options(workers=2)))

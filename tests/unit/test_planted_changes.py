@@ -15,7 +15,7 @@ from lstv.base.levels import LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.dicom import intensities
 from lstv.dicom.series import Series
-from lstv.localizer.inference import Options
+from lstv.localizer.options import Options
 from lstv_evidence.method import changes, design, effects, effects_text, planting
 from lstv_evidence.method.planting import ORIGINAL, Planted
 from lstv_evidence.phantom import cohort

@@ -22,6 +22,7 @@ from lstv.base.levels import GRID, LEVELS
 from lstv.cohort import study_sheet
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
+from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking import cohort_table
 from lstv.report import accounting, candidates, formats, inputs, overlay, palette, provenance, summaries, wording
 from lstv.report.build import build
@@ -387,7 +388,7 @@ def test_a_table_without_a_column_is_refused(tmp_path):
 
 def test_heatmaps_are_found_in_whichever_file_holds_them(files, tmp_path):
     with heatmap_file.create(tmp_path / "42.h5", {}) as writer:
-        writer.write(heatmap_file.StudyMaps("42", "failed", "x"))
+        writer.write(NotAnalysed("42", "failed", "x"))
     with h5py.File(files.heatmaps) as file:
         there = sorted(file)[0]
     found = inputs.locate([files.heatmaps, tmp_path / "42.h5"], ["42", there, "nowhere"])
@@ -545,7 +546,7 @@ def test_study_figure(files, tmp_path):
 
 
 def test_study_figure_of_a_failed_study(tmp_path):
-    maps = heatmap_file.StudyMaps("1", "failed", "no file of the series can be read")
+    maps = NotAnalysed("1", "failed", "no file of the series can be read")
     with heatmap_file.create(tmp_path / "b.h5", report_inputs.RUN) as writer:
         writer.write(maps)
     study_record.write(study_record.study_record(maps, report_inputs.RUN), tmp_path / "1.json")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lstv.base.errors import UserError
-from lstv.run import settings
+from lstv.run import checks, settings
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -52,7 +52,7 @@ def test_shipped_configuration_is_valid_and_complete():
     assert settings.problems(demo(), SCHEMA) == []
     complete = settings.complete(demo(), SCHEMA)
     assert complete["review"]["ambiguous"] == 60 and complete["source"]["path"] is None
-    assert settings.contradictions(complete) == []
+    assert checks.contradictions(complete) == []
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_mistakes(changes, sentence):
     ],
 )
 def test_contradictions(changes, sentence):
-    found = settings.contradictions(settings.complete(demo(**changes), SCHEMA))
+    found = checks.contradictions(settings.complete(demo(**changes), SCHEMA))
     assert any(sentence in line for line in found), found
 
 
@@ -128,7 +128,7 @@ def test_the_home_in_every_path(monkeypatch):
     found = settings.expanded(settings.complete(demo(**given), SCHEMA))
     assert found["container"] == "/home/me/x"
     given = settings.complete(demo(source={"kind": "folder", "key": "~nobody-here/key"}), SCHEMA)
-    assert settings.contradictions(settings.expanded(given))  # no home, no traceback
+    assert checks.contradictions(settings.expanded(given))  # no home, no traceback
     assert {part: {key: found[part][key] for key in keys} for part, keys in settings.PATHS.items()} == {
         part: dict.fromkeys(keys, "/home/me/x") for part, keys in settings.PATHS.items()
     }
@@ -146,7 +146,7 @@ def test_rsna_studies_do_not_enter_as_a_folder(tmp_path):
     (tmp_path / "train_series_descriptions.csv").touch()
     (tmp_path / "train_images").mkdir()
     for path in (tmp_path, tmp_path / "train_images"):
-        found = settings.contradictions(settings.complete(demo(source={"kind": "folder", "path": str(path)}), SCHEMA))
+        found = checks.contradictions(settings.complete(demo(source={"kind": "folder", "path": str(path)}), SCHEMA))
         assert any("layout of the RSNA 2024 studies" in line and "kind to rsna" in line for line in found), found
 
 
@@ -159,7 +159,7 @@ def test_rsna_studies_of_a_sheet_need_a_split(tmp_path):
     def found(text: str, **source: str) -> str:
         sheet.write_text(f"study_id,series_dir,split\n{text}")
         given = demo(source={"kind": "sheet", "path": str(sheet), **source})
-        return "\n".join(settings.contradictions(settings.complete(given, SCHEMA)))
+        return "\n".join(checks.contradictions(settings.complete(given, SCHEMA)))
 
     assert "of study a its series lies in the RSNA 2024 images of" in found(f"a,{tmp_path}/link/1/2,\n")
     assert "RSNA" not in found(f"a,{tmp_path}/link/1/2,train\nb,{tmp_path}/other,\n")

@@ -15,8 +15,10 @@ import study_metrics
 from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
-from lstv.localizer.heatmap_file import Features, StudyMaps
+from lstv.localizer.heatmap_file import Features
+from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import feature_bank, study_record
+from lstv.uncertainty.records import Provenance, StudyRecord
 from made_maps import as_logits, as_members, five_discs, study
 
 RUN = {
@@ -76,7 +78,7 @@ def test_numbers_have_six_significant_digits() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "excluded"])
 def test_studies_without_maps_have_no_numbers(tmp_path: Path, status: str) -> None:
-    record = study_record.study_record(StudyMaps("x.1", status, reason="no series"), RUN)
+    record = study_record.study_record(NotAnalysed("x.1", status, reason="no series"), RUN)
     assert (record["levels"], record["study"], record["series_id"]) == ({}, {}, None)
     study_record.write(record, tmp_path / "x.json")
     assert study_record.read(tmp_path / "x.json")["reason"] == "no series"
@@ -140,7 +142,7 @@ def test_missing_or_damaged_files_are_one_sentence(tmp_path: Path, content: str 
 def written_heatmaps(folder: Path) -> Path:
     with heatmap_file.create(folder / "b.h5", RUN) as writer:
         writer.write(study())
-        writer.write(StudyMaps("2", "failed", reason="unreadable"))
+        writer.write(NotAnalysed("2", "failed", reason="unreadable"))
     return folder / "b.h5"
 
 
@@ -183,3 +185,9 @@ def test_program_ends_with_one_sentence(tmp_path: Path, capsys, study_id: str, e
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not (tmp_path / "x.json").exists()
+
+
+def test_the_types_name_the_keys_of_the_schema():
+    properties = study_record.schema()["properties"]
+    assert list(StudyRecord.__annotations__) == list(properties)
+    assert list(Provenance.__annotations__) == list(properties["provenance"]["properties"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lstv.base.levels import LEVELS
-from lstv.localizer.heatmap_file import Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Members
 from lstv.localizer.patches import GivenPlaces, Place
 from lstv.uncertainty import measure
 from made_maps import COLUMN, ROWS, SAGITTAL, as_members, five_discs, study
@@ -28,7 +28,7 @@ def given(shift: int = 0) -> GivenPlaces:
     return GivenPlaces("given", "", found, missing)
 
 
-def with_patches(places: GivenPlaces, levels: np.ndarray | None = None) -> StudyMaps:
+def with_patches(places: GivenPlaces, levels: np.ndarray | None = None) -> Analysed:
     levels = five_discs() if levels is None else levels
     said = as_members([levels] * len(places.found), "patch")
     members = Members(tuple(f"patch-{level}" for level in places.found), said.kinds, said.probability, said.valid)

@@ -68,7 +68,7 @@ rule fetch_pointnet:
     input:
         script=ancient("scripts/fetch_pointnet.py"),
     output:
-        checkpoint=settings.FETCHED[0],
+        checkpoint=checks.FETCHED[0],
     log:
         f"{RESULTS}/logs/fetch_pointnet.log",
     benchmark:
@@ -83,7 +83,7 @@ rule fetch_pointnet:
         kaggle=1,
     params:
         folder=lambda wildcards, output: os.path.dirname(output.checkpoint),
-        name=os.path.basename(settings.FETCHED[0]),
+        name=os.path.basename(checks.FETCHED[0]),
     message:
         "Fetching the point net from Kaggle; progress: tail -f {log}"
     shell:
@@ -94,7 +94,7 @@ rule fetch_valid_ids:
     input:
         script=ancient("scripts/fetch_pointnet.py"),
     output:
-        valid_ids=settings.FETCHED[1],
+        valid_ids=checks.FETCHED[1],
     log:
         f"{RESULTS}/logs/fetch_valid_ids.log",
     benchmark:
@@ -109,7 +109,7 @@ rule fetch_valid_ids:
         kaggle=1,
     params:
         folder=lambda wildcards, output: os.path.dirname(output.valid_ids),
-        name=os.path.basename(settings.FETCHED[1]),
+        name=os.path.basename(checks.FETCHED[1]),
     message:
         "Fetching the validation ids from Kaggle"
     shell:

@@ -15,7 +15,7 @@ from lstv.base import ids
 from lstv.base.cli import options
 from lstv.base.errors import UserError
 from lstv.cohort import batches as batching, known_studies, rsna_layout, selection
-from lstv.run import settings
+from lstv.run import checks, settings
 from lstv.run.dependencies import library_files
 
 try:

@@ -36,7 +36,7 @@ def written_paths():
     if SOURCE["kind"] == "folder":
         names += [os.path.dirname(name) for name in (SOURCE["key"], SOURCE["mapping"]) if name]
     if SOURCE["download"]:
-        names += [SOURCE["path"], os.path.dirname(settings.FETCHED[0])]
+        names += [SOURCE["path"], os.path.dirname(checks.FETCHED[0])]
     return [name for name in names if name]
 
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
@@ -23,12 +24,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, record: Mapping) -> None:
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write strict JSON. Raises ValueError for NaN and infinity, which JSON does not have."""
     write_text(path, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping]) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as CSV; null becomes an empty cell. Raises ValueError for a key that is not a column."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n", restval="")

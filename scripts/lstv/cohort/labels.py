@@ -66,7 +66,10 @@ def read_labels(path: Path) -> LabelFile:
     path = Path(path)
     header, rows = _rows(path)
     weighted = "weight" in header or "sampling_fraction" in header
-    readings, seen, patients, unread = [], {}, {}, 0
+    readings: list[Reading] = []
+    seen: dict[tuple[str, str], int] = {}
+    patients: dict[str, str] = {}
+    unread = 0
     for line, row in rows:
         where = f"{path.name}, line {line}"
         if not row["label"]:
@@ -128,7 +131,7 @@ def cohen_kappa(first: list[bool], second: list[bool]) -> float | None:
 
 
 def _agreement(by_study: dict[str, list[Reading]]) -> list[dict]:
-    verdicts = defaultdict(dict)
+    verdicts: defaultdict[str, dict[str, bool]] = defaultdict(dict)
     for study_id, group in by_study.items():
         for reading in group:
             if reading.reader and reading.label is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+from lstv.base.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class SliceGeometry:
     height: int
     width: int
 
-    def to_patient(self, column: np.ndarray, row: np.ndarray) -> np.ndarray:
+    def to_patient(self, column: npt.ArrayLike, row: npt.ArrayLike) -> FloatArray:
         """Patient coordinates, float64 (..., 3) in mm, of (possibly fractional) column and row indices."""
         column = np.asarray(column, dtype=np.float64)[..., None]
         row = np.asarray(row, dtype=np.float64)[..., None]
@@ -39,7 +42,7 @@ class SliceGeometry:
         """(row, column) spacing in mm of this slice resized to ``grid`` x ``grid`` pixels."""
         return self.row_spacing * self.height / grid, self.column_spacing * self.width / grid
 
-    def grid_to_patient(self, column: np.ndarray, row: np.ndarray, grid: int) -> np.ndarray:
+    def grid_to_patient(self, column: npt.ArrayLike, row: npt.ArrayLike, grid: int) -> FloatArray:
         """Patient coordinates in mm of indices on the ``grid`` x ``grid`` resized slice.
 
         Resizing keeps the image's outer edges in place, so a grid index u is the slice index (u + 0.5) * W / grid - 0.5.

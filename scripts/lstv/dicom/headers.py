@@ -7,6 +7,7 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pydicom
@@ -14,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from lstv.base.arrays import FloatArray, StoredArray
 from lstv.dicom import pixels
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.intensities import Transform
@@ -70,10 +72,10 @@ class ImageFile:
         self.source = source
         self.dataset = dataset
         self.decoder = ""
-        self._pixels: np.ndarray | None = None
+        self._pixels: StoredArray | None = None
         self._error: pixels.PixelError | None = None
 
-    def pixels(self, index: int) -> np.ndarray:
+    def pixels(self, index: int) -> StoredArray:
         """Stored values (rows, columns) of frame ``index``. Raises pixels.PixelError."""
         if self._error is not None:
             raise self._error
@@ -83,7 +85,8 @@ class ImageFile:
             except pixels.PixelError as error:
                 self._error = error
                 raise
-        return self._pixels[index]
+        frame: StoredArray = self._pixels[index]
+        return frame
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,9 @@ class Frame:
     series_uid: str
     geometry: SliceGeometry
     transform: Transform
-    rank: tuple
+    rank: tuple[Any, ...]
 
-    def pixels(self) -> np.ndarray:
+    def pixels(self) -> StoredArray:
         """Stored values (rows, columns). Raises pixels.PixelError."""
         return self.file.pixels(self.index)
 
@@ -124,7 +127,7 @@ def _looks_like_dicom(start: bytes) -> bool:
     # element is short (explicit VR: two capital letters; implicit VR: a small length).
     if len(start) < _PREFIX_LENGTH or start[:2] not in (b"\x02\0", b"\x08\0", b"\0\x08"):
         return False
-    order = "big" if start[:2] == b"\0\x08" else "little"
+    order: Literal["big", "little"] = "big" if start[:2] == b"\0\x08" else "little"
     element, length = int.from_bytes(start[2:4], order), int.from_bytes(start[4:8], order)
     return element <= 0x0100 and (start[4:6].isalpha() and start[4:6].isupper() or length < 1024)
 
@@ -216,7 +219,7 @@ def _frames(file: ImageFile) -> list[Frame]:
     ]
 
 
-def _functional(dataset: Dataset, index: int, macro: str, keyword: str):
+def _functional(dataset: Dataset, index: int, macro: str, keyword: str) -> Any:
     """A value of a multi-frame functional group (PS3.3 C.7.6.16): the frame's own, else the shared one, else None."""
     own, shared = (dataset.get(f"{name}FunctionalGroupsSequence") for name in ("PerFrame", "Shared"))
     for groups, position in ((own, index), (shared, 0)):
@@ -229,7 +232,7 @@ def _functional(dataset: Dataset, index: int, macro: str, keyword: str):
 
 
 def _geometry(dataset: Dataset, index: int, count: int) -> SliceGeometry | None:
-    def values(macro: str, keyword: str, length: int) -> np.ndarray | None:
+    def values(macro: str, keyword: str, length: int) -> FloatArray | None:
         value = _functional(dataset, index, macro, keyword)
         if value is None and (count == 1 or keyword != "ImagePositionPatient"):
             value = dataset.get(keyword)
@@ -277,8 +280,8 @@ def _transform(dataset: Dataset, index: int) -> Transform:
     return Transform(slope, intercept, mirror)
 
 
-def _rank(dataset: Dataset, index: int) -> tuple:
-    def first(*values) -> tuple[bool, float]:
+def _rank(dataset: Dataset, index: int) -> tuple[Any, ...]:
+    def first(*values: Any) -> tuple[bool, float]:
         for value in values:
             if value is not None and not isinstance(value, (str, float, int)):
                 value = value[0] if len(value) else None

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+
+from lstv.base.arrays import StoredArray
 
 DECODERS = ("gdcm", "pylibjpeg", "pydicom")
 """In the order they are tried on compressed data; pydicom's plugin of that name serves RLE only. Uncompressed data needs
@@ -43,7 +45,7 @@ def quiet_pydicom() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def decode(dataset: Dataset) -> tuple[np.ndarray, str]:
+def decode(dataset: Dataset) -> tuple[StoredArray, str]:
     """All frames of a file as stored values, and the name of the decoder that gave them.
 
     The array is (frames, rows, columns) in the machine's byte order, unsigned or signed as PixelRepresentation says, of
@@ -73,11 +75,15 @@ def decode(dataset: Dataset) -> tuple[np.ndarray, str]:
     raise PixelError(f"its pixel data ({syntax.name}) cannot be decoded by {tried}")
 
 
-def _decoded(decoder, dataset: Dataset, plugin: str) -> np.ndarray:
+def _decoded(decoder: Decoder, dataset: Dataset, plugin: str) -> StoredArray:
     """Cells (frames, rows, columns) as the decoder gives them."""
     try:
         cells, _ = decoder.as_array(
-            dataset, raw=True, decoding_plugin=plugin, correct_unused_bits=False, allow_excess_frames=False
+            dataset,
+            raw=True,
+            decoding_plugin=plugin,
+            correct_unused_bits=False,  # type: ignore[arg-type]  # pydicom declares each option as all of them
+            allow_excess_frames=False,  # type: ignore[arg-type]
         )
     except Exception as error:  # codecs raise whatever they like on damaged data
         raise PixelError("its pixel data is cut short or does not fit its header") from error
@@ -94,7 +100,7 @@ def _complete(dataset: Dataset) -> bool:
     return bool(frames) and all(_END_OF_IMAGE in frame[-_LONGEST_PADDING:] for frame in frames)
 
 
-def _stored_values(cells: np.ndarray, dataset: Dataset, *, own_cells: bool) -> np.ndarray:
+def _stored_values(cells: StoredArray, dataset: Dataset, *, own_cells: bool) -> StoredArray:
     """Cut BitsStored bits ending at HighBit out of each cell and extend the sign (PS3.5 8.1.1).
 
     ``own_cells``: the file held the cells themselves (uncompressed, RLE); a JPEG-family codestream holds values, so

@@ -10,12 +10,14 @@ No name, id, date or other data of the patient is read; errors and provenance ho
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from natsort import natsort_keygen, natsorted
 
+from lstv.base.arrays import ByteArray, StoredArray
 from lstv.base.errors import StudyError
 from lstv.base.private_files import read_list
 from lstv.dicom import headers, intensities, stacks
@@ -54,10 +56,10 @@ class Series:
     JSON-ready facts; ``phantom`` whether every file is one of this project's synthetic ones.
     """
 
-    volume: np.ndarray
+    volume: ByteArray
     slices: tuple[SliceGeometry, ...]
     flags: tuple[str, ...]
-    provenance: dict
+    provenance: dict[str, Any]
     phantom: bool
 
     @property
@@ -174,12 +176,12 @@ def _all_unreadable(folder: Path, scan: Scan) -> str:
     )
 
 
-def _natural_order():
+def _natural_order() -> Callable[[Frame], Any]:
     key = natsort_keygen()
     return lambda frame: (key(str(frame.file.source.path)), frame.index)
 
 
-def _decode(places: list[list[Frame]], unreadable: dict[str, str]) -> tuple[list[Frame], list[np.ndarray]]:
+def _decode(places: list[list[Frame]], unreadable: dict[str, str]) -> tuple[list[Frame], list[StoredArray]]:
     """One frame and its stored values for each place that has a decodable one; the others' files go to ``unreadable``."""
     frames, pixels = [], []
     for place in places:
@@ -223,8 +225,8 @@ def _check_one_size(folder: Path, planes: list[SliceGeometry]) -> None:
 
 
 def _intensities(
-    folder: Path, images: list[np.ndarray], frames: list[Frame], preprocessing: str
-) -> tuple[np.ndarray, list[float]]:
+    folder: Path, images: list[StoredArray], frames: list[Frame], preprocessing: str
+) -> tuple[ByteArray, list[float]]:
     try:
         if preprocessing == "trained":
             transforms = [frame.transform for frame in frames]
@@ -240,5 +242,5 @@ def _intensities(
     return volume, [low, high]
 
 
-def _counts(words) -> dict[str, int]:
+def _counts(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray, StoredArray, triple
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.headers import Frame
 
@@ -41,7 +43,7 @@ class Turn:
             "+".join(word for word in ("transpose", "reverse_rows", "reverse_columns") if getattr(self, word)) or "none"
         )
 
-    def pixels(self, image: np.ndarray) -> np.ndarray:
+    def pixels(self, image: StoredArray) -> StoredArray:
         """A view of ``image`` (H, W), turned."""
         image = image.T if self.transpose else image
         return image[:: -1 if self.reverse_rows else 1, :: -1 if self.reverse_columns else 1]
@@ -62,14 +64,14 @@ class Turn:
         first_row = plane.height - 1 if self.reverse_rows else 0
         return replace(
             plane,
-            position=tuple(plane.to_patient(first_column, first_row).tolist()) if self != Turn() else plane.position,
+            position=triple(plane.to_patient(first_column, first_row)) if self != Turn() else plane.position,
             row_direction=_reversed(plane.row_direction, self.reverse_columns),
             column_direction=_reversed(plane.column_direction, self.reverse_rows),
         )
 
 
 def _reversed(direction: tuple[float, float, float], reverse: bool) -> tuple[float, float, float]:
-    return tuple(0.0 - value for value in direction) if reverse else direction
+    return triple(0.0 - np.asarray(direction)) if reverse else direction
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Stack:
     """``places`` in order along ``normal`` (unit vector): at each, the frames found there, the preferred one first."""
 
     places: list[list[Frame]]
-    normal: np.ndarray
+    normal: FloatArray
     turn: Turn
     flags: list[str]
     dropped: dict[str, int]
@@ -122,20 +124,21 @@ def build(frames: list[Frame]) -> Stack:
     return Stack(places, normal, turn, flags, dropped)
 
 
-def has_gaps(planes: list[SliceGeometry], normal: np.ndarray) -> bool:
+def has_gaps(planes: list[SliceGeometry], normal: FloatArray) -> bool:
     """Whether the distances between neighbouring slices differ by more than a tenth of the usual one."""
     gaps = np.diff([np.dot(plane.position, normal) for plane in planes])
     return bool(np.ptp(gaps) > 0.1 * np.median(gaps))
 
 
-def spacing(planes: list[SliceGeometry], normal: np.ndarray) -> float:
+def spacing(planes: list[SliceGeometry], normal: FloatArray) -> float:
     """Median distance in mm between the centres of neighbouring slices."""
     return float(np.median(np.diff([np.dot(plane.position, normal) for plane in planes])))
 
 
-def _normal(plane: SliceGeometry) -> np.ndarray:
+def _normal(plane: SliceGeometry) -> FloatArray:
     normal = np.cross(plane.row_direction, plane.column_direction)
-    return normal / np.linalg.norm(normal)
+    unit: FloatArray = normal / np.linalg.norm(normal)
+    return unit
 
 
 def _angle_to_left_right(plane: SliceGeometry) -> float:
@@ -162,7 +165,7 @@ def _groups(frames: list[Frame]) -> dict[tuple[str, tuple[int, ...]], list[Frame
     return groups
 
 
-def _preference(key: tuple[str, tuple[int, ...]], group: list[Frame]) -> tuple:
+def _preference(key: tuple[str, tuple[int, ...]], group: list[Frame]) -> tuple[Any, ...]:
     plane = group[0].geometry
     count = len(_places(group, _normal(plane)))
     angle = _angle_to_left_right(plane)
@@ -170,7 +173,7 @@ def _preference(key: tuple[str, tuple[int, ...]], group: list[Frame]) -> tuple:
 
 
 def _of_majority_shape(group: list[Frame]) -> list[Frame]:
-    def shape(frame: Frame) -> tuple:
+    def shape(frame: Frame) -> tuple[Any, ...]:
         plane = frame.geometry
         return plane.height, plane.width, round(plane.row_spacing, 3), round(plane.column_spacing, 3)
 
@@ -201,7 +204,7 @@ def _turn(plane: SliceGeometry) -> Turn:
     return max(turns, key=fit)
 
 
-def _places(frames: list[Frame], normal: np.ndarray) -> list[list[Frame]]:
+def _places(frames: list[Frame], normal: FloatArray) -> list[list[Frame]]:
     """Frames sorted by their position along ``normal``, those within 0.01 mm together, in order of rank."""
     located = [(float(np.dot(frame.geometry.position, normal)), frame) for frame in frames]
     places: list[list[Frame]] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import spearmanr
 
@@ -118,7 +120,7 @@ def _nuisance(
     names = [name for name in nuisances if np.isfinite(values[name]).all() and np.ptp(values[name]) > 0]
     if not names:
         return None
-    record = {
+    record: dict[str, Any] = {
         "columns": names,
         "left_out": sorted(set(nuisances) - set(names)),
         "correlation_with_score": _correlations(table, names),
@@ -155,7 +157,7 @@ def _probability(name: str, scores: np.ndarray, sample: Sample, seed: int) -> di
     """Calibration and decision curve of out-of-fold Platt probabilities, or why they are not given."""
     known = np.isfinite(scores)
     labels, weights = sample.labels[known], sample.weights[known]
-    record = {"metric": name, "note": "", "calibration": None, "decision_curve": []}
+    record: dict[str, Any] = {"metric": name, "note": "", "calibration": None, "decision_curve": []}
     positives, negatives = int(labels.sum()), int((~labels).sum())
     if min(positives, negatives) < MIN_FIT:
         return record | {

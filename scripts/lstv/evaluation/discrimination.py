@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ FIXED = (0.8, 0.9)
 RULES = (("specificity", 0.8), ("sensitivity", 0.8))
 """What a threshold is chosen for by cross-validation."""
 
-_MEASURES = ("auc", "average_precision")
+_MEASURES: tuple[str, ...] = ("auc", "average_precision")
 _MEASURES += tuple(f"sensitivity_at_specificity_{round(100 * target)}" for target in FIXED)
 _MEASURES += tuple(f"specificity_at_sensitivity_{round(100 * target)}" for target in FIXED)
 
@@ -130,10 +131,11 @@ class Judge:
         estimates = statistic(weights[None])[0]
         values = bootstrap.replicate(statistic, weights, self._drawn(known.tobytes()))
         influences = bootstrap.influence(statistic, weights, self.strata[known])
-        record = {"prevalence": float(weights[labels].sum() / weights.sum())}
+        record: dict[str, Any] = {"prevalence": float(weights[labels].sum() / weights.sum())}
         record |= self._area(scores, labels, weights, values[:, 0], influences[:, 0], float(estimates[0]))
         for index, measure in enumerate(measures[1:], start=1):
             value = float(estimates[index])
+            limits: tuple[float | None, float | None] | None
             if measure == "average_precision":
                 limits = bootstrap.bca(values[:, index], value, influences[:, index])
             else:  # a step function of the data, for which BCa has no theory

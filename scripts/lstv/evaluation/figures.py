@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -12,8 +13,11 @@ from matplotlib.figure import Figure
 
 from lstv.base.atomic import write_text
 
-_STYLES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."))  # Okabe & Ito; told apart in grey by their dashes
-_STYLE = {
+_LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."))  # Okabe & Ito; told apart in grey by their dashes
+if TYPE_CHECKING:  # not in every matplotlib that can draw these
+    from matplotlib.typing import LegendLocType, RcKeyType
+
+_STYLE: dict[RcKeyType, object] = {
     "svg.hashsalt": "lstv",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -46,7 +50,7 @@ def _save(draw: Callable[[Axes, dict], bool], record: dict, path: Path) -> Path:
 def _roc(axes: Axes, record: dict) -> bool:
     metrics = {entry["metric"]: entry for entry in record["metrics"]}
     drawn = False
-    for (name, points), (colour, dashes) in zip(record["curves"].items(), _STYLES):
+    for (name, points), (colour, dashes) in zip(record["curves"].items(), _LINES):
         if points is None:
             continue
         entry = metrics[name]
@@ -63,7 +67,7 @@ def _roc(axes: Axes, record: dict) -> bool:
 def _pr(axes: Axes, record: dict) -> bool:
     metrics = {entry["metric"]: entry for entry in record["metrics"]}
     drawn = False
-    for (name, points), (colour, dashes) in zip(record["curves"].items(), _STYLES):
+    for (name, points), (colour, dashes) in zip(record["curves"].items(), _LINES):
         if points is None:
             continue
         value = metrics[name]["average_precision"]
@@ -88,7 +92,7 @@ def _decision(axes: Axes, record: dict) -> bool:
     drawn = [entry for entry in record["probability"] if entry["decision_curve"]]
     if not drawn:
         return False
-    for entry, (colour, dashes) in zip(drawn, _STYLES):
+    for entry, (colour, dashes) in zip(drawn, _LINES):
         points = entry["decision_curve"]
         thresholds = [point["threshold"] for point in points]
         axes.plot(thresholds, [p["net_benefit"] for p in points], color=colour, ls=dashes, label=entry["metric"])
@@ -101,7 +105,7 @@ def _decision(axes: Axes, record: dict) -> bool:
     return True
 
 
-def _frame(axes: Axes, x: str, y: str, title: str, legend: str) -> None:
+def _frame(axes: Axes, x: str, y: str, title: str, legend: LegendLocType) -> None:
     axes.set(xlabel=x, ylabel=y, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_title(title, fontsize="medium")
     axes.legend(loc=legend, fontsize="small")

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-_AREAS = ("auc", "average_precision", "sensitivity_at_specificity_80", "sensitivity_at_specificity_90")
+_AREAS: tuple[str, ...] = ("auc", "average_precision", "sensitivity_at_specificity_80", "sensitivity_at_specificity_90")
 _AREAS += ("specificity_at_sensitivity_80", "specificity_at_sensitivity_90")
 _FOLDED = (("specificity", "cv_at_specificity_80"), ("sensitivity", "cv_at_sensitivity_80"))
 
-COLUMNS = ("metric", "direction", "nuisance", "positive", "negative", "undefined_positive", "undefined_negative")
+COLUMNS: tuple[str, ...]
+COLUMNS = (
+    "metric",
+    "direction",
+    "nuisance",
+    "positive",
+    "negative",
+    "undefined_positive",
+    "undefined_negative",
+)
 COLUMNS += ("prevalence", *(f"{name}{end}" for name in _AREAS for end in ("", "_low", "_high")), "auc_interval")
 COLUMNS += ("delong_low", "delong_high", "difference", "difference_low", "difference_high", "difference_interval")
 COLUMNS += ("difference_studies",)

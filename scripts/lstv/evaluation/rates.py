@@ -48,10 +48,14 @@ class Confusion:
 
 def confusion(flagged: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Confusion:
     """Cells of a rule; ``flagged`` and ``labels`` bool (n,), ``weights`` float (n,)."""
-    cells = [
-        weights[mask].sum() for mask in (flagged & labels, ~flagged & labels, flagged & ~labels, ~flagged & ~labels)
-    ]
-    return Confusion(*map(float, cells), effective_size(weights[labels]), effective_size(weights[~labels]))
+    return Confusion(
+        true_positive=float(weights[flagged & labels].sum()),
+        false_negative=float(weights[~flagged & labels].sum()),
+        false_positive=float(weights[flagged & ~labels].sum()),
+        true_negative=float(weights[~flagged & ~labels].sum()),
+        effective_positives=effective_size(weights[labels]),
+        effective_negatives=effective_size(weights[~labels]),
+    )
 
 
 def effective_size(weights: np.ndarray) -> float:
@@ -94,7 +98,7 @@ def predictive_table(sensitivity: Rate, specificity: Rate) -> list[dict]:
     """
     rows = []
     for prevalence in PREVALENCES:
-        row = {"prevalence": prevalence, "npv_flag_nobody": 1 - prevalence}
+        row: dict[str, float | None] = {"prevalence": prevalence, "npv_flag_nobody": 1 - prevalence}
         for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high")):
             ppv, npv = predictive_values(getattr(sensitivity, end), getattr(specificity, end), prevalence)
             row |= {f"ppv{suffix}": ppv, f"npv{suffix}": npv}

@@ -48,7 +48,7 @@ def join(table: list[dict[str, str]], file: LabelFile, labels: Consensus) -> tup
             f"none of the {len(labelled)} studies of the label file is in the cohort table (the first is "
             f"{unknown[0]!r}); study ids are compared as text, so check for changes by a spreadsheet."
         )
-    not_ok = {}
+    not_ok: dict[str, list[str]] = {}
     for study_id in sorted(labelled & by_id.keys()):
         status = by_id[study_id]["status"]
         if status != "ok":

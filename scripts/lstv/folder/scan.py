@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from lstv.base.errors import UserError
@@ -106,7 +107,9 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
         raise UserError(f"folder {root} cannot be listed for lack of permission; ask for access and scan again.")
     zips: list[str] = []
     with _pool(jobs) as pool:
-        work = [(None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)]
+        work: Sequence[tuple[str | None, list[str]]] = [
+            (None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)
+        ]
         done = _run(pool, jobs, work, result, zips, partial(_report, report, 0, len(paths)))
         members = list(_members(sorted(zips), result))
         _refuse_packed_rsna(members)
@@ -156,7 +159,8 @@ class _Here:
 
 def _walk(root: Path, result: Scan) -> Iterator[str]:
     """Paths of all files in a stable order; linked folders come last, so that a real path is preferred to a link."""
-    waiting, links, seen = [str(root)], [], set()
+    waiting, links = [str(root)], list[str]()
+    seen: set[tuple[int, int]] = set()
     while waiting or links:
         folder = waiting.pop() if waiting else links.pop(0)
         try:
@@ -226,7 +230,7 @@ def _members(zips: Iterable[str], result: Scan) -> Iterator[tuple[str, list[str]
 def _run(
     pool: Executor | _Here,
     jobs: int,
-    work: list[tuple[str | None, list[str]]],
+    work: Sequence[tuple[str | None, list[str]]],
     result: Scan,
     zips: list[str],
     report: Callable[[int], None],
@@ -289,7 +293,7 @@ def _read_chunk(archive: str | None, names: list[str]) -> _Part:
     return part
 
 
-def _start(file, size: int) -> bytes:
+def _start(file: FileIO, size: int) -> bytes:
     file.seek(0)
     return file.read(size)
 

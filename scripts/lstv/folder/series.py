@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from pydicom.charset import decode_bytes, python_encoding
@@ -100,7 +101,7 @@ def decode(shared: tuple[bytes, ...]) -> Facts:
     """Decode raw values in the order of ``STUDY_TAGS``; an unusable value counts as absent."""
     raw = dict(zip(STUDY_TAGS.values(), shared))
     character_set = _plain(raw["character_set"])
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for name, value in raw.items():
         if name in _TEXTS:
             values[name] = _text(value, character_set)
@@ -212,9 +213,10 @@ class Stack:
         return np.array([file.position for file in self.files], dtype=np.float64)
 
     @property
-    def _sides(self) -> tuple[tuple[float, float, float, float], ...]:
+    def _sides(self) -> tuple[tuple[float, ...], ...]:
         """(x, y, z of the direction, length in mm) of the image's two sides."""
         facts = self.facts
+        assert facts.orientation is not None and facts.pixel_spacing is not None, "a stack to choose has both"
         row, column = facts.orientation[:3], facts.orientation[3:]
         return (*row, facts.columns * facts.pixel_spacing[1]), (*column, facts.rows * facts.pixel_spacing[0])
 
@@ -305,9 +307,10 @@ def _series(uid: str, parts: list[tuple[Facts, list[File]]]) -> Series:
 def _belongs(facts: Facts, other: Facts) -> bool:
     if (facts.sop_class, facts.modality, facts.image_kind) != (other.sop_class, other.modality, other.image_kind):
         return False
-    if (facts.echo_time is None) != (other.echo_time is None):
-        return False
-    if facts.echo_time is not None and abs(facts.echo_time - other.echo_time) > _SAME_ECHO_MS:
+    if facts.echo_time is None or other.echo_time is None:
+        if facts.echo_time != other.echo_time:
+            return False
+    elif abs(facts.echo_time - other.echo_time) > _SAME_ECHO_MS:
         return False
     if facts.normal is None or other.normal is None:
         return facts.normal is None and other.normal is None

@@ -22,9 +22,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray
 from lstv.base.errors import StudyError
 
 VERTEBRAE = {"L1": 20, "L2": 21, "L3": 22, "L4": 23, "L5": 24, "L6": 25, "S1": 26}
@@ -49,7 +51,7 @@ def existing_files(folder: str | None, study_ids: Iterable[str]) -> list[str]:
     return [str(path) for path in files if path.is_file()]
 
 
-def read_centroids(path: Path) -> dict[str, np.ndarray]:
+def read_centroids(path: Path) -> dict[str, FloatArray]:
     """Vertebra names (keys of VERTEBRAE, cranial to caudal) -> body centroid, float64 (3,), mm in the DICOM patient system.
 
     Raises StudyError (one sentence) where the file cannot be read or does not place its points in the patient.
@@ -64,7 +66,7 @@ def read_centroids(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def _plain(path: Path, content: object) -> dict[str, np.ndarray]:
+def _plain(path: Path, content: object) -> dict[str, FloatArray]:
     if not isinstance(content, dict):
         raise StudyError(f"centroid file {path.name} is neither a JSON object nor a list; see config/README.md.")
     return {name: _point(path, name, value) for name, value in _by_name(content.items())}
@@ -81,7 +83,7 @@ def _by_name(items: Iterable[tuple[object, object]]) -> list[tuple[str, object]]
     return named
 
 
-def _point(path: Path, name: str, value: object) -> np.ndarray:
+def _point(path: Path, name: str, value: object) -> FloatArray:
     try:
         point = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
@@ -91,18 +93,18 @@ def _point(path: Path, name: str, value: object) -> np.ndarray:
     return point
 
 
-def _of_list(path: Path, content: list) -> dict[str, np.ndarray]:
+def _of_list(path: Path, content: list[dict[str, Any]]) -> dict[str, FloatArray]:
     if len(content) < 2 or not all(isinstance(element, dict) for element in content):
         raise StudyError(f"centroid file {path.name} is a list without points; see config/README.md for its form.")
     header, *elements = content
-    points = {}
+    points: dict[str, FloatArray] = {}
     for element in elements:
         points |= {name: _point(path, name, value) for name, value in _by_name(_bodies(path, element))}
     to_patient = _to_patient(path, header)
     return {name: to_patient(point) for name, point in points.items()}
 
 
-def _bodies(path: Path, element: dict) -> list[tuple[object, object]]:
+def _bodies(path: Path, element: dict[str, Any]) -> list[tuple[object, object]]:
     """(vertebra, coordinates) of the body centroids in one element of the list; NaN points are left out."""
     if "label" in element:
         found = [(element["label"], [element.get(axis) for axis in "XYZ"])]
@@ -116,7 +118,7 @@ def _bodies(path: Path, element: dict) -> list[tuple[object, object]]:
     return [(label, parts[str(BODY)]) for label, parts in element.items() if str(BODY) in parts]
 
 
-def _to_patient(path: Path, header: dict) -> Callable[[np.ndarray], np.ndarray]:
+def _to_patient(path: Path, header: dict[str, Any]) -> Callable[[FloatArray], FloatArray]:
     """Function of a point as written -> mm in the DICOM patient system."""
     flip = np.array([-1.0, -1.0, 1.0])
     if header.get("format") == "POI_GLOBAL":
@@ -147,7 +149,7 @@ def _to_patient(path: Path, header: dict) -> Callable[[np.ndarray], np.ndarray]:
     return lambda point: flip * (rotation @ (point * zoom) + origin)
 
 
-def _check_distances(path: Path, points: dict[str, np.ndarray]) -> None:
+def _check_distances(path: Path, points: dict[str, FloatArray]) -> None:
     low, high = _SPACING_MM
     names = list(points)
     for upper, lower in zip(names, names[1:]):

@@ -8,6 +8,7 @@ import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -72,7 +73,7 @@ def load_localizer(path: Path, *, expected_sha256: str | None = None) -> Localiz
     return Localizer(network.eval(), sha256, path.name, demo)
 
 
-def _unpickle(path: Path, content: bytes) -> dict:
+def _unpickle(path: Path, content: bytes) -> dict[str, Any]:
     if content[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"{")):
         raise CheckpointError(
             f"checkpoint {path} is a web page or text, not a PyTorch file: the download was answered with an error page; "

@@ -8,18 +8,20 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
+from typing import Any
 
 from lstv.cohort.study_sheet import Row
 from lstv.localizer.options import Options
+from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.prepare import Prepared, prepare
 
 
-def prepared_studies(rows: list[Row], phantoms_only: bool, options: Options) -> Iterator[Prepared]:
+def prepared_studies(rows: list[Row], phantoms_only: bool, options: Options) -> Iterator[Prepared | NotAnalysed]:
     """Prepared studies in the order of the rows; a bounded number is decoded ahead, so that memory stays bounded too."""
     arguments = (options.preprocessing, options.offsets, phantoms_only, options.without_uids, options.centroids)
     pool = _pool(options.workers)
     try:
-        pending: deque[tuple[Row, Future]] = deque()
+        pending: deque[tuple[Row, Future[Prepared | NotAnalysed]]] = deque()
         waiting = iter(rows)
         for row in islice(waiting, 4 * options.workers):
             pending.append((row, _submitted(pool, row, *arguments)))
@@ -46,21 +48,21 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
-def _submitted(pool: ProcessPoolExecutor, row: Row, *arguments: object) -> Future:
+def _submitted(pool: ProcessPoolExecutor, row: Row, *arguments: Any) -> Future[Prepared | NotAnalysed]:
     """The study handed to a worker. A pool that another study has broken meanwhile refuses it: that comes out of the future,
     in the study's turn, as where it was handed over just before."""
     try:
         return pool.submit(prepare, row, *arguments)
     except BrokenProcessPool as error:
-        refused: Future = Future()
+        refused: Future[Prepared | NotAnalysed] = Future()
         refused.set_exception(error)
         return refused
 
 
-def _prepare_alone(row: Row, *arguments: object) -> Prepared:
+def _prepare_alone(row: Row, *arguments: Any) -> Prepared | NotAnalysed:
     with _pool(1) as pool:
         try:
             return pool.submit(prepare, row, *arguments).result()
         except BrokenProcessPool:
             reason = f"a DICOM decoder crashed on the files of {row.series_dir}; export this series again"
-            return Prepared(row.study_id, row.series_id, "failed", reason)
+            return NotAnalysed(row.study_id, "failed", reason, row.series_id)

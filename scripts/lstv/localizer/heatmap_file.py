@@ -16,12 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
+from lstv.base.arrays import BoolArray, ByteArray, triple
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces
 
 FORMAT_VERSION = 1
@@ -38,8 +42,8 @@ class Members:
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
-    probability: np.ndarray
-    valid: np.ndarray
+    probability: ByteArray
+    valid: BoolArray
 
 
 @dataclass(frozen=True)
@@ -51,26 +55,35 @@ class Features:
     the published net's.
     """
 
-    bottleneck: np.ndarray
-    discs: np.ndarray
+    bottleneck: npt.NDArray[np.float16]
+    discs: npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
-class StudyMaps:
-    """One study's entry of a heatmap file; ``logits`` float32 (6, 160, 160), ``image`` uint8 (160, 160)."""
+class Analysed:
+    """A study with maps: ``logits`` float32 (6, 160, 160) and ``image`` uint8 (160, 160) of the centre slice.
+
+    ``members`` is None where none ran, ``features`` where the file holds none, ``places`` where no vertebra centroids were
+    asked for.
+    """
+
+    status: ClassVar[Literal["ok"]] = "ok"
+    reason: ClassVar[str] = ""
 
     study_id: str
-    status: str
-    reason: str = ""
-    series_id: str = ""
+    series_id: str
+    geometry: SliceGeometry
+    image: ByteArray
+    logits: npt.NDArray[np.float32]
     flags: tuple[str, ...] = ()
-    provenance: dict = field(default_factory=dict)
-    geometry: SliceGeometry | None = None
-    image: np.ndarray | None = None
-    logits: np.ndarray | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
     members: Members | None = None
     features: Features | None = None
     places: GivenPlaces | None = None
+
+
+StudyMaps: TypeAlias = Analysed | NotAnalysed
+"""One study's entry of a heatmap file."""
 
 
 class HeatmapWriter:
@@ -87,7 +100,7 @@ class HeatmapWriter:
         group.attrs["series_id"] = maps.series_id
         group.attrs["flags"] = json.dumps(list(maps.flags))
         group.attrs["provenance"] = json.dumps(maps.provenance, sort_keys=True)
-        if maps.status != "ok":
+        if isinstance(maps, NotAnalysed):
             return
         group.attrs["geometry"] = json.dumps(asdict(maps.geometry))
         _dataset(group, "logits", maps.logits.astype(np.float32, copy=False))
@@ -105,12 +118,12 @@ class HeatmapWriter:
             _dataset(members, "valid", np.packbits(maps.members.valid, axis=-1))
 
 
-def _dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
+def _dataset(group: h5py.Group, name: str, array: npt.NDArray[Any]) -> None:
     group.create_dataset(name, data=array, chunks=array.shape, compression="gzip", compression_opts=1, shuffle=True)
 
 
 @contextmanager
-def create(path: Path, run: dict) -> Iterator[HeatmapWriter]:
+def create(path: Path, run: dict[str, Any]) -> Iterator[HeatmapWriter]:
     """Open a new heatmap file for writing; it gets its name only when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,10 +138,11 @@ def create(path: Path, run: dict) -> Iterator[HeatmapWriter]:
         temporary.unlink(missing_ok=True)
 
 
-def read_run(path: Path) -> dict:
+def read_run(path: Path) -> dict[str, Any]:
     """The root record of a heatmap file: checkpoint sha256, preprocessing, versions."""
     with _opened(path) as file:
-        return json.loads(file.attrs["run"])
+        run: dict[str, Any] = json.loads(file.attrs["run"])
+    return run
 
 
 def study_ids(path: Path) -> list[str]:
@@ -143,23 +157,32 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
         if study_id not in file:
             raise UserError(f"heatmap file {path} holds no study {study_id}; run the inference of its batch again.")
         group = file[study_id]
-        attributes = {name: group.attrs[name] for name in ("status", "reason", "series_id")}
-        maps = {
-            "flags": tuple(json.loads(group.attrs["flags"])),
-            "provenance": json.loads(group.attrs["provenance"]),
-        }
-        if attributes["status"] == "ok":
-            geometry = json.loads(group.attrs["geometry"])
-            for name in ("position", "row_direction", "column_direction"):
-                geometry[name] = tuple(geometry[name])
-            maps.update(geometry=SliceGeometry(**geometry), image=group["image"][()], logits=group["logits"][()])
-            if "places" in group.attrs:
-                maps["places"] = GivenPlaces.from_json(json.loads(group.attrs["places"]))
-            if "features" in group:
-                maps["features"] = Features(group["features/bottleneck"][()], group["features/discs"][()])
-            if members and "members" in group:
-                maps["members"] = _read_members(group["members"])
-        return StudyMaps(study_id=study_id, **attributes, **maps)
+        attributes = group.attrs
+        flags, provenance = tuple(json.loads(attributes["flags"])), json.loads(attributes["provenance"])
+        if attributes["status"] != "ok":
+            return NotAnalysed(
+                study_id, attributes["status"], attributes["reason"], attributes["series_id"], flags, provenance
+            )
+        given = "features" in group
+        return Analysed(
+            study_id,
+            attributes["series_id"],
+            _read_geometry(attributes["geometry"]),
+            image=group["image"][()],
+            logits=group["logits"][()],
+            flags=flags,
+            provenance=provenance,
+            members=_read_members(group["members"]) if members and "members" in group else None,
+            features=Features(group["features/bottleneck"][()], group["features/discs"][()]) if given else None,
+            places=GivenPlaces.from_json(json.loads(attributes["places"])) if "places" in attributes else None,
+        )
+
+
+def _read_geometry(text: str) -> SliceGeometry:
+    record = json.loads(text)
+    for name in ("position", "row_direction", "column_direction"):
+        record[name] = triple(record[name])
+    return SliceGeometry(**record)
 
 
 def _read_members(group: h5py.Group) -> Members:

@@ -10,16 +10,19 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from lstv.base.arrays import IndexArray
 from lstv.base.errors import UserError
-from lstv.base.levels import GRID
+from lstv.base.levels import GRID, LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.localizer.checkpoint import Localizer
 from lstv.localizer.decoding import prepared_studies
-from lstv.localizer.heatmap_file import Features, HeatmapWriter, Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Features, HeatmapWriter, Members, StudyMaps
 from lstv.localizer.network import PointNet
 from lstv.localizer.options import MEMBERS, Options
+from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import shifted_back
 from lstv.localizer.prepare import Prepared
 from lstv.localizer.view_maker import ViewMaker
@@ -84,7 +87,8 @@ class Runner:
     """The network on one device, for batches of slices."""
 
     def __init__(self, network: PointNet, device: torch.device, forward_batch: int) -> None:
-        self._network = network.to(device=device, memory_format=torch.channels_last).eval()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch leaves undeclared
+        self._network = network.to(device=device).eval()
         self._device = device
         self._forward_batch = forward_batch
         self.views = ViewMaker(device)
@@ -93,23 +97,24 @@ class Runner:
         """uint8 (N, 160, 160) on any device -> float32 logits (N, 6, 160, 160) on the runner's device."""
         return self._run(images, np.empty(0, dtype=np.int64))[0]
 
-    def _run(self, images: torch.Tensor, described: np.ndarray) -> tuple[torch.Tensor, list[Features]]:
+    def _run(self, images: torch.Tensor, described: IndexArray) -> tuple[torch.Tensor, list[Features]]:
         """Logits of all images, and the features of those at the ascending indices ``described``, from the same pass."""
         precision = torch.autocast("cuda", torch.float16) if self._device.type == "cuda" else nullcontext()
-        parts, features = [], []
+        parts: list[torch.Tensor] = []
+        features: list[Features] = []
         with torch.inference_mode(), precision:
-            for part in images.to(self._device, non_blocking=True).split(self._forward_batch):
+            for part in torch.split(images.to(self._device, non_blocking=True), self._forward_batch):
                 inputs = part[:, None].contiguous(memory_format=torch.channels_last)
                 logits, decoded, deepest = self._network.with_features(inputs)
-                first = sum(map(len, parts))
+                first = sum(len(part) for part in parts)
                 inside = described[(described >= first) & (described < first + len(part))] - first
                 if len(inside):
                     features += _features(logits[inside], decoded[inside], deepest[inside])
                 parts.append(logits.float())
         return torch.cat(parts), features
 
-    def study_maps(self, group: list[Prepared], with_views: bool) -> list[StudyMaps]:
-        """Heatmaps of prepared studies that are ok, all their images in shared forward passes."""
+    def study_maps(self, group: list[Prepared], with_views: bool) -> list[Analysed]:
+        """Heatmaps of prepared studies, all their images in shared forward passes."""
         counts = [len(study.images) for study in group]
         images = torch.from_numpy(np.concatenate([study.images for study in group])).to(self._device)
         firsts = np.cumsum([0, *counts[:-1]])
@@ -118,7 +123,7 @@ class Runner:
         slice_logits, view_logits = logits[: len(images)], logits[len(images) :]
         back = torch.empty((len(group), 0, 5, GRID, GRID))
         if with_views:
-            probability = view_logits.softmax(1)[:, 1:].unflatten(0, (len(group), len(VIEWS)))
+            probability = view_logits.softmax(1)[:, 1:].reshape(len(group), len(VIEWS), len(LEVELS), GRID, GRID)
             back = _as_bytes(self.views.map_back(probability))
         others = _as_bytes(slice_logits.softmax(1)[:, 1:])
         centres = slice_logits[firsts].cpu().numpy()
@@ -127,7 +132,7 @@ class Runner:
             members = None
             if with_views or count > 1:
                 members = self._members(study, others[first + 1 : first + count], back[index])
-            result.append(_study_maps(study, centres[index], members, features[index]))
+            result.append(_analysed(study, centres[index], members, features[index]))
         return result
 
     def _members(self, study: Prepared, others: torch.Tensor, views: torch.Tensor) -> Members:
@@ -162,22 +167,17 @@ def _as_bytes(probability: torch.Tensor) -> torch.Tensor:
     return (255 * probability).round().clamp(0, 255).to(torch.uint8)
 
 
-def _study_maps(
-    study: Prepared,
-    logits: np.ndarray | None = None,
-    members: Members | None = None,
-    features: Features | None = None,
-) -> StudyMaps:
-    return StudyMaps(
+def _analysed(
+    study: Prepared, logits: npt.NDArray[np.float32], members: Members | None, features: Features
+) -> Analysed:
+    return Analysed(
         study_id=study.study_id,
-        status=study.status,
-        reason=study.reason,
         series_id=study.series_id,
-        flags=study.flags,
-        provenance=study.provenance or {},
         geometry=study.geometry,
-        image=None if study.images is None else study.images[0],
+        image=study.images[0],
         logits=logits,
+        flags=study.flags,
+        provenance=study.provenance,
         members=members,
         features=features,
         places=study.places,
@@ -200,8 +200,8 @@ def infer(
     with _Writer(writer, progress) as out:
         group: list[Prepared] = []
         for study in prepared_studies(list(rows), localizer.demo, options):
-            if study.status != "ok":
-                out.put(_study_maps(study))
+            if isinstance(study, NotAnalysed):
+                out.put(study)
                 continue
             group.append(study)
             if len(group) == studies_at_once:

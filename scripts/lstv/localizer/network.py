@@ -27,9 +27,9 @@ class Widths:
     """Channel counts: ``stem`` of the three stem convolutions, ``planes`` of the four stages (their outputs are four
     times wider), ``decoder`` of the five decoder blocks."""
 
-    stem: tuple[int, int, int] = (32, 32, 64)
-    planes: tuple[int, int, int, int] = (64, 128, 256, 512)
-    decoder: tuple[int, int, int, int, int] = (256, 128, 64, 32, 16)
+    stem: tuple[int, ...] = (32, 32, 64)
+    planes: tuple[int, ...] = (64, 128, 256, 512)
+    decoder: tuple[int, ...] = (256, 128, 64, 32, 16)
 
 
 PUBLISHED = Widths()
@@ -86,8 +86,8 @@ class _Encoder(nn.Module):
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         features = [x]
         x = F.avg_pool2d(x, 2, 2)
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
+        for index in range(1, len(_BLOCKS) + 1):
+            x = self.get_submodule(f"layer{index}")(x)
             features.append(x)
         return features
 
@@ -102,7 +102,8 @@ class _DecoderBlock(nn.Module):
         x = F.interpolate(x, scale_factor=2, mode="nearest")
         if skip is not None:
             x = torch.cat([x, skip], dim=1)
-        return self.conv2(self.conv1(x))
+        result: torch.Tensor = self.conv2(self.conv1(x))
+        return result
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -135,6 +136,8 @@ class PointNet(nn.Module):
     def __init__(self, widths: Widths = PUBLISHED) -> None:
         super().__init__()
         self.widths = widths
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
         self.register_buffer("D", torch.tensor(0.0))
         self.register_buffer("mean", torch.tensor(0.0))
         self.register_buffer("std", torch.tensor(1.0))

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from lstv.base.arrays import FloatArray
 from lstv.base.levels import GRID, LEVELS
 from lstv.dicom.geometry import SliceGeometry
 
@@ -20,6 +23,7 @@ NEIGHBOURS = dict(zip(LEVELS, (("L1", "L2"), ("L2", "L3"), ("L3", "L4"), ("L4", 
 
 _MIDDLE = (GRID - 1) / 2
 _LONGEST = 0.6
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -52,21 +56,23 @@ class GivenPlaces:
     missing: dict[str, str] = field(default_factory=dict)
     six_lumbar: bool = False
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, record: dict) -> GivenPlaces:
+    def from_json(cls, record: dict[str, Any]) -> GivenPlaces:
         """The inverse of ``as_json``."""
         found = {
-            level: Place(**{name: tuple(v) if isinstance(v, list) else v for name, v in place.items()})
+            level: Place(
+                place["slice"], *(tuple(place[name]) for name in ("disc_px", "upper_px", "lower_px", "point_mm"))
+            )
             for level, place in record["found"].items()
         }
         return cls(**{**record, "found": found})
 
 
-def disc_point(points: dict[str, np.ndarray], level: str) -> np.ndarray | None:
+def disc_point(points: dict[str, FloatArray], level: str) -> FloatArray | None:
     """Disc of a level, (3,) in mm: half-way between the centroids above and below; None where one of them is missing.
 
     Below L5 the way is at most 0.6 of the distance L4 to L5, for the S1 given may be the middle of the whole sacrum.
@@ -82,7 +88,7 @@ def disc_point(points: dict[str, np.ndarray], level: str) -> np.ndarray | None:
     return points[upper] + share * way
 
 
-def places(points: dict[str, np.ndarray], slices: Sequence[SliceGeometry], centre: int) -> GivenPlaces:
+def places(points: dict[str, FloatArray], slices: Sequence[SliceGeometry], centre: int) -> GivenPlaces:
     """Places of the discs on the slices of a stack. A place is outside where it lies beyond the picture, or further from
     the nearest slice than the slices from one another."""
     found, missing = {}, {}
@@ -100,7 +106,7 @@ def places(points: dict[str, np.ndarray], slices: Sequence[SliceGeometry], centr
     return GivenPlaces("given", "", found, missing, "L6" in points)
 
 
-def _nearest(point: np.ndarray, slices: Sequence[SliceGeometry]) -> int | None:
+def _nearest(point: FloatArray, slices: Sequence[SliceGeometry]) -> int | None:
     normal = np.cross(slices[0].row_direction, slices[0].column_direction)
     along = np.array([plane.position for plane in slices]) @ normal
     distance = np.abs(along - point @ normal)
@@ -108,12 +114,13 @@ def _nearest(point: np.ndarray, slices: Sequence[SliceGeometry]) -> int | None:
     return index if distance[index] <= np.median(np.diff(np.sort(along))) else None
 
 
-def _place(disc: np.ndarray, points: dict, level: str, plane: SliceGeometry, offset: int) -> Place:
-    upper, lower = (points[name] for name in NEIGHBOURS[level])
-    return Place(offset, *(_grid_px(point, plane) for point in (disc, upper, lower)), tuple(float(v) for v in disc))
+def _place(disc: FloatArray, points: dict[str, FloatArray], level: str, plane: SliceGeometry, offset: int) -> Place:
+    upper, lower = (_grid_px(points[name], plane) for name in NEIGHBOURS[level])
+    x, y, z = (float(value) for value in disc)
+    return Place(offset, _grid_px(disc, plane), upper, lower, (x, y, z))
 
 
-def _grid_px(point: np.ndarray, plane: SliceGeometry) -> tuple[float, float]:
+def _grid_px(point: FloatArray, plane: SliceGeometry) -> tuple[float, float]:
     """(column, row) on the 160 grid of a point (3,) in mm, projected on a slice: SliceGeometry.grid_to_patient inverted."""
     from_corner = point - np.asarray(plane.position)
     column = float(from_corner @ np.asarray(plane.row_direction)) / plane.column_spacing
@@ -121,7 +128,7 @@ def _grid_px(point: np.ndarray, plane: SliceGeometry) -> tuple[float, float]:
     return (column + 0.5) * GRID / plane.width - 0.5, (row + 0.5) * GRID / plane.height - 0.5
 
 
-def shifted(maps: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
+def shifted(maps: npt.NDArray[_Scalar], shift: tuple[int, int]) -> npt.NDArray[_Scalar]:
     """``maps`` (..., H, W) moved by whole (columns, rows), to the right and down; 0 comes in from outside."""
     result = np.zeros_like(maps)
     (from_row, to_row), (from_column, to_column) = (
@@ -132,6 +139,6 @@ def shifted(maps: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
     return result
 
 
-def shifted_back(maps: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
+def shifted_back(maps: npt.NDArray[_Scalar], shift: tuple[int, int]) -> npt.NDArray[_Scalar]:
     """The inverse of ``shifted``: heatmaps of a patch on the grid of the slice; 0 where the patch did not look."""
     return shifted(maps, (-shift[0], -shift[1]))

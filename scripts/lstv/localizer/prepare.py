@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from lstv.base.arrays import ByteArray
 from lstv.base.errors import StudyError
 from lstv.base.levels import GRID
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.series import Series, read_series
 from lstv.localizer.centroids import centroid_file, read_centroids
+from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces, places, shifted
 
 _IDENTIFYING = ("series_uid", "unreadable_files")
@@ -23,17 +26,15 @@ _IDENTIFYING = ("series_uid", "unreadable_files")
 @dataclass(frozen=True)
 class Prepared:
     """A study ready for the network: ``images`` uint8 (1 + n + m, 160, 160), the centre slice first, then the n neighbours
-    at ``offsets``, then the m patches at ``places.found``; or ``status`` excluded or failed with its reason."""
+    at ``offsets``, then the m patches at ``places.found``."""
 
     study_id: str
     series_id: str
-    status: str
-    reason: str = ""
-    images: np.ndarray | None = None
-    offsets: tuple[int, ...] = ()
-    geometry: SliceGeometry | None = None
-    flags: tuple[str, ...] = ()
-    provenance: dict | None = None
+    images: ByteArray
+    offsets: tuple[int, ...]
+    geometry: SliceGeometry
+    flags: tuple[str, ...]
+    provenance: dict[str, Any]
     places: GivenPlaces | None = None
 
 
@@ -44,7 +45,7 @@ def prepare(
     phantoms_only: bool,
     without_uids: bool,
     centroids: Path | None = None,
-) -> Prepared:
+) -> Prepared | NotAnalysed:
     """Read and resize one study of the sheet; what goes wrong becomes its status and reason, never an exception.
 
     Slices are resized to 160 x 160 with OpenCV's bilinear interpolation without antialiasing, aspect ratio not kept, as
@@ -52,7 +53,7 @@ def prepare(
     files, if there is one; a study without a usable file is prepared without patches, and its ``places`` say why.
     """
     if row.use != "yes":
-        return Prepared(row.study_id, row.series_id, "excluded", row.reason)
+        return NotAnalysed(row.study_id, "excluded", row.reason, row.series_id)
     try:
         if not row.series_dir:
             raise StudyError(row.reason or "the study sheet names no folder for this study")
@@ -65,10 +66,10 @@ def prepare(
         prepared = _images(row, series, offsets, _IDENTIFYING if without_uids else ())
         return prepared if centroids is None else _with_patches(prepared, series, Path(centroids))
     except StudyError as error:
-        return Prepared(row.study_id, row.series_id, "failed", str(error))
+        return NotAnalysed(row.study_id, "failed", str(error), row.series_id)
     except Exception as error:  # a defect met by one study must not take the others with it; its type tells us where
         said = "" if without_uids else f": {error}"  # the words of a library may hold a path or a UID
-        return Prepared(row.study_id, row.series_id, "failed", f"unexpected {type(error).__name__}{said}")
+        return NotAnalysed(row.study_id, "failed", f"unexpected {type(error).__name__}{said}", row.series_id)
 
 
 def _images(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[str, ...]) -> Prepared:
@@ -80,13 +81,11 @@ def _images(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[st
         raise StudyError("the centre slice is blank (all pixels alike); check the export of this series")
     known = {**series.provenance, "centre_slice": centre}
     provenance = {key: value for key, value in known.items() if key not in hidden}
-    return Prepared(
-        row.study_id, row.series_id, "ok", "", images, present, series.slices[centre], series.flags, provenance
-    )
+    return Prepared(row.study_id, row.series_id, images, present, series.slices[centre], series.flags, provenance)
 
 
-def _resized(image: np.ndarray) -> np.ndarray:
-    return cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_LINEAR)
+def _resized(image: ByteArray) -> ByteArray:
+    return cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
 def _with_patches(prepared: Prepared, series: Series, folder: Path) -> Prepared:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from lstv import uncertainty
 from lstv.base.atomic import write_csv
@@ -12,6 +13,7 @@ from lstv.base.levels import LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.ranking.score import Standing, rank_studies
 from lstv.uncertainty import study_record
+from lstv.uncertainty.records import StudyRecord
 
 REFERENCE_METRICS = ("confidence", "entropy", "spatial_entropy")
 """Metrics of the reference implementation; their columns come first."""
@@ -51,13 +53,13 @@ def columns() -> list[str]:
     ]
 
 
-def rows(sheet: Iterable[Row], records: Iterable[dict]) -> list[dict]:
+def rows(sheet: Iterable[Row], records: Iterable[StudyRecord]) -> list[dict[str, Any]]:
     """Rows sorted by study_id (as text), with None for what is undefined.
 
     A study of the sheet without a record is excluded with the sheet's reason. Raises UserError for a study with two
     records, with one but not in the sheet, or to be used but without one.
     """
-    by_id: dict[str, dict] = {}
+    by_id: dict[str, StudyRecord] = {}
     for record in records:
         if record["study_id"] in by_id:
             raise UserError(f"study {record['study_id']} has two metrics files; give each study's file once.")
@@ -78,7 +80,7 @@ def rows(sheet: Iterable[Row], records: Iterable[dict]) -> list[dict]:
     return [_row(row, by_id.get(row.study_id), standings.get(row.study_id)) for row in sheet]
 
 
-def _row(row: Row, record: dict | None, standing: Standing | None) -> dict:
+def _row(row: Row, record: StudyRecord | None, standing: Standing | None) -> dict[str, Any]:
     if record is None:
         return {
             "study_id": row.study_id,
@@ -114,7 +116,7 @@ def _row(row: Row, record: dict | None, standing: Standing | None) -> dict:
     return result | record["study"]
 
 
-def write(path: Path, sheet: Iterable[Row], records: Iterable[dict]) -> list[dict]:
+def write(path: Path, sheet: Iterable[Row], records: Iterable[StudyRecord]) -> list[dict[str, Any]]:
     """Write the cohort table and return its rows. Numbers are those of the metrics files, undefined ones empty."""
     table = rows(sheet, records)
     write_csv(path, columns(), table)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
 
 from lstv.ranking.table_columns import is_quality_problem, number
 
@@ -20,8 +20,7 @@ FOR_THE_READER = ("label", "reader", "castellvi")
 """Columns of the CSV that are left empty."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(TypedDict):
     """One study of the queue; ``stratum`` flagged | sample; ``weight`` = 1 / ``sampling_fraction``.
 
     ``reading_order`` is a random order over the whole queue, for readers who must not know which studies were flagged.
@@ -39,11 +38,22 @@ class Entry:
     reading_order: int
 
 
-COLUMNS = (*Entry.__dataclass_fields__, *FOR_THE_READER)
+class Queue(TypedDict):
+    """The queue as its JSON has it (workflow/schemas/review_queue.schema.yaml)."""
+
+    schema_version: int
+    seed: int
+    asked: dict[str, int]
+    counts: dict[str, int]
+    not_queued: dict[str, int]
+    studies: list[Entry]
 
 
-def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 30, seed: int = 2024) -> dict:
-    """The queue as its JSON has it (workflow/schemas/review_queue.schema.yaml).
+COLUMNS = (*Entry.__annotations__, *FOR_THE_READER)
+
+
+def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 30, seed: int = 2024) -> Queue:
+    """The queue of a cohort.
 
     ``table`` from ``cohort_table.read_cohort_table``. Flagged: the first ``ambiguous`` by rank. Sample: ``sample`` of the
     others, evenly from as many rank strata (at most ten), so that every study has a chance. Studies that are not ok, have
@@ -59,7 +69,7 @@ def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int
         ]
     order = sorted((row["study_id"] for row, _, _ in chosen), key=lambda study_id: _lot(seed, "order", study_id))
     place = {study_id: index for index, study_id in enumerate(order, start=1)}
-    studies = [asdict(_entry(row, stratum, fraction, place)) for row, stratum, fraction in chosen]
+    studies = [_entry(row, stratum, fraction, place) for row, stratum, fraction in chosen]
     return {
         "schema_version": SCHEMA_VERSION,
         "seed": seed,
@@ -71,14 +81,14 @@ def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int
             "unflagged": len(others),
             "sampled": len(chosen) - len(flagged),
         },
-        "not_queued": dict(sorted(Counter(_why_not(row) for row in table if _why_not(row)).items())),
+        "not_queued": dict(sorted(Counter(why for why in map(_why_not, table) if why is not None).items())),
         "studies": studies,
     }
 
 
-def csv_rows(queue: dict) -> list[dict]:
+def csv_rows(queue: Queue) -> list[dict[str, Any]]:
     """Rows with ``COLUMNS``, the reader's columns empty."""
-    return [study | dict.fromkeys(FOR_THE_READER, "") for study in queue["studies"]]
+    return [{**study, **dict.fromkeys(FOR_THE_READER, "")} for study in queue["studies"]]
 
 
 def _why_not(row: dict[str, str]) -> str | None:

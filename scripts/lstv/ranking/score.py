@@ -29,7 +29,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import BoolArray, FloatArray
 from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.uncertainty.records import StudyRecord, Values
 
 COMPONENTS = (
     "junction_identity_entropy",
@@ -61,7 +63,7 @@ class Standing:
     reasons: tuple[str, ...]
 
 
-def rank_studies(records: Iterable[dict]) -> list[Standing]:
+def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
     """Rank the metrics records with status ok; the others are left out. The list is in the order of the ranks."""
     records = sorted((r for r in records if r["status"] == "ok"), key=lambda r: r["study_id"])
     if not records:
@@ -87,13 +89,13 @@ def rank_studies(records: Iterable[dict]) -> list[Standing]:
 _GROUPS = ("not_found", "scored", "quality")
 
 
-def _group(record: dict) -> str:
+def _group(record: StudyRecord) -> str:
     if record["study"]["quality"] != "ok":
         return "quality"
     return "not_found" if _junction_missing(record) else "scored"
 
 
-def _junction_missing(record: dict) -> list[str]:
+def _junction_missing(record: StudyRecord) -> list[str]:
     """Junction levels without a point, or with one whose response is too small to be a disc."""
     return [
         name
@@ -102,7 +104,7 @@ def _junction_missing(record: dict) -> list[str]:
     ]
 
 
-def _columns(records: list[dict], reference: list[bool]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _columns(records: list[StudyRecord], reference: list[bool]) -> tuple[dict[str, FloatArray], FloatArray]:
     """Component values (n) from their floors up, the angle as distance from the median; and the robust z of the angle (n).
 
     NaN = undefined.
@@ -125,7 +127,7 @@ def _columns(records: list[dict], reference: list[bool]) -> tuple[dict[str, np.n
     return columns, away / spread if spread > 0 else np.full(len(records), np.nan)
 
 
-def percentile_ranks(values: np.ndarray, reference: list[bool] | np.ndarray) -> np.ndarray:
+def percentile_ranks(values: FloatArray, reference: list[bool] | BoolArray) -> FloatArray:
     """(below + half of equal) / n of each value among the defined values of the ``reference`` studies, NaN = undefined.
 
     A study of the reference counts itself among the equal, so that its rank is that of average ranks: (r - 0.5) / n.
@@ -140,17 +142,18 @@ def percentile_ranks(values: np.ndarray, reference: list[bool] | np.ndarray) -> 
     return ranks
 
 
-def tail_places(values: np.ndarray, reference: list[bool] | np.ndarray) -> np.ndarray:
+def tail_places(values: FloatArray, reference: list[bool] | BoolArray) -> FloatArray:
     """ln t / ln(1 / (2 n + 2)) of each value, t its upper tail among the n defined values of the ``reference``.
 
     0 where all others are above, 1 where none of the reference is as high, NaN where the value is undefined.
     """
     count = int((np.asarray(reference, dtype=bool) & np.isfinite(values)).sum())
     least = 1 / (2 * count + 2)
-    return np.log(np.clip(1 - percentile_ranks(values, reference), least, 1)) / np.log(least)
+    places: FloatArray = np.log(np.clip(1 - percentile_ranks(values, reference), least, 1)) / np.log(least)
+    return places
 
 
-def _ranks_by_entropy(records: list[dict]) -> list[int | None]:
+def _ranks_by_entropy(records: list[StudyRecord]) -> list[int | None]:
     """1 = highest L5/S1 entropy; equal ones in the order of their ids."""
     known = [
         index
@@ -186,7 +189,7 @@ _LIMITS = {
 }
 
 
-def reasons(record: dict, percentiles: dict[str, float], angle_z: float = float("nan")) -> tuple[str, ...]:
+def reasons(record: StudyRecord, percentiles: dict[str, float], angle_z: float = float("nan")) -> tuple[str, ...]:
     """Why a study stands where it does, most telling first, with its own numbers; empty where nothing is unusual.
 
     ``percentiles`` are those of the components in a cohort large enough to call something unusual, else empty; ``angle_z``
@@ -216,7 +219,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _identity_words(study: dict, _: float) -> str:
+def _identity_words(study: Values, _: float) -> str:
     mixtures = []
     for place in ("lowest", "second_lowest"):
         upper, lower = study[f"{place}_disc_share_l4_l5"], study[f"{place}_disc_share_l5_s1"]
@@ -232,7 +235,7 @@ def _identity_words(study: dict, _: float) -> str:
     return f"the {place} disc is {one:.0%} {first} and {two:.0%} {second}".replace("%", " %")
 
 
-def _flip_words(study: dict, _: float) -> str:
+def _flip_words(study: Values, _: float) -> str:
     votes = study["junction_votes_views"]
     return (
         f"the level of the lowest disc changes in {round(study['junction_flip_rate_views'] * votes)} of {votes} views "
@@ -240,7 +243,7 @@ def _flip_words(study: dict, _: float) -> str:
     )
 
 
-def _angle_words(study: dict, angle_z: float) -> str:
+def _angle_words(study: Values, angle_z: float) -> str:
     return (
         f"the line of points bends {abs(study['angle_difference']):.0f} degrees "
         f"{'more' if study['angle_difference'] > 0 else 'less'} at L4/L5 than at L3/L4 "
@@ -248,17 +251,17 @@ def _angle_words(study: dict, angle_z: float) -> str:
     )
 
 
-def _residual_words(study: dict, _: float) -> str:
+def _residual_words(study: Values, _: float) -> str:
     return (
         f"disc-like response {study['caudal_residual']:.2g} at {study['caudal_residual_distance']:.0f} mm below L5/S1"
     )
 
 
-def _entropy_words(study: dict, _: float) -> str:
+def _entropy_words(study: Values, _: float) -> str:
     return f"the L5/S1 heatmap is {study['entropy_difference']:.2f} nat more diffuse than this patient's other levels"
 
 
-_DESCRIPTIONS: tuple[tuple[str, Callable[[dict, float], str]], ...] = (
+_DESCRIPTIONS: tuple[tuple[str, Callable[[Values, float], str]], ...] = (
     ("junction_identity_entropy", _identity_words),
     ("junction_flip_rate_views", _flip_words),
     ("caudal_residual", _residual_words),

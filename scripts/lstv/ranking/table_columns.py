@@ -26,7 +26,14 @@ _WORDS = {"study_id", "series_id", "series_dir", "series_description", "split", 
 _WORDS |= {"flags", "risk", "quality", "rank_group"}
 _COORDINATE = "_point_"  # where a level is in the image or the scanner; no score
 _BY_DEFINITION = {PRIMARY: 1, "rank": -1, "rank_entropy": -1}
-_NUISANCE = ("n_slices", "pixel_spacing", "row_spacing", "column_spacing", "slice_spacing", "slice_thickness")
+_NUISANCE: tuple[str, ...] = (
+    "n_slices",
+    "pixel_spacing",
+    "row_spacing",
+    "column_spacing",
+    "slice_spacing",
+    "slice_thickness",
+)
 _NUISANCE += ("fov", "field_of_view", "rows", "columns")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import pandas
 
@@ -43,7 +44,7 @@ def grouped_reasons(frame: pandas.DataFrame, sheet: dict[str, study_sheet.Row], 
         plain = _without_identity(row["reason"], row["study_id"], row["series_id"], sheet[row["study_id"]].series_dir)
         key = re.sub(r"\d+", "0", plain)
         groups.setdefault((row["status"], key), []).append((row["study_id"], plain))
-    result = []
+    result: list[dict[str, Any]] = []
     for (status, _), members in groups.items():
         texts = sorted({plain for _, plain in members})
         reason = texts[0] or "no reason was recorded"

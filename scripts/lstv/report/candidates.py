@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeGuard
 
 import pandas
 
@@ -52,7 +53,7 @@ def is_found(row: dict, level: str) -> bool:
     return row[f"{level}_confidence"] > FOUND
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a cell holds a finite number."""
     return isinstance(value, (int, float)) and math.isfinite(value)
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -133,7 +134,7 @@ def thresholds_of(settings: dict, documents: list[dict]) -> dict[str, float]:
 
 
 def _strata(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> list[dict]:
-    known = [
+    known: list[dict[str, Any]] = [
         {
             "name": stratum.name,
             "title": stratum.title,

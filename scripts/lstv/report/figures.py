@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import matplotlib
+from matplotlib.ticker import MaxNLocator
 
 matplotlib.use("Agg")  # before seaborn imports pyplot: no screen is needed
 
@@ -30,7 +32,10 @@ EVERY_POINT = 150
 DENSE = 600
 """Above so many a scatter plot becomes a map of counts."""
 
-_STYLE = {
+if TYPE_CHECKING:  # not in every matplotlib that can draw these
+    from matplotlib.typing import RcKeyType
+
+_STYLE: dict[RcKeyType, object] = {
     "svg.hashsalt": "lstv-uncertainty",
     "svg.fonttype": "none",
     "font.size": 12,
@@ -274,7 +279,9 @@ def _bins(values: pandas.Series) -> int | str:
 
 
 def _count_axis(axes: Axes) -> None:
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    locator = axes.yaxis.get_major_locator()
+    assert isinstance(locator, MaxNLocator), "a linear axis"
+    locator.set_params(integer=True)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pandas
@@ -48,10 +49,11 @@ def read(table: Path, sheet: Path, studies: Iterable[Path], settings: Path | Non
                 f"{where} has study {lacking[0]}, which {elsewhere} has not ({len(lacking)} such studies); they are of "
                 "different runs: make the table again from this sheet."
             )
-    documents, paths = {}, {}
+    documents: dict[str, dict[str, Any]] = {}
+    paths: dict[str, Path] = {}
     for path in studies:
         document = read_json(path)
-        study_id = document.get("study_id")
+        study_id = str(document.get("study_id"))
         if study_id not in in_table:
             raise UserError(
                 f"{path} is of study {study_id}, which {table} has not; give only the studies of this table."
@@ -97,7 +99,8 @@ def read_json(path: Path) -> dict:
 
 def locate(heatmap_files: Iterable[Path], study_ids: Iterable[str]) -> dict[str, Path]:
     """Which heatmap file holds which of the studies; files are opened only until all are found."""
-    wanted, found = set(study_ids), {}
+    wanted = set(study_ids)
+    found: dict[str, Path] = {}
     # with one file a study its name is the study's: those first, so that thousands need not be opened
     for path in sorted(map(Path, heatmap_files), key=lambda path: (path.stem not in wanted, str(path))):
         if len(found) == len(wanted):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from typing import cast
 
 import contourpy
 import cv2
@@ -13,7 +14,8 @@ from scipy.special import softmax
 from lstv.base.errors import StudyError
 from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
 from lstv.dicom.geometry import SliceGeometry
-from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.heatmap_file import Analysed, StudyMaps
+from lstv.localizer.outcome import NotAnalysed
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS, rgb
 
 WIDTH = 320.0
@@ -55,14 +57,15 @@ class Overlay:
     bar_label: str
 
 
-def probabilities(maps: StudyMaps) -> np.ndarray:
+def probabilities(maps: Analysed) -> np.ndarray:
     """float32 (5, 160, 160): softmax over the six channels, background left out."""
-    return softmax(maps.logits.astype(np.float32), axis=0)[1:]
+    probability: np.ndarray = softmax(maps.logits.astype(np.float32), axis=0)[1:]
+    return probability
 
 
 def overlay(maps: StudyMaps, points: dict[str, list[float] | None]) -> Overlay:
     """Layers of one study; ``points`` are (column, row) on the 160 x 160 grid, None where a level was not found."""
-    if maps.image is None or maps.logits is None:
+    if isinstance(maps, NotAnalysed):
         raise StudyError(f"study {maps.study_id} has no heatmaps to draw ({maps.status}: {maps.reason})")
     probability = probabilities(maps)
     row_mm, column_mm = maps.geometry.grid_spacing(GRID)
@@ -133,7 +136,8 @@ def png(image: np.ndarray) -> str:
 
 def _outline(probability: np.ndarray, sx: float, sy: float) -> str:
     path = []
-    for line in contourpy.contour_generator(z=probability).lines(0.5):
+    lines = cast("list[np.ndarray]", contourpy.contour_generator(z=probability).lines(0.5))  # of the default line type
+    for line in lines:
         if len(line) >= 4:
             path.append("M" + "L".join(f"{(x + 0.5) * sx:.1f} {(y + 0.5) * sy:.1f}" for x, y in line))
     return "".join(path)
@@ -176,8 +180,9 @@ def _zoom(placed: dict[str, tuple[float, float] | None], height: float, units_pe
     tall = width * height / WIDTH
     x, y = WIDTH / 2, 0.75 * height
     for level in reversed(LEVELS):
-        if placed.get(level) is not None:
-            x, y = placed[level]
+        point = placed.get(level)
+        if point is not None:
+            x, y = point
             y += 0.0 if level == JUNCTION else 0.25 * tall
             break
     left = min(max(x - width / 2, 0), WIDTH - width)

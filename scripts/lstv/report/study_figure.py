@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
+from matplotlib.transforms import Bbox
 
 from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
-from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.heatmap_file import Analysed, StudyMaps
+from lstv.localizer.outcome import NotAnalysed
 from lstv.report import formats
 from lstv.report.overlay import heat_layer, letters, probabilities, windowed
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 from lstv.report.summaries import MAIN_METRICS
 from lstv.uncertainty.fields import FOUND
+from lstv.uncertainty.records import StudyRecord
 
 _HEADS = {
     "entropy": "entropy\n(nats)",
@@ -31,7 +35,7 @@ _WIDTH, _TEXT_COLUMNS, _MOST_LINES = 126, 3, 24
 """The block of text: characters in a line, columns of the study's numbers, lines at full size."""
 
 
-def draw(document: dict, maps: StudyMaps, path: Path) -> None:
+def draw(document: StudyRecord, maps: StudyMaps, path: Path) -> None:
     """Write the figure as PNG, atomically; a study that failed is shown as its status and reason.
 
     ``document`` is the study's metrics JSON, ``maps`` its entry of the heatmap file.
@@ -39,22 +43,23 @@ def draw(document: dict, maps: StudyMaps, path: Path) -> None:
     figure = Figure(figsize=(15, 8.6), layout="constrained", facecolor="white")
     flags = ", ".join(document.get("flags", [])) or "none"
     figure.suptitle(f"Study {document['study_id']}    status: {document['status']}", fontsize=15, ha="left", x=0.01)
-    if maps.logits is None or maps.image is None or document["status"] != "ok":
+    if isinstance(maps, NotAnalysed) or document["status"] != "ok":
         reason = document.get("reason") or maps.reason or "no reason was recorded"
         _text(figure.add_subplot(), f"There is nothing to draw.\n\nReason: {reason}\n\nFlags: {flags}")
     else:
         probability = probabilities(maps)
-        whole, right = figure.add_gridspec(1, 2, width_ratios=[1.05, 1.5])
-        _overview(figure.add_subplot(whole), document, maps, probability)
-        upper, middle, lower = GridSpecFromSubplotSpec(3, 1, right, height_ratios=[1.0, 0.95, 1.35])
-        for cell, level in zip(GridSpecFromSubplotSpec(1, 5, upper, wspace=0.02), LEVELS):
-            _level(figure.add_subplot(cell), level, probability[LEVELS.index(level)], maps)
-        _table(figure.add_subplot(middle), document)
-        _text(figure.add_subplot(lower), f"{_study_numbers(document)}\n\nFlags: {flags}\n\n{_provenance(document)}")
+        grid = figure.add_gridspec(1, 2, width_ratios=[1.05, 1.5])
+        _overview(figure.add_subplot(grid[0]), document, maps, probability)
+        right = GridSpecFromSubplotSpec(3, 1, grid[1], height_ratios=[1.0, 0.95, 1.35])
+        upper = GridSpecFromSubplotSpec(1, 5, right[0], wspace=0.02)
+        for index, level in enumerate(LEVELS):
+            _level(figure.add_subplot(upper[index]), level, probability[index], maps)
+        _table(figure.add_subplot(right[1]), document)
+        _text(figure.add_subplot(right[2]), f"{_study_numbers(document)}\n\nFlags: {flags}\n\n{_provenance(document)}")
     _save(figure, path)
 
 
-def _overview(axes: Axes, document: dict, maps: StudyMaps, probability: np.ndarray) -> None:
+def _overview(axes: Axes, document: StudyRecord, maps: Analysed, probability: np.ndarray) -> None:
     _picture(axes, maps)
     axes.imshow(heat_layer(probability), interpolation="bilinear", extent=_EXTENT)
     for level, p in zip(LEVELS, probability):
@@ -86,7 +91,7 @@ def _overview(axes: Axes, document: dict, maps: StudyMaps, probability: np.ndarr
 _EXTENT = (-0.5, GRID - 0.5, GRID - 0.5, -0.5)
 
 
-def _picture(axes: Axes, maps: StudyMaps) -> None:
+def _picture(axes: Axes, maps: Analysed) -> None:
     """The slice in its true proportions."""
     row_mm, column_mm = maps.geometry.grid_spacing(GRID)
     axes.imshow(windowed(maps.image), cmap="gray", vmin=0, vmax=255, interpolation="bilinear", extent=_EXTENT)
@@ -94,7 +99,7 @@ def _picture(axes: Axes, maps: StudyMaps) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def _level(axes: Axes, level: str, probability: np.ndarray, maps: StudyMaps) -> None:
+def _level(axes: Axes, level: str, probability: np.ndarray, maps: Analysed) -> None:
     """The map of one level as logarithm of p, from 1e-3 to 1: so that weak second responses show."""
     row_mm, column_mm = maps.geometry.grid_spacing(GRID)
     shades = LinearSegmentedColormap.from_list(level, ["#000000", LEVEL_COLOURS[level], "#ffffff"])
@@ -105,7 +110,7 @@ def _level(axes: Axes, level: str, probability: np.ndarray, maps: StudyMaps) -> 
     axes.set_xlabel("log p, $10^{-3}$ to 1" if level == LEVELS[0] else "", fontsize=8)
 
 
-def _table(axes: Axes, document: dict) -> None:
+def _table(axes: Axes, document: StudyRecord) -> None:
     axes.axis("off")
     cells = []
     for level in LEVELS:
@@ -121,7 +126,7 @@ def _table(axes: Axes, document: dict) -> None:
         )
     heads = ["level", *(_HEADS[name] for name in MAIN_METRICS), "column, row\n(160 grid)", "x, y, z\n(mm)"]
     table = axes.table(
-        cells, colLabels=heads, bbox=[0, 0, 1, 1], cellLoc="center", colWidths=[0.9, 0.9, 0.9, 0.9, 0.9, 1.3, 1.9]
+        cells, colLabels=heads, bbox=Bbox.unit(), cellLoc="center", colWidths=[0.9, 0.9, 0.9, 0.9, 0.9, 1.3, 1.9]
     )
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
@@ -133,7 +138,7 @@ def _table(axes: Axes, document: dict) -> None:
             cell.set_text_props(fontweight="bold")
 
 
-def _study_numbers(document: dict) -> str:
+def _study_numbers(document: StudyRecord) -> str:
     """All numbers of the study in columns of text."""
     entries = [
         f"{name} {formats.significant(value) if not isinstance(value, str) else value}"
@@ -148,8 +153,8 @@ def _study_numbers(document: dict) -> str:
     )
 
 
-def _provenance(document: dict) -> str:
-    known = document.get("provenance", {})
+def _provenance(document: StudyRecord) -> str:
+    known: Mapping[str, object] = document["provenance"]
     shown = ("checkpoint_file", "preprocessing", "members", "device", "centre_slice", "n_slices", "reorientation")
     return "; ".join(f"{name}: {known[name]}" for name in shown if known.get(name) is not None)
 

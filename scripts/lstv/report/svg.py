@@ -29,7 +29,9 @@ def inline(figure: Figure, name: str, title: str, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    view_box = re.search(r'viewBox="([^"]+)"', text).group(1)
+    found = re.search(r'viewBox="([^"]+)"', text)
+    assert found is not None, "matplotlib writes a viewBox"
+    view_box = found.group(1)
     text = text[text.index(">") + 1 :]
     # ids are unique within a figure only
     text = re.sub(r'\bid="', f'id="{name}-', text)

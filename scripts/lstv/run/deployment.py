@@ -164,7 +164,7 @@ def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike
     ]
 
 
-def linked(folder: str | os.PathLike) -> list[str]:
+def linked(folder: str | os.PathLike[str]) -> list[str]:
     """Entries of a folder that are symbolic links, which may lead out of what a container is shown; [] for no folder."""
     try:
         with os.scandir(folder) as entries:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray, IndexArray
 from lstv.base.levels import LEVELS
 from lstv.dicom.geometry import SliceGeometry
-from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.heatmap_file import Analysed
 from lstv.uncertainty import (
     blobs,
     count,
@@ -30,9 +31,9 @@ if TYPE_CHECKING:  # the reference set is made with this package's distances
 
 
 def measure(
-    maps: StudyMaps, thresholds: Thresholds | None = None, reference: Reference | None = None
-) -> tuple[dict, dict, list[str]]:
-    """Metrics of one study whose ``status`` is ok: (levels, study, flags).
+    maps: Analysed, thresholds: Thresholds | None = None, reference: Reference | None = None
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Metrics of one analysed study: (levels, study, flags).
 
     ``levels`` maps each level to its metrics, ``point_px`` ([column, row] on the 160 grid) and ``point_mm`` (patient
     [x, y, z]); ``study`` holds the study's metrics, ``risk`` and ``quality``. Undefined values are None and a flag
@@ -56,13 +57,13 @@ def measure(
     areas = [levels[name]["area_px"] for name in LEVELS]
     radius = shape.reference_radius(areas)
     log_sum = fields.log_sum_exp(maps.logits)
-    for index, (name, p) in enumerate(zip(LEVELS, levels_p)):
+    for index, (name, p, centre) in enumerate(zip(LEVELS, levels_p, centres)):
         blob = owner[index]
         levels[name] |= _identity(shares, log_mass, blob, index)
         levels[name] |= _shape(p, radius, spacing, found[index])
         levels[name] |= {
             "peak_logit": margins.peak_logit(log_p, index),
-            "max_logit": margins.max_logit(maps.logits, index, centres[index]) if found[index] else None,
+            "max_logit": None if centre is None else margins.max_logit(maps.logits, index, centre),
             "energy": None if blob is None else margins.energy(log_sum, discs[blob]),
         }
         flags += [f"{name}_not_found"] * (not found[index])
@@ -125,7 +126,7 @@ def _superior(geometry: SliceGeometry, spacing: tuple[float, float]) -> tuple[fl
     return geometry.row_direction[2] * spacing[1], geometry.column_direction[2] * spacing[0]
 
 
-def _localization(p: np.ndarray, geometry: SliceGeometry) -> dict:
+def _localization(p: FloatArray, geometry: SliceGeometry) -> dict[str, Any]:
     point = localization.point_px(p)
     return {
         "confidence": localization.confidence(p),
@@ -138,7 +139,7 @@ def _localization(p: np.ndarray, geometry: SliceGeometry) -> dict:
     }
 
 
-def _identity(shares: np.ndarray, log_mass: np.ndarray, blob: int | None, level: int) -> dict:
+def _identity(shares: FloatArray, log_mass: FloatArray, blob: int | None, level: int) -> dict[str, Any]:
     if blob is None:
         return dict.fromkeys(("identity_share", "identity_entropy", "identity_margin", "identity_log_odds"))
     return {
@@ -149,7 +150,7 @@ def _identity(shares: np.ndarray, log_mass: np.ndarray, blob: int | None, level:
     }
 
 
-def _shape(p: np.ndarray, radius: float | None, spacing: tuple[float, float], found: bool) -> dict:
+def _shape(p: FloatArray, radius: float | None, spacing: tuple[float, float], found: bool) -> dict[str, Any]:
     names = ("effective_area", "expected_radial_error", "second_peak_ratio", "leak", "spread", "elongation")
     if not found:
         return dict.fromkeys(names)
@@ -157,29 +158,30 @@ def _shape(p: np.ndarray, radius: float | None, spacing: tuple[float, float], fo
     return {
         "effective_area": shape.effective_area(p),
         "expected_radial_error": shape.expected_radial_error(p, spacing),
-        "second_peak_ratio": shape.second_peak_ratio(p, radius),
-        "leak": shape.leak(p, radius),
+        "second_peak_ratio": None if radius is None else shape.second_peak_ratio(p, radius),
+        "leak": None if radius is None else shape.leak(p, radius),
         "spread": shape.spread(sigma),
         "elongation": shape.elongation(sigma),
     }
 
 
-def _geometry(geometry: SliceGeometry, centres: list[np.ndarray | None], size: int) -> dict:
+def _geometry(geometry: SliceGeometry, centres: list[FloatArray | None], size: int) -> dict[str, Any]:
     missing = np.full(3, np.nan)
     points = np.array([missing if c is None else geometry.grid_to_patient(c[0], c[1], size) for c in centres])
     return {function.__name__: function(points) for function in _OF_CENTRES}
 
 
 def _residuals(
-    support: np.ndarray, spacing: tuple[float, float], centres: list, areas: list[int], discs: int
-) -> tuple[dict, list[str]]:
+    support: FloatArray, spacing: tuple[float, float], centres: list[FloatArray | None], areas: list[int], discs: int
+) -> tuple[dict[str, Any], list[str]]:
     flags = []
-    ends = {}
+    ends: dict[str, count.Residual | None] = {}
     for side, end, before in (("caudal", 4, 3), ("cranial", 0, 1)):
         ends[side] = None
-        if centres[end] is not None and centres[before] is not None:
+        last, inner = centres[end], centres[before]
+        if last is not None and inner is not None:
             radius_mm = float(np.sqrt(areas[end] * spacing[0] * spacing[1] / np.pi))
-            ends[side] = count.residual(support, spacing, centres[end], centres[before], radius_mm)
+            ends[side] = count.residual(support, spacing, last, inner, radius_mm)
             flags += [f"{side}_window_outside"] * (ends[side] is None)
     return {
         "caudal_residual": count.caudal_residual(ends["caudal"]),
@@ -188,33 +190,44 @@ def _residuals(
     }, flags
 
 
-def _quality(maps: StudyMaps, centres: list, spacing: tuple[float, float], found: int) -> tuple[dict, list[str]]:
+def _quality(
+    maps: Analysed, centres: list[FloatArray | None], spacing: tuple[float, float], found: int
+) -> tuple[dict[str, Any], list[str]]:
     rows = [None if centre is None else float(centre[1]) for centre in centres]
     top, bottom = quality.content_rows(maps.image)
     first, last = (top, bottom) if _superior(maps.geometry, spacing)[1] <= 0 else (bottom, top)
+    contrast = quality.image_contrast(maps.image)
     values = {
-        "image_contrast": quality.image_contrast(maps.image),
+        "image_contrast": contrast,
         "cranial_border_distance": quality.cranial_border_distance(rows, first, spacing[0]),
         "caudal_border_distance": quality.caudal_border_distance(rows, last, spacing[0]),
     }
     return values, quality.quality_flags(
-        values["image_contrast"], found, values["cranial_border_distance"], values["caudal_border_distance"]
+        contrast, found, values["cranial_border_distance"], values["caudal_border_distance"]
     )
 
 
 def _stability(
-    maps: StudyMaps, levels_p: np.ndarray, levels: dict, discs: list, owner: list, found: list, spacing: tuple
-) -> tuple[dict, list[str]]:
+    maps: Analysed,
+    levels_p: FloatArray,
+    levels: dict[str, Any],
+    discs: list[IndexArray],
+    owner: list[int | None],
+    found: list[bool],
+    spacing: tuple[float, float],
+) -> tuple[dict[str, Any], list[str]]:
     """The study's stability metrics and flags; those of the levels are added to ``levels``."""
-    study: dict = {}
-    ran = maps.members is not None and any(kind in stability.KINDS for kind in maps.members.kinds)
+    study: dict[str, Any] = {}
+    members = maps.members if maps.members and any(kind in stability.KINDS for kind in maps.members.kinds) else None
+    ran = members is not None
     flags: list[str] = [] if ran else ["members_centre_only"]
     for kind, suffix in stability.KINDS.items():
-        reading = stability.readings(maps.members, kind, levels_p) if ran else None
+        reading = None if members is None else stability.readings(members, kind, levels_p)
         flags += [f"members_no_{suffix}"] * (reading is None and ran)
         at_disc = [] if reading is None else [stability.votes(reading, disc) for disc in discs]
         for index, name in enumerate(LEVELS):
-            vote = at_disc[owner[index]] if at_disc and owner[index] is not None else None
+            blob = owner[index]
+            vote = at_disc[blob] if at_disc and blob is not None else None
             seen = stability.level_readings(reading, index, spacing) if reading and found[index] else None
             values = {
                 "flip_rate": vote and stability.flip_rate(vote.shares),
@@ -241,7 +254,7 @@ def _stability(
 _PATCH_METRICS = ("patch_confidence", "patch_identity_share", "patch_label_shift", "patch_distance")
 
 
-def _patches(maps: StudyMaps, levels: dict, spacing: tuple[float, float]) -> tuple[dict, list[str]]:
+def _patches(maps: Analysed, levels: dict[str, Any], spacing: tuple[float, float]) -> tuple[dict[str, Any], list[str]]:
     """The study's patch metrics and flags; those of the levels are added to ``levels``."""
     given = maps.places
     flags = []
@@ -255,7 +268,7 @@ def _patches(maps: StudyMaps, levels: dict, spacing: tuple[float, float]) -> tup
     for index, name in enumerate(LEVELS):
         levels[name] |= dict.fromkeys(_PATCH_METRICS)
         place = given.found.get(name) if given else None
-        if place is None:
+        if place is None or maps.members is None:
             flags += [f"{name}_patch_{given.missing[name]}"] if given and name in given.missing else []
             continue
         said = maps.members.probability[maps.members.names.index(f"patch-{name}")] / 255.0
@@ -277,7 +290,9 @@ def _patches(maps: StudyMaps, levels: dict, spacing: tuple[float, float]) -> tup
     return study, flags
 
 
-def _features(maps: StudyMaps, levels: dict, found: list, reference: Reference | None) -> tuple[dict, list[str]]:
+def _features(
+    maps: Analysed, levels: dict[str, Any], found: list[bool], reference: Reference | None
+) -> tuple[dict[str, Any], list[str]]:
     """Distances from the reference set and flags; those of the levels are added to ``levels``."""
     for name in LEVELS:
         levels[name]["feature_deviation"] = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray, IndexArray
 from lstv.uncertainty.fields import is_found
 from lstv.uncertainty.registry import metric
 
@@ -15,7 +16,7 @@ _INSIDE = 0.5
 
 
 @metric("blob_count", scope="study", family="count")
-def blob_count(blobs: list[np.ndarray]) -> int:
+def blob_count(blobs: list[IndexArray]) -> int:
     """Number of disc blobs, whatever level they are called.
 
     Formula: J = number of 8-connected parts of {S >= 0.5} with at least 30 pixels, touching discs divided
@@ -29,7 +30,7 @@ def blob_count(blobs: list[np.ndarray]) -> int:
 
 
 @metric("missing_levels", scope="study", family="count")
-def missing_levels(levels: np.ndarray) -> int:
+def missing_levels(levels: FloatArray) -> int:
     """Number of levels that are not found.
 
     Formula: #{k: max_x p_k(x) <= 0.5}
@@ -43,7 +44,7 @@ def missing_levels(levels: np.ndarray) -> int:
 
 
 @metric("duplicate_labels", scope="study", family="count")
-def duplicate_labels(shares: np.ndarray) -> int | None:
+def duplicate_labels(shares: FloatArray) -> int | None:
     """Number of disc blobs that are called by a level which already has one.
 
     Formula: sum_k max(0, #{j: argmax q_j = k} - 1)
@@ -57,7 +58,7 @@ def duplicate_labels(shares: np.ndarray) -> int | None:
 
 
 @metric("order_violations", scope="study", family="count")
-def order_violations(shares: np.ndarray) -> int | None:
+def order_violations(shares: FloatArray) -> int | None:
     """Number of neighbouring disc blobs whose levels do not descend.
 
     Formula: #{j: argmax q_{j+1} <= argmax q_j}
@@ -71,7 +72,7 @@ def order_violations(shares: np.ndarray) -> int | None:
 
 
 @metric("count_anomaly", scope="study", family="count")
-def count_anomaly(shares: np.ndarray) -> int | None:
+def count_anomaly(shares: FloatArray) -> int | None:
     """How far the discs depart from five, each called once and in order.
 
     Formula: |J - 5| + duplicate_labels + order_violations
@@ -81,11 +82,12 @@ def count_anomaly(shares: np.ndarray) -> int | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return abs(len(shares) - 5) + duplicate_labels(shares) + order_violations(shares) if len(shares) else None
+    duplicates, violations = duplicate_labels(shares), order_violations(shares)
+    return None if duplicates is None or violations is None else abs(len(shares) - 5) + duplicates + violations
 
 
 @metric("mass_ratio", scope="study", family="count")
-def mass_ratio(levels: np.ndarray) -> float | None:
+def mass_ratio(levels: FloatArray) -> float | None:
     """Mass of the L5/S1 map against that of the other levels of the same patient.
 
     Formula: rho = M_5 / median(M_1..M_4), M_k = sum_x p_k, the median over the levels found
@@ -108,7 +110,7 @@ class Residual:
 
 
 def residual(
-    support: np.ndarray, spacing: tuple[float, float], end_px: np.ndarray, before_px: np.ndarray, radius_mm: float
+    support: FloatArray, spacing: tuple[float, float], end_px: FloatArray, before_px: FloatArray, radius_mm: float
 ) -> Residual | None:
     """Strongest S beyond the level at ``end_px``, in the direction from the one at ``before_px``, both (column, row).
 

@@ -8,13 +8,17 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from lstv.base.arrays import FloatArray, IndexArray
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.localizer import heatmap_file
 from lstv.localizer.heatmap_file import Features
+from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty.features import MIN_LEVEL_STUDIES, NEIGHBOUR, direction, feature_distance
 
 FORMAT_VERSION = 1
@@ -36,18 +40,18 @@ class Reference:
     """
 
     study_ids: tuple[str, ...]
-    run: dict
-    directions: np.ndarray
-    distances: np.ndarray
-    level_count: np.ndarray
-    level_mean: np.ndarray
-    level_precision: np.ndarray
+    run: dict[str, Any]
+    directions: npt.NDArray[np.float32]
+    distances: FloatArray
+    level_count: IndexArray
+    level_mean: FloatArray
+    level_precision: FloatArray
 
-    def others(self, study_id: str) -> np.ndarray:
+    def others(self, study_id: str) -> npt.NDArray[np.float32]:
         """Directions of the reference studies without the study itself."""
         return self.directions[[name != study_id for name in self.study_ids]]
 
-    def check(self, run: dict, study_id: str) -> None:
+    def check(self, run: dict[str, Any], study_id: str) -> None:
         """Raises UserError where the study's heatmaps come from another network or preprocessing."""
         for name in SAME_RUN:
             if run.get(name) != self.run.get(name):
@@ -57,13 +61,13 @@ class Reference:
                 )
 
 
-def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict]:
+def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict[str, Any]]:
     """Features of every analysed study in the heatmap files by study id, and the facts of SAME_RUN.
 
     Raises UserError where a study comes twice, features are missing, or the files come from different runs.
     """
     found: dict[str, Features] = {}
-    facts: dict = {}
+    facts: dict[str, Any] = {}
     for path in files:
         run = {name: value for name, value in heatmap_file.read_run(path).items() if name in SAME_RUN}
         if facts and run != facts:
@@ -71,7 +75,7 @@ def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict]:
         facts = run
         for study_id in heatmap_file.study_ids(path):
             maps = heatmap_file.read_study(path, study_id, members=False)
-            if maps.status != "ok":
+            if isinstance(maps, NotAnalysed):
                 continue
             if study_id in found:
                 raise UserError(f"study {study_id} stands in two of the heatmap files; give each study once.")
@@ -81,7 +85,7 @@ def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict]:
     return found, facts
 
 
-def fit(features: dict[str, Features], run: dict) -> Reference:
+def fit(features: dict[str, Features], run: dict[str, Any]) -> Reference:
     """Fit the reference. Raises UserError with fewer than 200 studies."""
     if len(features) < MIN_STUDIES:
         raise UserError(
@@ -104,16 +108,17 @@ def fit(features: dict[str, Features], run: dict) -> Reference:
     )
 
 
-def _fit_level(features: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+def _fit_level(features: FloatArray) -> tuple[int, FloatArray, FloatArray]:
     """Count, mean and precision of the rows that are defined; zeros where there are too few."""
     known = features[np.isfinite(features).all(axis=1)]
     size = features.shape[1]
     if len(known) < MIN_LEVEL_STUDIES:
         return len(known), np.zeros(size), np.zeros((size, size))
-    return len(known), known.mean(axis=0), np.linalg.pinv(ledoit_wolf(known), hermitian=True)
+    precision: FloatArray = np.linalg.pinv(ledoit_wolf(known), hermitian=True).astype(np.float64, copy=False)
+    return len(known), known.mean(axis=0), precision
 
 
-def ledoit_wolf(samples: np.ndarray) -> np.ndarray:
+def ledoit_wolf(samples: FloatArray) -> FloatArray:
     """Covariance (p, p) of samples (n, p), shrunk towards a multiple of the identity.
 
     Source: Ledoit and Wolf, J. Multivariate Analysis 88 (2004) 365: (1 - s) S + s (tr S / p) I with the s that they derive.
@@ -125,7 +130,8 @@ def ledoit_wolf(samples: np.ndarray) -> np.ndarray:
     away = ((covariance - target) ** 2).sum()
     noise = (((centred**2).sum(axis=1) ** 2).sum() / count - (covariance**2).sum()) / count
     share = min(1.0, max(0.0, noise / away)) if away > 0 else 0.0
-    return (1 - share) * covariance + share * target
+    shrunk: FloatArray = (1 - share) * covariance + share * target
+    return shrunk
 
 
 def write(reference: Reference, path: Path) -> None:

@@ -8,7 +8,9 @@ alike, so it raises no flag. Real references hold transitional spines too. Neith
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from lstv.base.arrays import FloatArray, RealArray
 from lstv.uncertainty.registry import metric
 
 NEIGHBOUR = 10
@@ -21,15 +23,15 @@ UNLIKE = 0.99
 """A distance beyond this quantile of the reference's own leave-one-out distances is flagged."""
 
 
-def direction(bottleneck: np.ndarray) -> np.ndarray:
+def direction(bottleneck: RealArray) -> npt.NDArray[np.float32]:
     """Bottleneck features (C,) at length 1, float32; zeros stay zeros."""
     features = bottleneck.astype(np.float32)
     length = np.linalg.norm(features)
-    return features / length if length > 0 else features
+    return (features / length).astype(np.float32, copy=False) if length > 0 else features
 
 
 @metric("feature_distance", scope="study", family="quality")
-def feature_distance(own: np.ndarray, reference: np.ndarray) -> float:
+def feature_distance(own: npt.NDArray[np.float32], reference: npt.NDArray[np.float32]) -> float:
     """Distance of the slice's deepest features to the tenth nearest study of the reference set.
 
     Formula: ||f - f_(10)||, f = bottleneck features averaged over the slice, brought to length 1; the study itself, if it
@@ -47,7 +49,7 @@ def feature_distance(own: np.ndarray, reference: np.ndarray) -> float:
 
 
 @metric("feature_percentile", scope="study", family="quality")
-def feature_percentile(distance: float, reference_distances: np.ndarray) -> float:
+def feature_percentile(distance: float, reference_distances: FloatArray) -> float:
     """Share of the reference studies that lie no further from their tenth neighbour than this study does from its own.
 
     Formula: #{i: d_i <= feature_distance} / n, d_i the leave-one-out distances of the n reference studies
@@ -61,7 +63,7 @@ def feature_percentile(distance: float, reference_distances: np.ndarray) -> floa
 
 
 @metric("feature_deviation", scope="level", family="features")
-def feature_deviation(feature: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> float:
+def feature_deviation(feature: RealArray, mean: FloatArray, precision: FloatArray) -> float:
     """Mahalanobis distance of the level's features from those of the same level in the reference set.
 
     Formula: sqrt((f - m)' S^-1 (f - m)), f = last decoder features averaged over {p_k >= 0.5}, m and S (Ledoit-Wolf) mean
@@ -74,4 +76,4 @@ def feature_deviation(feature: np.ndarray, mean: np.ndarray, precision: np.ndarr
     Source: Gonzalez et al. 2022, arXiv 2208.03217; shrinkage: Ledoit and Wolf 2004
     """
     away = np.asarray(feature, dtype=np.float64) - mean
-    return float(np.sqrt(max(0.0, away @ precision @ away)))
+    return float(np.sqrt(max(0.0, float(away @ precision @ away))))

@@ -5,45 +5,50 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from lstv.base.arrays import FloatArray, RealArray
+
 FOUND = 0.5
 """A level is found where its probability exceeds this in at least one pixel."""
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
+def log_softmax(logits: RealArray) -> FloatArray:
     """Logarithm of the class probabilities, float64 (6, H, W), from logits of any float type (6, H, W)."""
     logits = np.asarray(logits, dtype=np.float64)
     shifted = logits - logits.max(axis=0)
-    return shifted - np.log(np.exp(shifted).sum(axis=0))
+    result: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=0))
+    return result
 
 
-def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+def log_sum_exp(logits: RealArray) -> FloatArray:
     """ln sum_k exp z_k over the first axis, float64."""
     logits = np.asarray(logits, dtype=np.float64)
     highest = logits.max(axis=0)
-    return highest + np.log(np.exp(logits - highest).sum(axis=0))
+    result: FloatArray = highest + np.log(np.exp(logits - highest).sum(axis=0))
+    return result
 
 
-def shannon(weights: np.ndarray) -> float:
+def shannon(weights: FloatArray) -> float:
     """Shannon entropy in nats of non-negative weights normalised to sum 1, with 0 ln 0 = 0; the sum must be positive."""
     share = weights[weights > 0] / weights.sum()
     return max(0.0, -float((share * np.log(share)).sum()))
 
 
-def is_found(probability: np.ndarray) -> bool:
+def is_found(probability: FloatArray) -> bool:
     """Whether any pixel of a level's map (H, W) exceeds 0.5."""
     return bool(probability.max() > FOUND)
 
 
-def centre(probability: np.ndarray) -> np.ndarray | None:
+def centre(probability: FloatArray) -> FloatArray | None:
     """(column, row) in grid pixels of a level: mean position of the pixels with p >= 0.5, weighted by p; None if none."""
     rows, columns = np.nonzero(probability >= FOUND)
     if not rows.size or not is_found(probability):
         return None
     weight = probability[rows, columns]
-    return np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
+    result: FloatArray = np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
+    return result
 
 
-def main_part_centre(probability: np.ndarray) -> np.ndarray:
+def main_part_centre(probability: FloatArray) -> FloatArray:
     """(column, row) of the middle of the region around the peak where p is at least half the peak.
 
     The trained targets are plateaus, on which the position of the very maximum is arbitrary; this is not.
@@ -55,8 +60,9 @@ def main_part_centre(probability: np.ndarray) -> np.ndarray:
     return np.array([columns.mean(), rows.mean()])
 
 
-def distances(shape: tuple[int, int], centre_px: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+def distances(shape: tuple[int, int], centre_px: FloatArray, spacing: tuple[float, float] = (1.0, 1.0)) -> FloatArray:
     """Distance of every pixel from (column, row) ``centre_px``, float64 (H, W), in the unit of (row, column) spacing."""
     rows = (np.arange(shape[0])[:, None] - centre_px[1]) * spacing[0]
     columns = (np.arange(shape[1])[None, :] - centre_px[0]) * spacing[1]
-    return np.hypot(rows, columns)
+    result: FloatArray = np.hypot(rows, columns)
+    return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray, IndexArray
 from lstv.uncertainty.fields import shannon
 from lstv.uncertainty.registry import metric
 
@@ -15,7 +16,7 @@ _FLOOR = 1e-3
 
 
 @metric("identity_share", scope="level", family="identity")
-def identity_share(shares: np.ndarray, level: int) -> float:
+def identity_share(shares: FloatArray, level: int) -> float:
     """Share of the level's own class in its disc blob; a level's blob is the one its class leads.
 
     Formula: q_jk of the blob led by class k
@@ -29,7 +30,7 @@ def identity_share(shares: np.ndarray, level: int) -> float:
 
 
 @metric("identity_entropy", scope="level", family="identity")
-def identity_entropy(shares: np.ndarray) -> float:
+def identity_entropy(shares: FloatArray) -> float:
     """Entropy of the class mixture in the level's disc blob.
 
     Formula: H_j = -sum_k q_jk ln q_jk
@@ -43,7 +44,7 @@ def identity_entropy(shares: np.ndarray) -> float:
 
 
 @metric("identity_margin", scope="level", family="identity")
-def identity_margin(shares: np.ndarray) -> float:
+def identity_margin(shares: FloatArray) -> float:
     """Lead of the first class over the second in the level's disc blob.
 
     Formula: m_j = q_(1) - q_(2)
@@ -58,7 +59,7 @@ def identity_margin(shares: np.ndarray) -> float:
 
 
 @metric("identity_log_odds", scope="level", family="identity")
-def identity_log_odds(log_mass: np.ndarray) -> float:
+def identity_log_odds(log_mass: FloatArray) -> float:
     """Log odds of the first class against the second in the level's disc blob; tells apart what the margin saturates.
 
     Formula: ln(q_(1) / q_(2))
@@ -73,7 +74,7 @@ def identity_log_odds(log_mass: np.ndarray) -> float:
 
 
 @metric("junction_identity_entropy", scope="study", family="identity")
-def junction_identity_entropy(shares: np.ndarray) -> float | None:
+def junction_identity_entropy(shares: FloatArray) -> float | None:
     """Numbering doubt at the junction: the larger class entropy of the two lowest disc blobs (U1).
 
     Formula: max(H_J, H_{J-1}); H_J alone where there is one blob
@@ -87,7 +88,7 @@ def junction_identity_entropy(shares: np.ndarray) -> float | None:
 
 
 @metric("junction_margin", scope="study", family="identity")
-def junction_margin(shares: np.ndarray) -> float | None:
+def junction_margin(shares: FloatArray) -> float | None:
     """Smaller lead of the first class over the second in the two lowest disc blobs.
 
     Formula: min(m_J, m_{J-1}), m_j = q_(1) - q_(2)
@@ -101,7 +102,7 @@ def junction_margin(shares: np.ndarray) -> float | None:
 
 
 @metric("junction_log_odds", scope="study", family="identity")
-def junction_log_odds(log_mass: np.ndarray) -> float | None:
+def junction_log_odds(log_mass: FloatArray) -> float | None:
     """Log odds of L5/S1 against L4/L5 in the lowest disc blob.
 
     Formula: ln(q_J5 / q_J4)
@@ -115,7 +116,7 @@ def junction_log_odds(log_mass: np.ndarray) -> float | None:
 
 
 @metric("column_identity_entropy", scope="study", family="identity")
-def column_identity_entropy(shares: np.ndarray) -> float | None:
+def column_identity_entropy(shares: FloatArray) -> float | None:
     """Mean class entropy of all disc blobs: a doubt by one level touches the whole column.
 
     Formula: (1/J) sum_j H_j
@@ -129,7 +130,7 @@ def column_identity_entropy(shares: np.ndarray) -> float | None:
 
 
 @metric("level_confusion", scope="study", family="identity")
-def level_confusion(shares: np.ndarray) -> float | None:
+def level_confusion(shares: FloatArray) -> float | None:
     """Share of the disc blobs' mass that is not of the leading class.
 
     Formula: (1/J) sum_j (1 - max_k q_jk)
@@ -143,7 +144,7 @@ def level_confusion(shares: np.ndarray) -> float | None:
 
 
 @metric("shift_ambiguity", scope="study", family="identity")
-def shift_ambiguity(shares: np.ndarray) -> float | None:
+def shift_ambiguity(shares: FloatArray) -> float | None:
     """Posterior probability that the whole column is numbered one level off.
 
     Blobs are first aligned with the levels by the most frequent difference between leading class and rank of the blob
@@ -170,12 +171,12 @@ def shift_ambiguity(shares: np.ndarray) -> float | None:
     return float(1 - posterior.max() / posterior.sum())
 
 
-def _share(shares: np.ndarray, blob: int, level: int) -> float | None:
+def _share(shares: FloatArray, blob: int, level: int) -> float | None:
     return float(shares[-blob, level]) if len(shares) >= blob else None
 
 
 @metric("lowest_disc_share_l4_l5", scope="study", family="identity")
-def lowest_disc_share_l4_l5(shares: np.ndarray) -> float | None:
+def lowest_disc_share_l4_l5(shares: FloatArray) -> float | None:
     """Share of L4/L5 in the lowest disc blob.
 
     Formula: q_J4
@@ -189,7 +190,7 @@ def lowest_disc_share_l4_l5(shares: np.ndarray) -> float | None:
 
 
 @metric("lowest_disc_share_l5_s1", scope="study", family="identity")
-def lowest_disc_share_l5_s1(shares: np.ndarray) -> float | None:
+def lowest_disc_share_l5_s1(shares: FloatArray) -> float | None:
     """Share of L5/S1 in the lowest disc blob.
 
     Formula: q_J5
@@ -203,7 +204,7 @@ def lowest_disc_share_l5_s1(shares: np.ndarray) -> float | None:
 
 
 @metric("second_lowest_disc_share_l4_l5", scope="study", family="identity")
-def second_lowest_disc_share_l4_l5(shares: np.ndarray) -> float | None:
+def second_lowest_disc_share_l4_l5(shares: FloatArray) -> float | None:
     """Share of L4/L5 in the second lowest disc blob.
 
     Formula: q_{J-1,4}
@@ -217,7 +218,7 @@ def second_lowest_disc_share_l4_l5(shares: np.ndarray) -> float | None:
 
 
 @metric("second_lowest_disc_share_l5_s1", scope="study", family="identity")
-def second_lowest_disc_share_l5_s1(shares: np.ndarray) -> float | None:
+def second_lowest_disc_share_l5_s1(shares: FloatArray) -> float | None:
     """Share of L5/S1 in the second lowest disc blob.
 
     Formula: q_{J-1,5}
@@ -230,7 +231,7 @@ def second_lowest_disc_share_l5_s1(shares: np.ndarray) -> float | None:
     return _share(shares, 2, 4)
 
 
-def log_masses(log_levels: np.ndarray, blobs: list[np.ndarray]) -> np.ndarray:
+def log_masses(log_levels: FloatArray, blobs: list[IndexArray]) -> FloatArray:
     """ln sum_{D_j} p_k, float64 (J, 5), from log probabilities (5, H, W): finite even where p_k underflows."""
     flat = log_levels.reshape(len(log_levels), -1)
     return np.array([np.logaddexp.reduce(flat[:, blob], axis=1) for blob in blobs]).reshape(len(blobs), len(flat))

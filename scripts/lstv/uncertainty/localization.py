@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray
 from lstv.uncertainty.fields import FOUND, shannon
 from lstv.uncertainty.registry import metric
 
@@ -22,7 +23,7 @@ class Thresholds:
 
 
 @metric("confidence", scope="level", family="localization")
-def confidence(probability: np.ndarray) -> float:
+def confidence(probability: FloatArray) -> float:
     """Peak probability of the level's map.
 
     Formula: max_x p_k(x)
@@ -36,7 +37,7 @@ def confidence(probability: np.ndarray) -> float:
 
 
 @metric("entropy", scope="level", family="localization")
-def entropy(probability: np.ndarray) -> float:
+def entropy(probability: FloatArray) -> float:
     """Shannon entropy of the level's map over the pixels.
 
     Formula: H_k = -sum_x q ln q, q = p_k / sum_x p_k, 0 ln 0 = 0
@@ -50,7 +51,7 @@ def entropy(probability: np.ndarray) -> float:
 
 
 @metric("spatial_entropy", scope="level", family="localization")
-def spatial_entropy(probability: np.ndarray) -> float:
+def spatial_entropy(probability: FloatArray) -> float:
     """Shannon entropy of the level's map over a coarse grid of 10 x 10 bins.
 
     Formula: -sum_b Q ln Q, Q = share of sum_x p_k in the 16 x 16 pixel bin b
@@ -65,7 +66,7 @@ def spatial_entropy(probability: np.ndarray) -> float:
 
 
 @metric("area_px", scope="level", family="localization")
-def area_px(probability: np.ndarray) -> int:
+def area_px(probability: FloatArray) -> int:
     """Number of pixels in which the level is more likely than not.
 
     Formula: #{x: p_k(x) > 0.5}
@@ -78,7 +79,7 @@ def area_px(probability: np.ndarray) -> int:
     return int((probability > FOUND).sum())
 
 
-def point_px(probability: np.ndarray) -> tuple[float, float] | None:
+def point_px(probability: FloatArray) -> tuple[float, float] | None:
     """(column, row) of a level on the grid: the mean position of its pixels with p > 0.5; None where there is none."""
     rows, columns = np.nonzero(probability > FOUND)
     return (float(columns.mean()), float(rows.mean())) if rows.size else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray, IndexArray, RealArray
 from lstv.uncertainty.registry import metric
 
 
 @metric("peak_logit", scope="level", family="margins")
-def peak_logit(log_p: np.ndarray, level: int) -> float:
+def peak_logit(log_p: FloatArray, level: int) -> float:
     """Log odds of the level's peak, which keep differences that confidence near 0.98 hides.
 
     Formula: ln(p / (1 - p)) at p = max_x p_k(x), from log probabilities, so that 1 - p never vanishes
@@ -25,7 +26,7 @@ def peak_logit(log_p: np.ndarray, level: int) -> float:
 
 
 @metric("max_logit", scope="level", family="margins")
-def max_logit(logits: np.ndarray, level: int, centre_px: np.ndarray) -> float:
+def max_logit(logits: RealArray, level: int, centre_px: FloatArray) -> float:
     """The network's raw output for the level at the level's own place.
 
     Formula: z_k at the pixel nearest mu_k
@@ -40,7 +41,7 @@ def max_logit(logits: np.ndarray, level: int, centre_px: np.ndarray) -> float:
 
 
 @metric("energy", scope="level", family="margins")
-def energy(log_sum: np.ndarray, blob: np.ndarray) -> float:
+def energy(log_sum: FloatArray, blob: IndexArray) -> float:
     """Free energy of the network's output over the level's disc blob.
 
     Formula: E_j = -(1/|D_j|) sum_{x in D_j} ln sum_k exp z_k(x)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray
 from lstv.localizer.patches import Place
 from lstv.uncertainty import blobs
 from lstv.uncertainty.registry import metric
@@ -24,13 +25,13 @@ class Reading:
     """The blob at a given place: ``shares`` (5,) of the levels in it, ``peak`` highest probability of the given level in it,
     ``distance`` in mm along the spine from the given place, positive to caudal."""
 
-    shares: np.ndarray
+    shares: FloatArray
     peak: float
     distance: float
 
 
 def read(
-    levels: np.ndarray, level: int, place: Place, spacing: tuple[float, float], superior: tuple[float, float]
+    levels: FloatArray, level: int, place: Place, spacing: tuple[float, float], superior: tuple[float, float]
 ) -> Reading | None:
     """The blob at a place in a patch's level maps (5, H, W), float in 0..1; None where there is none.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstv.base.arrays import ByteArray
 from lstv.uncertainty.registry import metric
 
 BORDER_MM = 12.0
@@ -19,7 +20,7 @@ MIN_LEVELS = 3
 
 
 @metric("image_contrast", scope="study", family="quality")
-def image_contrast(image: np.ndarray) -> float:
+def image_contrast(image: ByteArray) -> float:
     """Range of intensities of the centre slice as the network saw it.
 
     Formula: (percentile 99 - percentile 1) / 255
@@ -33,7 +34,7 @@ def image_contrast(image: np.ndarray) -> float:
     return float(high - low) / 255
 
 
-def content_rows(image: np.ndarray) -> tuple[int, int]:
+def content_rows(image: ByteArray) -> tuple[int, int]:
     """First and last row that is not empty padding (no pixel above 2 of 255); the whole image where all rows are."""
     filled = np.flatnonzero((image > 2).any(axis=1))
     return (int(filled[0]), int(filled[-1])) if filled.size else (0, len(image) - 1)

@@ -11,8 +11,10 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 FIELDS = ("Formula", "Unit", "Range", "Direction", "Undefined", "Source")
+Function = TypeVar("Function", bound=Callable[..., object])
 _FIELD = re.compile(rf"^({'|'.join(FIELDS)}):[ \t]*", re.MULTILINE)
 
 
@@ -30,19 +32,19 @@ class Metric:
     direction: str
     undefined: str
     source: str
-    function: Callable
+    function: Callable[..., object]
 
 
 _METRICS: dict[tuple[str, str], Metric] = {}
 
 
-def metric(name: str, *, scope: str, family: str) -> Callable[[Callable], Callable]:
+def metric(name: str, *, scope: str, family: str) -> Callable[[Function], Function]:
     """Register the decorated function as the definition of metric ``name``.
 
     Raises ValueError where the name is taken or the docstring lacks a field.
     """
 
-    def register(function: Callable) -> Callable:
+    def register(function: Function) -> Function:
         if (scope, name) in _METRICS:
             raise ValueError(f"metric {name} of scope {scope} is defined twice")
         title, fields = _parse(function)
@@ -57,7 +59,7 @@ def metrics(scope: str | None = None) -> list[Metric]:
     return [entry for entry in _METRICS.values() if scope in (None, entry.scope)]
 
 
-def _parse(function: Callable) -> tuple[str, dict[str, str]]:
+def _parse(function: Callable[..., object]) -> tuple[str, dict[str, str]]:
     text = inspect.getdoc(function) or ""
     parts = _FIELD.split(text)
     found = {name: " ".join(value.split()) for name, value in zip(parts[1::2], parts[2::2])}

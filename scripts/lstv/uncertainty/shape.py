@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray
 from lstv.uncertainty.fields import distances, main_part_centre, shannon
 from lstv.uncertainty.registry import metric
 
@@ -23,7 +24,7 @@ def reference_radius(areas: list[int]) -> float | None:
 
 
 @metric("effective_area", scope="level", family="shape")
-def effective_area(probability: np.ndarray) -> float:
+def effective_area(probability: FloatArray) -> float:
     """Area of a uniform blob with the same entropy: what the plain entropy says, in pixels.
 
     Formula: e^{H_k}
@@ -37,7 +38,7 @@ def effective_area(probability: np.ndarray) -> float:
 
 
 @metric("expected_radial_error", scope="level", family="shape")
-def expected_radial_error(probability: np.ndarray, spacing: tuple[float, float]) -> float:
+def expected_radial_error(probability: FloatArray, spacing: tuple[float, float]) -> float:
     """Mean distance of the map's mass from its main part's middle.
 
     Formula: sum_x q(x) ||x - c_k||, q = p_k over {p_k > 0.05 max p_k}, normalised
@@ -53,7 +54,7 @@ def expected_radial_error(probability: np.ndarray, spacing: tuple[float, float])
 
 
 @metric("second_peak_ratio", scope="level", family="shape")
-def second_peak_ratio(probability: np.ndarray, radius: float) -> float:
+def second_peak_ratio(probability: FloatArray, radius: float) -> float:
     """Height of the strongest response away from the main part, against the peak.
 
     Formula: max p_k outside 1.5 r_ref of the main part's middle / max p_k
@@ -68,7 +69,7 @@ def second_peak_ratio(probability: np.ndarray, radius: float) -> float:
 
 
 @metric("leak", scope="level", family="shape")
-def leak(probability: np.ndarray, radius: float) -> float:
+def leak(probability: FloatArray, radius: float) -> float:
     """Share of the map's mass away from its main part.
 
     Formula: 1 - sum_{||x - c_k|| <= 1.5 r_ref} p_k / sum_x p_k
@@ -82,7 +83,7 @@ def leak(probability: np.ndarray, radius: float) -> float:
     return float(probability[outside].sum() / probability.sum())
 
 
-def covariance(probability: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:
+def covariance(probability: FloatArray, spacing: tuple[float, float]) -> FloatArray:
     """Sigma = sum p~ (x - mu)(x - mu)^T in mm^2, float64 (2, 2), p~ = p_k / sum p_k over all pixels."""
     share = probability / probability.sum()
     rows = np.arange(share.shape[0]) * spacing[0]
@@ -94,7 +95,7 @@ def covariance(probability: np.ndarray, spacing: tuple[float, float]) -> np.ndar
 
 
 @metric("spread", scope="level", family="shape")
-def spread(sigma: np.ndarray) -> float:
+def spread(sigma: FloatArray) -> float:
     """Extent of the map as the area of its covariance ellipse (over pi).
 
     Formula: sqrt(det Sigma); r^2 / 4 for a disc of radius r
@@ -108,7 +109,7 @@ def spread(sigma: np.ndarray) -> float:
 
 
 @metric("elongation", scope="level", family="shape")
-def elongation(sigma: np.ndarray) -> float:
+def elongation(sigma: FloatArray) -> float:
     """How far the map is from round.
 
     Formula: 1 - smaller / larger eigenvalue of Sigma; 0 where Sigma vanishes (one pixel)
@@ -133,5 +134,6 @@ def entropy_difference(entropies: list[float | None], found: list[bool]) -> floa
     Undefined: L5/S1 or all but one of the others not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    others = [value for value, known in zip(entropies[:4], found[:4]) if known]
-    return float(entropies[4] - np.median(others)) if found[4] and len(others) >= 2 else None
+    own = entropies[4] if found[4] else None
+    others = [value for value, known in zip(entropies[:4], found[:4]) if known and value is not None]
+    return float(own - np.median(others)) if own is not None and len(others) >= 2 else None

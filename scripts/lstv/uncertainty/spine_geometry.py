@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray
 from lstv.uncertainty.registry import metric
 
 
-def _lengths(centres: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(np.diff(centres, axis=0), axis=1)
+def _lengths(centres: FloatArray) -> FloatArray:
+    lengths: FloatArray = np.linalg.norm(np.diff(centres, axis=0), axis=1)
+    return lengths
 
 
 def _defined(value: float) -> float | None:
@@ -22,7 +24,7 @@ def _defined(value: float) -> float | None:
 
 
 @metric("junction_distance", scope="study", family="geometry")
-def junction_distance(centres: np.ndarray) -> float | None:
+def junction_distance(centres: FloatArray) -> float | None:
     """Distance between L4/L5 and L5/S1.
 
     Formula: d_4 = ||mu_5 - mu_4||
@@ -36,7 +38,7 @@ def junction_distance(centres: np.ndarray) -> float | None:
 
 
 @metric("junction_distance_ratio", scope="study", family="geometry")
-def junction_distance_ratio(centres: np.ndarray) -> float | None:
+def junction_distance_ratio(centres: FloatArray) -> float | None:
     """Distance from L4/L5 to L5/S1 against the mean of the three above.
 
     Formula: R45 = d_4 / mean(d_1, d_2, d_3)
@@ -51,7 +53,7 @@ def junction_distance_ratio(centres: np.ndarray) -> float | None:
 
 
 @metric("l3_l4_distance_ratio", scope="study", family="geometry")
-def l3_l4_distance_ratio(centres: np.ndarray) -> float | None:
+def l3_l4_distance_ratio(centres: FloatArray) -> float | None:
     """Distance from L3/L4 to L4/L5 against the mean of the two above.
 
     Formula: d_3 / mean(d_1, d_2)
@@ -65,7 +67,7 @@ def l3_l4_distance_ratio(centres: np.ndarray) -> float | None:
     return _defined(lengths[2] / lengths[:2].mean())
 
 
-def _angle(centres: np.ndarray, middle: int) -> float:
+def _angle(centres: FloatArray, middle: int) -> float:
     """Signed angle in degrees between the vectors that meet at level ``middle``, lordosis positive."""
     upper, lower = centres[middle] - centres[middle - 1], centres[middle + 1] - centres[middle]
     cross = upper[1] * lower[2] - upper[2] * lower[1]
@@ -74,7 +76,7 @@ def _angle(centres: np.ndarray, middle: int) -> float:
 
 
 @metric("angle_l2_l3", scope="study", family="geometry")
-def angle_l2_l3(centres: np.ndarray) -> float | None:
+def angle_l2_l3(centres: FloatArray) -> float | None:
     """Angle of the line of points at L2/L3.
 
     Formula: phi_1 = signed angle(v_1, v_2) in the sagittal plane, lordosis positive
@@ -88,7 +90,7 @@ def angle_l2_l3(centres: np.ndarray) -> float | None:
 
 
 @metric("angle_l3_l4", scope="study", family="geometry")
-def angle_l3_l4(centres: np.ndarray) -> float | None:
+def angle_l3_l4(centres: FloatArray) -> float | None:
     """Angle of the line of points at L3/L4.
 
     Formula: p = phi_2 = signed angle(v_2, v_3) in the sagittal plane, lordosis positive
@@ -102,7 +104,7 @@ def angle_l3_l4(centres: np.ndarray) -> float | None:
 
 
 @metric("angle_l4_l5", scope="study", family="geometry")
-def angle_l4_l5(centres: np.ndarray) -> float | None:
+def angle_l4_l5(centres: FloatArray) -> float | None:
     """Angle of the line of points at L4/L5.
 
     Formula: c = phi_3 = signed angle(v_3, v_4) in the sagittal plane, lordosis positive
@@ -116,7 +118,7 @@ def angle_l4_l5(centres: np.ndarray) -> float | None:
 
 
 @metric("angle_difference", scope="study", family="geometry")
-def angle_difference(centres: np.ndarray) -> float | None:
+def angle_difference(centres: FloatArray) -> float | None:
     """How much sharper the line of points bends at L4/L5 than one level above.
 
     Formula: dphi = c - p = phi_3 - phi_2

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import BoolArray, ByteArray, FloatArray, IndexArray
 from lstv.localizer.heatmap_file import Members
 from lstv.uncertainty.fields import shannon
 from lstv.uncertainty.registry import metric
@@ -29,11 +30,11 @@ _HALF = 128
 class Readings:
     """Centre slice and members of one kind: ``probability`` uint8 (T, 5, H, W) as 255 p, ``valid`` bool (T, H, W)."""
 
-    probability: np.ndarray
-    valid: np.ndarray
+    probability: ByteArray
+    valid: BoolArray
 
 
-def readings(members: Members, kind: str, levels: np.ndarray) -> Readings | None:
+def readings(members: Members, kind: str, levels: FloatArray) -> Readings | None:
     """The members of one kind behind the centre slice's own level maps (5, H, W); None where no such member ran."""
     chosen = [index for index, name in enumerate(members.kinds) if name == kind]
     if not chosen:
@@ -49,11 +50,11 @@ def readings(members: Members, kind: str, levels: np.ndarray) -> Readings | None
 class Votes:
     """What the readings say at one blob: class shares (V, 5) of those with a vote, and how many saw the blob at all."""
 
-    shares: np.ndarray
+    shares: FloatArray
     saw: int
 
 
-def votes(reading: Readings, blob: np.ndarray) -> Votes:
+def votes(reading: Readings, blob: IndexArray) -> Votes:
     """Class shares of each reading at the flat pixel indices ``blob``."""
     count, levels = reading.probability.shape[:2]
     saw = reading.valid.reshape(count, -1)[:, blob].mean(axis=1) >= _COVERAGE
@@ -65,7 +66,7 @@ def votes(reading: Readings, blob: np.ndarray) -> Votes:
 
 @metric("flip_rate_views", scope="level", family="stability")
 @metric("flip_rate_slices", scope="level", family="stability")
-def flip_rate(shares: np.ndarray) -> float | None:
+def flip_rate(shares: FloatArray) -> float | None:
     """Share of the readings that call the level's disc blob by another level than the mean reading does.
 
     Formula: F_j = 1 - (1/T) sum_t [argmax_k q_jk^t = argmax_k mean_t q_jk^t]
@@ -83,7 +84,7 @@ def flip_rate(shares: np.ndarray) -> float | None:
 
 @metric("mutual_information_views", scope="level", family="stability")
 @metric("mutual_information_slices", scope="level", family="stability")
-def mutual_information(shares: np.ndarray) -> float | None:
+def mutual_information(shares: FloatArray) -> float | None:
     """Disagreement between readings about the class mixture of the level's disc blob.
 
     Formula: MI_j = H(mean_t q_j^t) - (1/T) sum_t H(q_j^t)
@@ -117,7 +118,7 @@ def lost_rate(vote: Votes) -> float | None:
 
 @metric("coordinate_variance_views", scope="level", family="stability")
 @metric("coordinate_variance_slices", scope="level", family="stability")
-def coordinate_variance(centres_mm: np.ndarray) -> float | None:
+def coordinate_variance(centres_mm: FloatArray) -> float | None:
     """Scatter of the level's position over the readings that found it.
 
     Formula: (1/T) sum_t ||mu_k^t - mean_t mu_k^t||^2, mu_k^t weighted mean position of {p_k^t >= 0.5}
@@ -135,7 +136,7 @@ def coordinate_variance(centres_mm: np.ndarray) -> float | None:
 
 @metric("dice_disagreement_views", scope="level", family="stability")
 @metric("dice_disagreement_slices", scope="level", family="stability")
-def dice_disagreement(masks: np.ndarray, valid: np.ndarray) -> float | None:
+def dice_disagreement(masks: BoolArray, valid: BoolArray) -> float | None:
     """One minus the mean Dice overlap of the level's region between all pairs of readings.
 
     Formula: 1 - (2/(T(T-1))) sum_{s<t} 2|A^s n A^t| / (|A^s| + |A^t|) over pixels that both saw, A = {p_k >= 0.5};
@@ -158,7 +159,7 @@ def dice_disagreement(masks: np.ndarray, valid: np.ndarray) -> float | None:
 
 @metric("junction_flip_rate_views", scope="study", family="stability")
 @metric("junction_flip_rate_slices", scope="study", family="stability")
-def junction_flip_rate(shares: np.ndarray) -> float | None:
+def junction_flip_rate(shares: FloatArray) -> float | None:
     """Share of the readings that call the lowest disc blob by another level than the mean reading does (F_J).
 
     Formula: F_J = 1 - (1/T) sum_t [argmax_k q_Jk^t = argmax_k mean_t q_Jk^t]
@@ -174,7 +175,7 @@ def junction_flip_rate(shares: np.ndarray) -> float | None:
 
 @metric("junction_mutual_information_views", scope="study", family="stability")
 @metric("junction_mutual_information_slices", scope="study", family="stability")
-def junction_mutual_information(shares: np.ndarray) -> float | None:
+def junction_mutual_information(shares: FloatArray) -> float | None:
     """Disagreement between readings about the class mixture of the lowest disc blob (MI_J).
 
     Formula: H(mean_t q_J^t) - (1/T) sum_t H(q_J^t)
@@ -189,7 +190,7 @@ def junction_mutual_information(shares: np.ndarray) -> float | None:
 
 @metric("junction_votes_views", scope="study", family="stability")
 @metric("junction_votes_slices", scope="study", family="stability")
-def junction_votes(shares: np.ndarray) -> int:
+def junction_votes(shares: FloatArray) -> int:
     """Number of readings with a vote at the lowest disc blob, the centre slice included.
 
     Formula: #{t: valid pixels cover 80 % of D_J and mean S^t over D_J >= 0.25}
@@ -206,9 +207,9 @@ def junction_votes(shares: np.ndarray) -> int:
 class LevelReadings:
     """One level over the readings that saw it: ``centres_mm`` (U, 2), ``masks`` and ``valid`` bool (V, N)."""
 
-    centres_mm: np.ndarray
-    masks: np.ndarray
-    valid: np.ndarray
+    centres_mm: FloatArray
+    masks: BoolArray
+    valid: BoolArray
 
 
 def level_readings(reading: Readings, level: int, spacing: tuple[float, float]) -> LevelReadings:
@@ -217,7 +218,7 @@ def level_readings(reading: Readings, level: int, spacing: tuple[float, float]) 
     ``spacing`` is the grid's (row, column) spacing in mm. The work is done in the box that holds every region.
     """
     masks = reading.probability[:, level] >= _HALF
-    any_mask = masks.any(axis=0)
+    any_mask: BoolArray = np.logical_or.reduce(masks)
     rows, columns = np.flatnonzero(any_mask.any(axis=1)), np.flatnonzero(any_mask.any(axis=0))
     box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     masks, valid, probability = masks[box], reading.valid[box], reading.probability[:, level][box]

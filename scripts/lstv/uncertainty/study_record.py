@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from jsonschema import Draft202012Validator
@@ -17,9 +18,11 @@ from lstv import __version__, uncertainty
 from lstv.base.atomic import write_json
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVEL_LABELS, LEVELS
-from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.heatmap_file import Analysed, StudyMaps
+from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import Thresholds
 from lstv.uncertainty.feature_bank import Reference
+from lstv.uncertainty.records import Provenance, StudyRecord, Values
 
 SCHEMA_VERSION = 1
 SIGNIFICANT_DIGITS = 6
@@ -30,7 +33,7 @@ _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
 _COUNTS = {"type": "object", "additionalProperties": _COUNT}
 
-PROVENANCE = {
+PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
     "software_version": (_TEXT, "Version of this software that made the metrics."),
     "inference_version": (_TEXT, "Version of this software that made the heatmaps."),
     "risk_high": ({"type": "number"}, "L5/S1 entropy above which the risk is high, in nats."),
@@ -63,8 +66,8 @@ PROVENANCE = {
 
 
 def study_record(
-    maps: StudyMaps, run: dict, thresholds: Thresholds | None = None, reference: Reference | None = None
-) -> dict:
+    maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds | None = None, reference: Reference | None = None
+) -> StudyRecord:
     """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``), ``reference`` the
     reference set of the feature distance. Raises UserError where that is of another localizer than the heatmaps.
 
@@ -72,7 +75,7 @@ def study_record(
     is derived from them. Numbers are unrounded; ``write`` rounds.
     """
     thresholds = thresholds or Thresholds()
-    record = {
+    record: StudyRecord = {
         "schema_version": SCHEMA_VERSION,
         "study_id": maps.study_id,
         "series_id": maps.series_id or None,
@@ -83,7 +86,7 @@ def study_record(
         "study": {},
         "provenance": _provenance(maps, run, thresholds),
     }
-    if maps.status != "ok":
+    if isinstance(maps, NotAnalysed):
         return record
     if not np.isfinite(maps.logits).all():
         reason = "the network returned values that are not finite for this study; run its inference again in float32"
@@ -100,9 +103,9 @@ def study_record(
     return record
 
 
-def _provenance(maps: StudyMaps, run: dict, thresholds: Thresholds) -> dict:
+def _provenance(maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds) -> Provenance:
     known = {**maps.provenance, **run}
-    if maps.geometry is not None:
+    if isinstance(maps, Analysed):
         known |= {"row_spacing": maps.geometry.row_spacing, "column_spacing": maps.geometry.column_spacing}
     if "software_version" in run:
         known["inference_version"] = run["software_version"]
@@ -111,25 +114,31 @@ def _provenance(maps: StudyMaps, run: dict, thresholds: Thresholds) -> dict:
         "risk_high": thresholds.high,
         "risk_moderate": thresholds.moderate,
     }
-    return {key: known[key] for key in PROVENANCE if key in known}
+    return cast(Provenance, {key: known[key] for key in PROVENANCE if key in known})
 
 
-def _ordered(values: dict, scope: str) -> dict:
+def _ordered(values: Values, scope: str) -> Values:
     """Registered metrics in their order, then what is no metric (points, risk, quality)."""
     names = [entry.name for entry in uncertainty.metrics(scope)]
     return {name: values[name] for name in names} | {name: values[name] for name in values if name not in names}
 
 
-def write(record: dict, path: Path) -> None:
+def write(record: StudyRecord, path: Path) -> None:
     """Write a record: numbers to 6 significant digits, atomically.
 
     Raises ValueError where it does not fit the schema, which is a defect of this program.
     """
-    record = record | {part: rounded(record[part]) for part in ("levels", "study", "provenance")}
-    problem = first_problem(record)
+    written = rounded_record(record)
+    problem = first_problem(written)
     if problem:
         raise ValueError(f"the metrics of study {record['study_id']} do not fit their schema: {problem}")
-    write_json(path, record)
+    write_json(path, written)
+
+
+def rounded_record(record: StudyRecord) -> StudyRecord:
+    """A copy with its numbers as they stand in the file."""
+    parts = {part: rounded(record[part]) for part in ("levels", "study", "provenance")}
+    return cast(StudyRecord, {**record, **parts})
 
 
 def rounded(value: object) -> object:
@@ -143,11 +152,11 @@ def rounded(value: object) -> object:
     return value
 
 
-def read(path: Path) -> dict:
+def read(path: Path) -> StudyRecord:
     """Read a metrics file. Raises UserError, naming the file, where it is missing, no JSON or against the schema."""
     fix = "delete it and run study_metrics for this study again"
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record: StudyRecord = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"metrics file {path} does not exist; run study_metrics for this study.") from error
     except (OSError, ValueError) as error:
@@ -171,7 +180,7 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(schema())
 
 
-def schema() -> dict:
+def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a metrics file; the metric keys and their descriptions come from the registry."""
     numbers = {"type": "number"}
     return {
@@ -257,7 +266,7 @@ def schema() -> dict:
     }
 
 
-def _object(properties: dict, required: bool | list[str] = True) -> dict:
+def _object(properties: dict[str, Any], required: bool | list[str] = True) -> dict[str, Any]:
     wanted = list(properties) if required is True else required or []
     return {
         "type": "object",
@@ -267,11 +276,11 @@ def _object(properties: dict, required: bool | list[str] = True) -> dict:
     }
 
 
-def _described(subschema: dict, description: str) -> dict:
+def _described(subschema: dict[str, Any], description: str) -> dict[str, Any]:
     return {**subschema, "description": description}
 
 
-def _metric_properties(scope: str) -> dict:
+def _metric_properties(scope: str) -> dict[str, Any]:
     return {
         entry.name: {"type": ["number", "null"], "description": f"{entry.title} Unit: {entry.unit}."}
         for entry in uncertainty.metrics(scope)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from lstv.base.arrays import triple
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.series import Series
 
@@ -178,4 +179,4 @@ def _columns(series: Series, start: int, end: int) -> Series:
 
 def _at(plane: SliceGeometry, column: int, row: int) -> SliceGeometry:
     """The plane with its first pixel at another one."""
-    return replace(plane, position=tuple(float(v) for v in plane.to_patient(column, row)))
+    return replace(plane, position=triple(plane.to_patient(column, row)))

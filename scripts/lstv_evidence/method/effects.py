@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -11,6 +12,7 @@ from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.ranking.score import rank_studies
+from lstv.uncertainty.records import StudyRecord
 from lstv_evidence.method.changes import CHANGES
 from lstv_evidence.method.planting import ORIGINAL, Planted, in_cohort
 
@@ -48,7 +50,7 @@ def effects(planted: list[Planted]) -> dict:
     }
 
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "metric",
     "family",
     "original_median",
@@ -78,7 +80,7 @@ def _names() -> list[tuple[str, str]]:
     return [(entry.scope, entry.name) for entry in uncertainty.metrics()]
 
 
-def value(record: dict, scope: str, name: str) -> float:
+def value(record: StudyRecord, scope: str, name: str) -> float:
     """A study's metric, or L5/S1's; NaN where it is undefined."""
     found = record["study"][name] if scope == "study" else record["levels"][LEVELS[-1]][name]
     return np.nan if found is None else float(found)
@@ -89,7 +91,7 @@ def _metric(scope: str, name: str, studies: list[Planted]) -> dict:
     known = original[np.isfinite(original)]
     middle = float(np.median(known)) if known.size else None
     spread = _MAD_TO_SD * float(np.median(np.abs(known - middle))) if known.size else 0.0
-    record = {
+    record: dict[str, Any] = {
         "metric": name if scope == "study" else f"{LEVELS[-1]}_{name}",
         "family": next(e.family for e in uncertainty.metrics(scope) if e.name == name),
         "original_median": middle,
@@ -135,7 +137,8 @@ def _new_flags(studies: list[Planted], change: str) -> dict[str, int]:
 
 def _places(studies: list[Planted], change: str) -> dict:
     """Where the ranking and the plain entropy put a changed study among the originals of the others; 1 = first."""
-    by_rank, by_entropy, placed, scores = [], [], Counter(), []
+    by_rank, by_entropy, scores = [], [], []
+    placed: Counter[str] = Counter()
     for index, study in enumerate(studies):
         standings = {standing.study_id: standing for standing in rank_studies(in_cohort(studies, index, change))}
         own = standings[study.study_id]

@@ -26,7 +26,7 @@ def _places(record: dict) -> str:
         )
         for name, place in record["places"].items()
     ]
-    header = ("planted in one study", "median final rank", "in the first 3", "median rank by entropy")
+    header: tuple[str, ...] = ("planted in one study", "median final rank", "in the first 3", "median rank by entropy")
     header += ("in the first 3 by entropy", "not found / scored / quality")
     n = record["studies"]
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -17,7 +18,10 @@ from lstv_evidence.method.markdown import words
 from lstv_evidence.method.study_text import LAYER_1, shown
 
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072b2", "#d55e00", "#009e73", "#666666"  # Okabe & Ito
-_STYLE = {
+if TYPE_CHECKING:  # not in every matplotlib that can draw these
+    from matplotlib.typing import RcKeyType
+
+_STYLE: dict[RcKeyType, object] = {
     "svg.hashsalt": "lstv",
     "svg.fonttype": "none",
     "font.family": "sans-serif",

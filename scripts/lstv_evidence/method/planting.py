@@ -13,9 +13,11 @@ from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.series import Series, read_series
-from lstv.localizer.inference import Options, Runner
+from lstv.localizer.inference import Runner
+from lstv.localizer.options import Options
 from lstv.localizer.prepare import Prepared
 from lstv.uncertainty import study_record
+from lstv.uncertainty.records import StudyRecord
 from lstv_evidence.method.changes import CHANGES
 
 ORIGINAL = "original"
@@ -28,7 +30,7 @@ class Planted:
 
     study_id: str
     reason: str
-    records: dict[str, dict]
+    records: dict[str, StudyRecord]
     images: dict[str, np.ndarray]
 
 
@@ -76,7 +78,7 @@ def _plant(row: Row, runner: Runner, options: Options, of_run: dict, anterior_mm
     return Planted(row.study_id, "", {ORIGINAL: record} | records, {ORIGINAL: original.images[0]} | images)
 
 
-def disc_points(record: dict, series: Series, anterior_mm: float) -> np.ndarray:
+def disc_points(record: StudyRecord, series: Series, anterior_mm: float) -> np.ndarray:
     """(column, row) in pixels of the series, float64 (5, 2), ``anterior_mm`` in front of the record's points."""
     plane = series.slices[series.centre]
     grid = np.array([record["levels"][level]["point_px"] for level in LEVELS], dtype=np.float64)
@@ -91,12 +93,10 @@ def _prepared(row: Row, series: Series, options: Options) -> Prepared:
     slices = [series.volume[series.centre + offset] for offset in (0, *present)]
     images = np.stack([cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_LINEAR) for image in slices])
     geometry = series.slices[series.centre]
-    return Prepared(
-        row.study_id, row.series_id, "ok", "", images, present, geometry, series.flags, dict(series.provenance)
-    )
+    return Prepared(row.study_id, row.series_id, images, present, geometry, series.flags, dict(series.provenance))
 
 
-def _measured(prepared: list[Prepared], runner: Runner, options: Options, of_run: dict) -> list[dict]:
+def _measured(prepared: list[Prepared], runner: Runner, options: Options, of_run: dict) -> list[StudyRecord]:
     maps = runner.study_maps(prepared, options.members == "full")
     records = [study_record.study_record(study, of_run) for study in maps]
     failed = [record["reason"] for record in records if record["status"] != "ok"]
@@ -105,7 +105,7 @@ def _measured(prepared: list[Prepared], runner: Runner, options: Options, of_run
     return records
 
 
-def in_cohort(planted: list[Planted], index: int, change: str) -> list[dict]:
+def in_cohort(planted: list[Planted], index: int, change: str) -> list[StudyRecord]:
     """Records of all studies in which something was planted: the one at ``index`` with the change, the others without."""
     usable = [study for study in planted if not study.reason]
     return [study.records[change if place == index else ORIGINAL] for place, study in enumerate(usable)]

@@ -12,11 +12,12 @@ import cv2
 
 from lstv.localizer import heatmap_file
 from lstv.uncertainty import study_record
+from lstv.uncertainty.records import StudyRecord
 
 
 def measure(
     path: Path, study_ids: Sequence[str], jobs: int, step: Callable[[str], None] = lambda status: None
-) -> list[dict]:
+) -> list[StudyRecord]:
     """Metrics records as ``study_metrics.py`` writes them, in the order of ``study_ids``, with ``jobs`` processes.
 
     Raises UserError where the file is no heatmap file or lacks a study.
@@ -32,6 +33,5 @@ def measure(
     return found
 
 
-def _measure(path: Path, of_run: dict, study_id: str) -> dict:
-    record = study_record.study_record(heatmap_file.read_study(path, study_id), of_run)
-    return record | {part: study_record.rounded(record[part]) for part in ("levels", "study", "provenance")}
+def _measure(path: Path, of_run: dict, study_id: str) -> StudyRecord:
+    return study_record.rounded_record(study_record.study_record(heatmap_file.read_study(path, study_id), of_run))

@@ -76,7 +76,7 @@ def evaluate(
     places = _places(rows, components)
     options = {"seed": seed, "replicates": replicates}
 
-    record = {
+    record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "settings": options | {"studies": len(table), "analysed": len(rows)},
         "primary": PRIMARY,

@@ -181,7 +181,14 @@ def _groups(record: dict) -> str:
         )
         for item in sorted(record["groups"], key=lambda item: -(item["mean_score"] or 0))
     ]
-    header = ("group", "n", "mean score", "median score", "transitional minus group", "AUC transitional against group")
+    header: tuple[str, ...] = (
+        "group",
+        "n",
+        "mean score",
+        "median score",
+        "transitional minus group",
+        "AUC transitional against group",
+    )
     header += ("median rank", f"in the first {first}", "not found / scored / quality")
     return "Groups by mean score, and where the final rank puts them.\n\n" + table(header, rows)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lstv.base.levels import LEVELS
 from lstv_evidence.phantom.spec import PhantomSpec
@@ -139,9 +140,9 @@ class Anatomy:
     canal: Canal
     size: float
 
-    def lateral_at(self, tau: np.ndarray) -> np.ndarray:
+    def lateral_at(self, tau: npt.ArrayLike) -> np.ndarray:
         """Lateral position (mm, left positive) at fractional vertebra positions."""
-        return np.interp(tau, np.arange(len(VERTEBRAE)), self.lateral)
+        return np.interp(np.asarray(tau), np.arange(len(VERTEBRAE)), self.lateral)
 
     def form_at(self, tau: np.ndarray) -> np.ndarray:
         """Position in the tables of a normal spine at fractional vertebra positions."""

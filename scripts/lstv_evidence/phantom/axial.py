@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from lstv.base.arrays import triple
 from lstv.base.levels import LEVELS
 from lstv.dicom.geometry import SliceGeometry
 from lstv_evidence.phantom.anatomy import L1, Anatomy
@@ -30,9 +31,9 @@ def render(anatomy: Anatomy, scan: Scan, look: Look) -> tuple[np.ndarray, tuple[
         images.append(_slice(anatomy, look, L1 + k, (w - corner[2], u - corner[0]), rng))
         planes.append(
             SliceGeometry(
-                position=tuple(float(x) for x in scan.patient(corner)),
-                row_direction=tuple(float(x) for x in row_direction),
-                column_direction=tuple(float(x) for x in column_direction),
+                position=triple(scan.patient(corner)),
+                row_direction=triple(row_direction),
+                column_direction=triple(column_direction),
                 row_spacing=SPACING,
                 column_spacing=SPACING,
                 height=SIDE,
@@ -79,7 +80,7 @@ def _slice(
     blob(0, back + 30, (2.8, 13.5), tissue.marrow)
     image = cv2.GaussianBlur(canvas.astype(np.float32) / _UNIT, (5, 5), 0.8)
     grid = rng.standard_normal((28, 28), dtype=np.float32)
-    image *= 1 + 0.12 * cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    image = image * (1 + 0.12 * cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC))
     noise = look.noise * rng.standard_normal((2, SIDE, SIDE), dtype=np.float32)
     image = cv2.magnitude(image + noise[0], noise[1])
     return np.clip(np.rint(image * look.gain), 0, MAXIMUM).astype(np.uint16)

@@ -15,12 +15,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from lstv.base.atomic import write_csv
 from lstv.base.errors import UserError
 from lstv.base.ids import is_safe
 from lstv.base.tables import read_table
 from lstv.cohort.rsna_layout import IMAGES, SAGITTAL_T2, SERIES_TABLE
+from lstv.dicom.geometry import SliceGeometry
 from lstv_evidence.phantom import dicom_writer
 from lstv_evidence.phantom.dicom_writer import SYNTAXES, TRUNCATED, SeriesHeader
 from lstv_evidence.phantom.spec import PhantomSpec, parse_nuisances
@@ -144,10 +146,20 @@ def write_study(study: PhantomStudy, images: Path) -> tuple[str, list[tuple[str,
     count = len(phantom.plan.offsets)
     described = []
 
-    def write_series(number, kind, volume, planes, description, times, spacing, syntax, damage) -> None:
+    def write_series(
+        number: int,
+        kind: str,
+        volume: np.ndarray,
+        planes: tuple[SliceGeometry, ...],
+        description: str,
+        times: tuple[float, float],
+        spacing: float,
+        syntax: str,
+        damage: str,
+    ) -> None:
         series_id = str(int(study.study_id) + number) if study.study_id.isdecimal() else f"{study.study_id}-{number}"
         header = SeriesHeader(
-            study.study_id, series_id, study.spec.seed, number, kind, *times, phantom.plan.thickness, spacing,
+            study.study_id, series_id, study.spec.seed, number, kind, times[0], times[1], phantom.plan.thickness, spacing,
             _instances(study.instances, len(planes)),
         )  # fmt: skip
         dicom_writer.write_series(images / study.study_id / series_id, volume, planes, header, syntax, damage)

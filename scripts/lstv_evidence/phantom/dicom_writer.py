@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import gdcm
 import numpy as np
@@ -11,6 +12,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -88,8 +90,8 @@ def write_series(
 def _dataset(image: np.ndarray, plane: SliceGeometry, header: SeriesHeader, instance: int, syntax: str) -> Dataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = _uid(header, "image", header.series_id, instance)
-    meta.TransferSyntaxUID = syntax
+    meta.MediaStorageSOPInstanceUID = UID(_uid(header, "image", header.series_id, instance))
+    meta.TransferSyntaxUID = UID(syntax)
     data = Dataset()
     data.file_meta = meta
     data.ImageType = ["ORIGINAL", "PRIMARY", "M", "SE"]
@@ -146,7 +148,7 @@ def _pixels(data: Dataset, image: np.ndarray, syntax: str) -> None:
     data.WindowCenter = round(float(low + high) / 2, 1)
     data.WindowWidth = round(float(max(high - low, 1)), 1)
     if not data.file_meta.TransferSyntaxUID.is_encapsulated:
-        order = ">" if syntax == ExplicitVRBigEndian else "<"
+        order: Literal["<", ">"] = ">" if syntax == ExplicitVRBigEndian else "<"
         data.PixelData = image.astype(image.dtype.newbyteorder(order)).tobytes()
         data["PixelData"].VR = "OW"
         return

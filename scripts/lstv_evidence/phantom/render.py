@@ -12,6 +12,9 @@ from lstv_evidence.phantom.anatomy import L1, L5, S1, S2, T12, VERTEBRAE, Anatom
 from lstv_evidence.phantom.painter import BELLY, FAT, FLUID, LIGAMENT, MARROW, MUSCLE, PLAIN, UNIT, Painter
 from lstv_evidence.phantom.scan import Look, Scan
 
+_Triple = tuple[float, float, float]
+_Organ = tuple[_Triple, _Triple, float, int]
+
 MAXIMUM = 4095
 """Largest stored value (12 bits)."""
 
@@ -134,7 +137,7 @@ class _Stage:
     def _organs(self, rng: np.random.Generator) -> None:
         """Ellipsoids of the belly: centre (u, v, w), radii (u, v, w), signal, texture."""
         front = np.interp(0.0, self.front[::-1, 1], self.front[::-1, 0])
-        organs = [((front - 75, 110, -40), (50, 65, 60), 0.5 * self.tissue.belly, PLAIN)]
+        organs: list[_Organ] = [((front - 75, 110, -40), (50, 65, 60), 0.5 * self.tissue.belly, PLAIN)]
         for _ in range(16):
             centre = (front - rng.uniform(25, 110), rng.uniform(-110, 70), rng.uniform(-50, 50))
             radius = rng.uniform(9, 22)
@@ -199,8 +202,8 @@ class _Stage:
         for bank in self.noise:
             y, x = rng.integers(0, 64, 2)
             parts.append(bank[y : y + rows, x : x + columns])
-        image = cv2.magnitude(image + parts[0], np.ascontiguousarray(parts[1]))
-        return np.clip(np.rint(image * np.float32(self.look.gain)), 0, MAXIMUM).astype(np.uint16)
+        magnitude = cv2.magnitude(image + parts[0], np.ascontiguousarray(parts[1]))
+        return np.clip(np.rint(magnitude * np.float32(self.look.gain)), 0, MAXIMUM).astype(np.uint16)
 
     def _texture(self, classes: np.ndarray, offset: float) -> np.ndarray:
         #                     PLAIN MARROW MUSCLE FAT BELLY LIGAMENT FLUID
@@ -258,9 +261,9 @@ class _Stage:
         else:
             form = self.anatomy.form_at(canal.tau)
             low = form > L5 - 1.0
-            share = np.clip((form[low] - L5 + 1.0) / 2.0, 0.0, 1.0)[:, None] ** 0.7
-            inner = canal.wall[low] + (self.back[low] - canal.wall[low]) * (0.75 * (1 - share))
-            outer = self.back[low] + (canal.wall[low] - self.back[low]) * (0.25 * (1 - share))
+            shares = np.clip((form[low] - L5 + 1.0) / 2.0, 0.0, 1.0)[:, None] ** 0.7
+            inner = canal.wall[low] + (self.back[low] - canal.wall[low]) * (0.75 * (1 - shares))
+            outer = self.back[low] + (canal.wall[low] - self.back[low]) * (0.25 * (1 - shares))
             painter.fill([_closed(inner, outer)], 0.4 * tissue.fat, LIGAMENT)
         # fat before the sacrum and a thin layer before the lumbar column
         form = self.anatomy.form_at(np.linspace(0, len(VERTEBRAE) - 1, len(self.front)))
@@ -426,10 +429,10 @@ class _Stage:
             reach, half = self.veins[i]
             wedge = np.array([back - 0.6 * inward + half * up, back + reach * inward, back - 0.6 * inward - half * up])
             painter.fill([wedge], tissue.marrow * (1.5 - 0.4 * abs(away[i]) / 6), MARROW)
-        for i, (s, t), radius, side in self.spots:
-            share = 1 - ((away[i] - side) / radius) ** 2
+        for body, (s, t), radius, side in self.spots:
+            share = 1 - ((away[body] - side) / radius) ** 2
             if share > 0:
-                centre = shapes.place(np.array([[s, t]]), anatomy.bodies[i : i + 1])[0, 0]
+                centre = shapes.place(np.array([[s, t]]), anatomy.bodies[body : body + 1])[0, 0]
                 painter.fill([shapes.ROUND * radius * share**0.5 + centre], 1.55 * tissue.marrow, MARROW)
 
     def _paint_discs(self, painter: Painter, q: np.ndarray) -> None:

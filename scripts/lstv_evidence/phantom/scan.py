@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import triple
 from lstv.dicom.geometry import SliceGeometry
 from lstv_evidence.phantom.anatomy import L1, L3, L5, S1, Anatomy
 
@@ -46,8 +47,8 @@ class Scan:
         row, _ = self._axes()
         return tuple(
             SliceGeometry(
-                position=tuple(float(v) for v in self.patient(np.array([*self.corner, offset]))),
-                row_direction=tuple(float(v) for v in row),
+                position=triple(self.patient(np.array([*self.corner, offset]))),
+                row_direction=triple(row),
                 column_direction=(0.0, 0.0, -1.0),
                 row_spacing=self.row_spacing,
                 column_spacing=self.column_spacing,

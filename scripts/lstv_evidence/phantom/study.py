@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import triple
 from lstv.dicom.geometry import SliceGeometry
 from lstv_evidence.phantom import anatomy, axial, render, scan
 from lstv_evidence.phantom.spec import PhantomSpec
@@ -42,7 +43,7 @@ class Phantom:
 
         def patient(where: str) -> dict[str, tuple[float, float, float]]:
             found = self.body.points(where)
-            return {level: tuple(float(v) for v in self.plan.patient(point)) for level, point in found.items()}
+            return {level: triple(self.plan.patient(point)) for level, point in found.items()}
 
         return Truth(self.spec.kind, self.spec.degree, patient("disc"), patient("canal"))
 

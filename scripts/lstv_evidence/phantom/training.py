@@ -57,7 +57,8 @@ def train(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 8])
-    network = PointNet(NARROW).train().to(memory_format=torch.channels_last)
+    network = PointNet(NARROW).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch leaves undeclared
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.15)
     began, running = time.monotonic(), None

@@ -1,0 +1,188 @@
+"""What a schema cannot see in complete settings: files that are not there, values that do not go together.
+
+A check is a function of the settings that yields a sentence for each mistake. ``CHECKS`` is the table of them, in the order
+in which their sentences stand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lstv.base.errors import UserError
+from lstv.cohort import training_guard
+
+Settings = Mapping[str, Any]
+Check = Callable[[Settings], Iterator[str]]
+
+FETCHED = ("resources/pointnet/00002484.pth", "resources/pointnet/valid_id.npy")
+"""What the workflow can fetch from Kaggle, under these names only."""
+
+_IDS = (
+    "name valid_id.npy there (resources/README.md says where it comes from); for studies of your own in this layout a text "
+    "file with their ids, one a line."
+)
+
+
+def contradictions(settings: Settings, *, in_job: bool = False) -> list[str]:
+    """One sentence for each mistake in complete settings.
+
+    ``in_job``: in a job of a run that was checked, which does not look at the folder of every study again.
+    """
+    return [sentence for check in CHECKS if not (in_job and check in _BEFORE_JOBS_ONLY) for sentence in check(settings)]
+
+
+def _download_is_of_rsna(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["download"] and source["kind"] != "rsna":
+        yield f"source.download fetches the RSNA studies, but source.kind is {source['kind']}; set it to rsna."
+
+
+def _whole_archive_is_of_a_download(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["whole_archive"] and not source["download"]:
+        yield "source.whole_archive says how to fetch, but source.download is off; turn that on too."
+
+
+def _source_exists(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["kind"] == "demo":
+        return
+    if source["path"] is None:
+        yield f"source.kind is {source['kind']}, but source.path is not set; name the folder or the sheet there."
+    elif not Path(source["path"]).exists() and not source["download"]:
+        yield f"source.path {source['path']} does not exist; set it to where your data are."
+
+
+def _demo_checkpoint_is_for_the_demo(settings: Settings) -> Iterator[str]:
+    checkpoint = settings["localizer"]["checkpoint"]
+    if settings["source"]["kind"] != "demo" and Path(checkpoint).parts[:2] == ("resources", "demo"):
+        yield (
+            "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
+            "the published point net, for instance resources/pointnet/00002484.pth."
+        )
+
+
+def _sheet_is_no_result(settings: Settings) -> Iterator[str]:
+    source, own = settings["source"], f"results/{settings['cohort']}"
+    if source["kind"] == "sheet" and source["path"] is not None and _lies_in(source["path"], own):
+        yield (
+            f"source.path {source['path']} lies in {own}, this run's own results; move the file to "
+            "another place, for instance data/, or name another cohort."
+        )
+
+
+def _sheet_marks_training_studies(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["kind"] == "sheet" and source["path"] is not None and source["valid_ids"] is None:
+        with contextlib.suppress(UserError):  # what else is wrong with the sheet is said when its studies are read
+            yield from filter(None, [training_guard.unmarked(Path(source["path"]))])
+
+
+def _rsna_has_valid_ids(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["kind"] == "rsna" and source["valid_ids"] is None:
+        yield (
+            "source.valid_ids is not set, so the RSNA studies that the point net was trained on cannot be told from the "
+            f"others; {_IDS}"
+        )
+
+
+def _folder_is_not_rsna(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["kind"] == "folder" and source["path"] is not None and training_guard.root_of(source["path"]) is not None:
+        yield f"source.path {training_guard.refusal(source['path'])}"
+
+
+def _private_files_are_not_shared(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    for key in ("key", "mapping") if source["kind"] == "folder" else ():
+        if source[key] is not None and _lies_in(source[key], "results"):
+            yield (
+                f"source.{key} {source[key]} lies in the results, which are shared; name a private place, for instance "
+                "in resources/private."
+            )
+
+
+def _folder_has_no_valid_ids(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["kind"] == "folder" and source["valid_ids"] is not None:
+        yield (
+            "source.valid_ids lists RSNA study ids, which a scanned folder does not have: set it to null, or "
+            "source.kind to rsna."
+        )
+
+
+def _checkpoint_exists(settings: Settings) -> Iterator[str]:
+    path = settings["localizer"]["checkpoint"]
+    if not Path(path).is_file() and path not in _to_come(settings):
+        yield (
+            f"localizer.checkpoint {path} does not exist; put the point net there "
+            "(resources/README.md says where it comes from), correct the path, or for RSNA studies set source.download."
+        )
+
+
+def _thresholds_ascend(settings: Settings) -> Iterator[str]:
+    metrics = settings["metrics"]
+    if metrics["entropy_moderate"] >= metrics["entropy_high"]:
+        yield (
+            f"metrics.entropy_moderate ({metrics['entropy_moderate']:g}) must be below metrics.entropy_high "
+            f"({metrics['entropy_high']:g})."
+        )
+
+
+_FILES = (
+    ("source", "valid_ids"),
+    ("source", "choices"),
+    ("selection", "list"),
+    ("reference", "features"),
+    ("evaluation", "labels"),
+)
+
+
+def _files_exist(settings: Settings) -> Iterator[str]:
+    for part, key in _FILES:
+        path = settings[part][key]
+        if path is not None and not Path(path).is_file() and path not in _to_come(settings):
+            needed = key == "valid_ids" and settings["source"]["kind"] == "rsna"
+            fix = _IDS if needed else "correct the path or set it to null."
+            yield f"{part}.{key} {path} does not exist; {fix}"
+
+
+def _centroids_are_a_folder(settings: Settings) -> Iterator[str]:
+    path = settings["localizer"]["centroids"]
+    if path is not None and not Path(path).is_dir():
+        yield f"localizer.centroids {path} is no folder; correct the path or set it to null."
+
+
+CHECKS: tuple[Check, ...] = (
+    _download_is_of_rsna,
+    _whole_archive_is_of_a_download,
+    _source_exists,
+    _demo_checkpoint_is_for_the_demo,
+    _sheet_is_no_result,
+    _sheet_marks_training_studies,
+    _rsna_has_valid_ids,
+    _folder_is_not_rsna,
+    _private_files_are_not_shared,
+    _folder_has_no_valid_ids,
+    _checkpoint_exists,
+    _thresholds_ascend,
+    _files_exist,
+    _centroids_are_a_folder,
+)
+
+_BEFORE_JOBS_ONLY = frozenset({_sheet_marks_training_studies})
+"""Looks at the folder of every study."""
+
+
+def _to_come(settings: Settings) -> tuple[str, ...]:
+    """Files that are not there yet because the run fetches them."""
+    return FETCHED if settings["source"]["download"] else ()
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -1,0 +1,52 @@
+"""A study's metrics file as types; its JSON Schema, made in ``study_record``, says what each key means."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, TypedDict
+
+Values: TypeAlias = dict[str, Any]
+"""Metrics by name, whose types and units stand in the registry, with ``point_px`` and ``point_mm`` of a level, ``risk`` and
+``quality`` of a study."""
+
+
+class Provenance(TypedDict, total=False):
+    """What the numbers were made from and with; what is not known is absent."""
+
+    software_version: str
+    inference_version: str
+    risk_high: float
+    risk_moderate: float
+    checkpoint_file: str
+    checkpoint_sha256: str
+    demo_weights: bool
+    preprocessing: str
+    preprocessing_version: int | str
+    members: str
+    device: str
+    torch: str
+    study_uid: str
+    series_uid: str
+    n_files: int
+    n_slices: int
+    centre_slice: int
+    row_spacing: float
+    column_spacing: float
+    transfer_syntaxes: dict[str, int]
+    decoders: dict[str, int]
+    reference_studies: int
+    centroids_refused: str
+    reorientation: str | None
+
+
+class StudyRecord(TypedDict):
+    """A study's metrics file. ``levels`` and ``study`` are empty unless the status is ok."""
+
+    schema_version: int
+    study_id: str
+    series_id: str | None
+    status: Literal["ok", "failed", "excluded"]
+    reason: str
+    flags: list[str]
+    levels: dict[str, Values]
+    study: Values
+    provenance: Provenance
