@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     torch.save(training.checkpoint(network, record), buffer)
     _write(args.out, buffer.getvalue())
     digest = file_digest(args.out)
-    write_text(args.out.with_suffix(".sha256"), f"{digest}  {args.out.name}\n")
+    write_text(Path(f"{args.out}.sha256"), f"{digest}  {args.out.name}\n")
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, sha256 {digest}")
     return 0
 

@@ -72,14 +72,14 @@ def check_checkpoint(path: Path) -> None:
     The size is looked at first, so that nothing is loaded that cannot be it.
     """
     from lstv.base.errors import CheckpointError
-    from lstv.localizer.checkpoint import load_localizer
+    from lstv.localizer.checkpoint import read_checkpoint
 
     size, (least, most) = path.stat().st_size, CHECKPOINT_BYTES
     if not least <= size <= most:
         raise CheckpointError(
             f"checkpoint {path} has {readable(size)}, but the point net has about 130 MB; use the published file."
         )
-    if load_localizer(path).demo:
+    if read_checkpoint(path).demo:
         raise CheckpointError(f"checkpoint {path} is the demo's small network, not the published point net.")
 
 

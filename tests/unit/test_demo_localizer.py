@@ -29,7 +29,7 @@ def localizer():
 
 def test_checkpoint_checksum_and_card_belong_together(localizer):
     card = json.loads((DEMO / "model_card.json").read_text())
-    digest, name = (DEMO / "pointnet_demo.sha256").read_text().split()
+    digest, name = (DEMO / "pointnet_demo.pth.sha256").read_text().split()
     assert localizer.demo
     assert localizer.sha256 == digest == card["checkpoint"]["sha256"]
     assert name == CHECKPOINT.name == card["checkpoint"]["file"]
@@ -163,5 +163,5 @@ def test_the_program_makes_a_checkpoint_that_loads(tmp_path, monkeypatch, capsys
         torch.set_num_threads(threads)
     fresh = load_localizer(out)
     assert fresh.demo and fresh.network.widths == training.NARROW
-    assert out.with_suffix(".sha256").read_text().startswith(fresh.sha256)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.pth", "net.sha256"]
+    assert Path(f"{out}.sha256").read_text().startswith(fresh.sha256)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.pth", "net.pth.sha256"]

@@ -17,8 +17,9 @@ import kaggle_stub as stub
 from kaggle_lab import Lab
 from kaggle_stub import Fault, KaggleStub
 from lstv.base.errors import CheckpointError
+from lstv.localizer.architecture import Widths
 from lstv.localizer.checkpoint import DEMO_PURPOSE
-from lstv.localizer.network import PointNet, Widths
+from lstv.localizer.network import PointNet
 from lstv_kaggle import dataset
 
 SMALL = Widths((2, 2, 2), (2, 2, 2, 2), (2, 2, 2, 2, 2))
@@ -122,7 +123,7 @@ def test_a_size_that_cannot_be_is_refused_before_anything_is_loaded(lab, monkeyp
     def load(path):
         raise AssertionError("loaded")
 
-    monkeypatch.setattr("lstv.localizer.checkpoint.load_localizer", load)
+    monkeypatch.setattr("lstv.localizer.checkpoint.read_checkpoint", load)
     lab.kaggle.files["dataset/00002484.pth"] = stub.Bytes(b"small")
     sentence = refusal(lab)
     assert "the point net has about 130 MB" in sentence and not list(lab.out.rglob("00002484.pth*"))

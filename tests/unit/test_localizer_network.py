@@ -12,8 +12,9 @@ import torch
 
 import pointnet_reference as reference
 from lstv.base.errors import CheckpointError
+from lstv.localizer.architecture import PUBLISHED, Widths
 from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
-from lstv.localizer.network import PUBLISHED, PointNet, Widths
+from lstv.localizer.network import PointNet
 
 NARROW = Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
 

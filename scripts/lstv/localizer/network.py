@@ -8,37 +8,17 @@ serves the demo.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-OPTIONAL_BUFFERS = frozenset({"D", "mean", "std"})
-"""0-d buffers of the training code that a file may leave out."""
-
-_EXPANSION = 4
-
-_BLOCKS = (3, 4, 6, 3)
-
-
-@dataclass(frozen=True)
-class Widths:
-    """Channel counts: ``stem`` of the three stem convolutions, ``planes`` of the four stages (their outputs are four
-    times wider), ``decoder`` of the five decoder blocks."""
-
-    stem: tuple[int, ...] = (32, 32, 64)
-    planes: tuple[int, ...] = (64, 128, 256, 512)
-    decoder: tuple[int, ...] = (256, 128, 64, 32, 16)
-
-
-PUBLISHED = Widths()
+from lstv.localizer.architecture import BLOCKS, CLASSES, EXPANSION, PUBLISHED, Widths
 
 
 class _Bottleneck(nn.Module):
     def __init__(self, inputs: int, planes: int, stride: int, project: bool) -> None:
         super().__init__()
-        outputs = planes * _EXPANSION
+        outputs = planes * EXPANSION
         self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
         self.conv2 = nn.Conv2d(planes, planes, 3, stride=stride, padding=1, bias=False)
@@ -74,19 +54,19 @@ class _Encoder(nn.Module):
         )
         self.bn1 = nn.BatchNorm2d(third)
         inputs = third
-        for index, (planes, blocks) in enumerate(zip(widths.planes, _BLOCKS), start=1):
+        for index, (planes, blocks) in enumerate(zip(widths.planes, BLOCKS), start=1):
             stage = []
             for block in range(blocks):
                 stride = 2 if block == 0 and index > 1 else 1
                 stage.append(_Bottleneck(inputs, planes, stride, project=block == 0))
-                inputs = planes * _EXPANSION
+                inputs = planes * EXPANSION
             self.add_module(f"layer{index}", nn.Sequential(*stage))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         features = [x]
         x = F.avg_pool2d(x, 2, 2)
-        for index in range(1, len(_BLOCKS) + 1):
+        for index in range(1, len(BLOCKS) + 1):
             x = self.get_submodule(f"layer{index}")(x)
             features.append(x)
         return features
@@ -142,9 +122,8 @@ class PointNet(nn.Module):
         self.register_buffer("mean", torch.tensor(0.0))
         self.register_buffer("std", torch.tensor(1.0))
         self.encoder = _Encoder(widths)
-        stages = [planes * _EXPANSION for planes in widths.planes]
-        self.decoder = _Decoder(stages[3], (stages[2], stages[1], stages[0], widths.stem[2], 0), widths.decoder)
-        self.logit = nn.Conv2d(widths.decoder[-1], 6, 1)
+        self.decoder = _Decoder(widths.stages[3], widths.skips, widths.decoder)
+        self.logit = nn.Conv2d(widths.decoder[-1], CLASSES, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.with_features(image)[0]

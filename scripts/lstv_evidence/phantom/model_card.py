@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
-from lstv.localizer.checkpoint import Localizer
+from lstv.localizer.checkpoint import Localizer, read_checkpoint
 from lstv_evidence.phantom import evaluation, samples, training
 
 VERSION = "1.0.0"
@@ -16,7 +14,7 @@ VERSION = "1.0.0"
 
 def card(checkpoint: Path, localizer: Localizer, measured: dict) -> dict:
     """JSON-ready model card of a demo checkpoint; ``measured`` are the records of ``evaluation`` by group."""
-    recipe = torch.load(checkpoint, map_location="cpu", weights_only=True)["training"]
+    recipe = read_checkpoint(checkpoint).container["training"]
     network = localizer.network
     channels = {"0": "background", **{str(k): LEVEL_LABELS[level] for k, level in enumerate(LEVELS, start=1)}}
     return {
@@ -36,7 +34,7 @@ def card(checkpoint: Path, localizer: Localizer, measured: dict) -> dict:
             "file": checkpoint.name,
             "sha256": localizer.sha256,
             "bytes": checkpoint.stat().st_size,
-            "format": "PyTorch; keys state_dict, purpose, training; loads with weights_only=True",
+            "format": "PyTorch; keys state_dict, purpose, training; tensors and plain values only",
         },
         "network": {
             "architecture": "lstv.localizer.network.PointNet (ResNet-50-D encoder, U-Net decoder), narrow",

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lstv.localizer.architecture import Widths
 from lstv.localizer.checkpoint import DEMO_PURPOSE
-from lstv.localizer.network import PointNet, Widths
+from lstv.localizer.network import PointNet
 from lstv_evidence.phantom import samples
 
 NARROW = Widths(stem=(8, 8, 16), planes=(8, 16, 32, 64), decoder=(64, 40, 32, 24, 16))
