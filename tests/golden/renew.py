@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1] / "scripts"), str(HERE.parent / "support"), str(HERE)]
+sys.path[:0] = [str(HERE.parents[1] / "scripts"), str(HERE.parent / "support")]
 
 import golden_demo  # noqa: E402
 import golden_table  # noqa: E402
@@ -25,7 +25,7 @@ def main() -> int:
     for cohort, path in golden_table.TABLES.items():
         was = golden_table.read(path) if path.exists() else {}
         now = golden_table.measured(cohort)
-        golden_table.write(path, now)
+        golden_table.write(path, golden_table.kept(was, now))
         changes = golden_table.differences(was, now) if was else ["all of it is new"]
         print(f"{path}: {len(changes)} changes", *changes[:20], sep="\n  ")
     print("Commit the tables with the change that made them so, and say in its message why the output changes.")

@@ -6,6 +6,7 @@ import numpy as np
 
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer.heatmap_file import Analysed, Members
+from lstv.uncertainty.context import StudyContext
 
 GRID = 160
 ROWS = (30.0, 52.0, 74.0, 96.0, 118.0)
@@ -71,3 +72,15 @@ def as_members(readings: list[np.ndarray], kind: str = "view", valid: list[np.nd
         np.stack([np.rint(255 * reading).astype(np.uint8) for reading in readings]),
         np.stack(seen),
     )
+
+
+def context(**parts: object) -> StudyContext:
+    """A context that holds these parts, whatever its maps would say; the other parts follow from them."""
+    made = StudyContext(parts.pop("maps", None), parts.pop("reference", None))
+    made.__dict__.update(parts)
+    return made
+
+
+def one_map(probability: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> StudyContext:
+    """A context in which every level has this map."""
+    return context(probability=np.stack([probability] * 5), spacing=spacing)

@@ -54,7 +54,7 @@ def measured(own: Features, fitted: feature_bank.Reference, study_id: str = "x")
 
 def test_the_distance_is_that_of_the_tenth_neighbour() -> None:
     cloud = np.arange(1, 31, dtype=float)[:, None] * [[1.0, 0.0]]
-    assert features.feature_distance(np.zeros(2), cloud) == 10
+    assert features.neighbour_distance(np.zeros(2), cloud) == 10
 
 
 def test_a_study_is_not_its_own_neighbour(fitted: feature_bank.Reference) -> None:

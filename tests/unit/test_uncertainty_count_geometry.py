@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from lstv.uncertainty import count, measure, spine_geometry
-from made_maps import COLUMN, ROWS, SAGITTAL, five_discs, soft_disc, study
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.flags import Undefined
+from made_maps import COLUMN, ROWS, SAGITTAL, context, five_discs, soft_disc, study
 
 
 def test_normal_spine_counts_five_in_order() -> None:
@@ -29,12 +31,12 @@ def test_missing_level_is_counted() -> None:
 
 def test_duplicate_and_order() -> None:
     eye = np.eye(5)
-    assert count.duplicate_labels(eye[[0, 1, 2, 3, 4, 4]]) == 1
-    assert count.order_violations(eye[[0, 1, 2, 3, 4, 4]]) == 1
-    assert count.order_violations(eye[[0, 2, 1, 3, 4]]) == 1
-    assert count.duplicate_labels(eye[[0, 2, 1, 3, 4]]) == 0
-    assert count.order_violations(np.empty((0, 5))) is None
-    assert count.duplicate_labels(np.empty((0, 5))) is None
+    twice, swapped = context(shares=eye[[0, 1, 2, 3, 4, 4]]), context(shares=eye[[0, 2, 1, 3, 4]])
+    assert (count.duplicate_labels(twice), count.order_violations(twice), count.count_anomaly(twice)) == (1, 1, 3)
+    assert (count.duplicate_labels(swapped), count.order_violations(swapped), count.count_anomaly(swapped)) == (0, 1, 1)
+    for metric in (count.duplicate_labels, count.order_violations, count.count_anomaly):
+        with pytest.raises(Undefined, match="^no_disc_blob$"):
+            metric(context(blobs=[], probability=five_discs()))
 
 
 def test_sixth_disc_is_a_caudal_residual_at_its_distance() -> None:
@@ -72,17 +74,21 @@ def test_window_outside_the_image_is_undefined_with_a_flag() -> None:
 def test_mass_ratio_of_half_a_disc() -> None:
     levels = five_discs()
     levels[4, :, :80] = 0
-    assert count.mass_ratio(levels) == pytest.approx(levels[4].sum() / levels[0].sum(), rel=1e-9)
-    assert count.mass_ratio(np.zeros((5, 160, 160))) is None
+    assert count.mass_ratio(context(probability=levels)) == pytest.approx(levels[4].sum() / levels[0].sum(), rel=1e-9)
+    levels[:3] = 0
+    with pytest.raises(Undefined) as undefined:
+        count.mass_ratio(context(probability=levels))
+    assert undefined.value.flags == ("l1_l2_not_found", "l2_l3_not_found", "l3_l4_not_found")
 
 
-def column_of(angles: list[float], lengths: list[float]) -> np.ndarray:
-    """Points (5, 3) of a column that starts straight down and turns by ``angles`` (degrees, lordosis positive)."""
+def column_of(angles: list[float], lengths: list[float], missing: int | None = None) -> StudyContext:
+    """A column of points that starts straight down and turns by ``angles`` (degrees, lordosis positive)."""
     direction, points = 0.0, [np.zeros(3)]
     for index, length in enumerate(lengths):
         direction += 0 if index == 0 else np.radians(angles[index - 1])
         points.append(points[-1] + length * np.array([0, np.sin(direction), -np.cos(direction)]))
-    return np.array(points)
+    centres = [None if level == missing else np.zeros(2) for level in range(5)]
+    return context(points_mm=np.array(points), centres=centres)
 
 
 def test_angles_and_ratios_of_a_constructed_column() -> None:
@@ -102,10 +108,10 @@ def test_lordosis_is_positive_where_the_sacrum_turns_to_posterior() -> None:
 
 
 def test_missing_point_undefines_only_what_needs_it() -> None:
-    points = column_of([5, 8, 20], [30, 33, 36, 44])
-    points[0] = np.nan
-    assert spine_geometry.angle_l2_l3(points) is None
-    assert spine_geometry.junction_distance_ratio(points) is None
+    points = column_of([5, 8, 20], [30, 33, 36, 44], missing=0)
+    for metric in (spine_geometry.angle_l2_l3, spine_geometry.junction_distance_ratio):
+        with pytest.raises(Undefined, match="^l1_l2_not_found$"):
+            metric(points)
     assert spine_geometry.angle_difference(points) == pytest.approx(12)
     assert spine_geometry.junction_distance(points) == pytest.approx(44)
 

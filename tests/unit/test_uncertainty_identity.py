@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lstv.uncertainty import blobs, identity, measure
-from made_maps import COLUMN, ROWS, five_discs, hard_disc, soft_disc, study
+from lstv.uncertainty.flags import Undefined
+from made_maps import COLUMN, ROWS, context, five_discs, hard_disc, soft_disc, study
 
 DOWN = (0.0, -1.0)
 
@@ -68,15 +69,19 @@ def test_shift_ambiguity_of_certain_and_shifted_columns() -> None:
     low = math.log(1e-3)
     # s = 0 scores ln 1.001; s = -1 and s = 1 score ln 1e-3 at every blob
     certain = 1 - 1 / (1 + 2 * math.exp(low - math.log(1.001)))
-    assert identity.shift_ambiguity(eye) == pytest.approx(certain, rel=1e-9)
-    assert identity.shift_ambiguity(eye[1:]) == pytest.approx(certain, rel=1e-9), "a missing first level is no shift"
+    assert identity.shift_ambiguity(context(shares=eye)) == pytest.approx(certain, rel=1e-9)
+    lacks_first = context(shares=eye[1:])
+    assert identity.shift_ambiguity(lacks_first) == pytest.approx(certain, rel=1e-9), (
+        "a missing first level is no shift"
+    )
     half = np.array([(eye[j] + eye[max(j - 1, 0)]) / 2 for j in range(5)])
-    assert 0.1 < identity.shift_ambiguity(half) < 0.5
-    assert identity.shift_ambiguity(np.empty((0, 5))) is None
+    assert 0.1 < identity.shift_ambiguity(context(shares=half)) < 0.5
+    with pytest.raises(Undefined, match="^no_disc_blob$"):
+        identity.shift_ambiguity(context(blobs=[]))
 
 
 def test_uniform_mixture_has_maximal_entropy_and_no_margin() -> None:
-    uniform = np.full((1, 5), 0.2)
+    uniform = context(shares=np.full((1, 5), 0.2))
     assert identity.junction_identity_entropy(uniform) == pytest.approx(math.log(5))
     assert identity.junction_margin(uniform) == 0
     assert identity.level_confusion(uniform) == pytest.approx(0.8)
@@ -85,8 +90,8 @@ def test_uniform_mixture_has_maximal_entropy_and_no_margin() -> None:
 def test_log_odds_stay_finite_where_a_class_underflows() -> None:
     log_levels = np.full((5, 160, 160), -900.0)
     log_levels[4] = -0.01
-    mass = identity.log_masses(log_levels, [np.arange(100)])
-    assert identity.junction_log_odds(mass) == pytest.approx(899.99)
+    mass = blobs.log_masses(log_levels, [np.arange(100)])
+    assert identity.junction_log_odds(context(log_mass=mass)) == pytest.approx(899.99)
 
 
 def test_blobs_are_counted_cranial_to_caudal_whatever_the_direction_of_the_rows() -> None:
@@ -132,7 +137,16 @@ def test_no_blob_leaves_identity_undefined_with_its_flag() -> None:
 def test_junction_values_look_at_the_two_lowest_blobs_and_no_others() -> None:
     sure, unsure = np.eye(5), np.eye(5)
     sure[2] = [0, 0.5, 0.5, 0, 0]
-    assert identity.junction_identity_entropy(sure) == 0 and identity.junction_margin(sure) == 1
+    third = context(shares=sure)
+    assert identity.junction_identity_entropy(third) == 0 and identity.junction_margin(third) == 1
     unsure[3] = [0, 0, 0, 0.75, 0.25]
-    assert identity.junction_identity_entropy(unsure) == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
-    assert identity.junction_margin(unsure) == 0.5
+    second = context(shares=unsure)
+    assert identity.junction_identity_entropy(second) == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
+    assert identity.junction_margin(second) == 0.5
+
+
+def test_a_single_blob_has_no_second_lowest() -> None:
+    for metric in (identity.second_lowest_disc_share_l4_l5, identity.second_lowest_disc_share_l5_s1):
+        with pytest.raises(Undefined, match="^single_disc_blob$"):
+            metric(context(shares=np.eye(5)[4:]))
+        assert metric(context(shares=np.full((2, 5), 0.2))) == 0.2

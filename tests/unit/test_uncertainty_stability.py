@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lstv.uncertainty import measure, stability
-from made_maps import COLUMN, ROWS, as_members, five_discs, hard_disc, soft_disc, study
+from lstv.uncertainty.flags import Undefined
+from made_maps import COLUMN, ROWS, as_members, context, five_discs, hard_disc, soft_disc, study
 
 
 def flipped() -> np.ndarray:
@@ -82,15 +83,21 @@ def test_coordinate_variance_is_in_square_millimetres() -> None:
     assert levels["l5_s1"]["coordinate_variance_views"] == pytest.approx(9.0, abs=0.05)
 
 
+def dice(masks: np.ndarray, valid: np.ndarray) -> float:
+    seen = stability.LevelReadings(np.zeros((0, 2)), masks, valid)
+    return stability.dice_disagreement(context(_made={(stability.level_readings, "views", 0): seen}), 0, "views")
+
+
 def test_dice_of_known_overlap() -> None:
     masks = np.zeros((2, 10), bool)
     masks[0, :4], masks[1, 2:6] = True, True
     valid = np.ones_like(masks)
-    assert stability.dice_disagreement(masks, valid) == pytest.approx(0.5)
+    assert dice(masks, valid) == pytest.approx(0.5)
     valid[1, :2] = False  # the second did not see pixels 0 and 1: |A0| counts 2 there
-    assert stability.dice_disagreement(masks, valid) == pytest.approx(1 - 4 / 6)
-    assert stability.dice_disagreement(np.zeros((2, 10), bool), valid) == 0, "two empty regions agree"
-    assert stability.dice_disagreement(masks[:1], valid[:1]) is None
+    assert dice(masks, valid) == pytest.approx(1 - 4 / 6)
+    assert dice(np.zeros((2, 10), bool), valid) == 0, "two empty regions agree"
+    with pytest.raises(Undefined, match="^l1_l2_few_votes_views$"):
+        dice(masks[:1], valid[:1])
 
 
 def test_centre_slice_alone_is_one_flag_and_nulls() -> None:
@@ -102,7 +109,6 @@ def test_centre_slice_alone_is_one_flag_and_nulls() -> None:
 
 def test_a_member_that_saw_nothing_of_a_level_is_left_out() -> None:
     nothing = np.zeros((160, 160), bool)
-    reading = stability.readings(
-        as_members([np.zeros((5, 160, 160))], valid=[nothing]), "view", np.stack([hard_disc(80, 80)] * 5)
-    )
-    assert len(stability.level_readings(reading, 0, (1.0, 1.0)).masks) == 1
+    members = as_members([np.zeros((5, 160, 160))], valid=[nothing])
+    one = context(maps=study(members=members), probability=np.stack([hard_disc(80, 80)] * 5))
+    assert len(stability.level_readings(one, "views", 0).masks) == 1

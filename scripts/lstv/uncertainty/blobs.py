@@ -86,6 +86,12 @@ def class_shares(levels: FloatArray, blobs: list[IndexArray]) -> FloatArray:
     return shares
 
 
+def log_masses(log_levels: FloatArray, blobs: list[IndexArray]) -> FloatArray:
+    """ln sum_{D_j} p_k, float64 (J, 5), from log probabilities (5, H, W): finite even where p_k underflows."""
+    flat = log_levels.reshape(len(log_levels), -1)
+    return np.array([np.logaddexp.reduce(flat[:, blob], axis=1) for blob in blobs]).reshape(len(blobs), len(flat))
+
+
 def blob_of_level(levels: FloatArray, blobs: list[IndexArray], shares: FloatArray) -> list[int | None]:
     """For each level the index of its blob: the one in which its class leads; of several, the one with most of its mass.
 

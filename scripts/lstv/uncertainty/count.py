@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstv.base.arrays import FloatArray, IndexArray
-from lstv.uncertainty.fields import is_found
-from lstv.uncertainty.registry import metric
+from lstv.base.arrays import FloatArray
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.flags import Undefined
+from lstv.uncertainty.localization import area_px
+from lstv.uncertainty.registry import study_metric
 
 _NEAR, _FAR, _HALF_WIDTH = 0.5, 1.3, 0.35
 _CLEAR = 1.5
 _INSIDE = 0.5
 
 
-@metric("blob_count", scope="study", family="count")
-def blob_count(blobs: list[IndexArray]) -> int:
+@study_metric("count")
+def blob_count(study: StudyContext) -> int:
     """Number of disc blobs, whatever level they are called.
 
     Formula: J = number of 8-connected parts of {S >= 0.5} with at least 30 pixels, touching discs divided
@@ -26,11 +28,11 @@ def blob_count(blobs: list[IndexArray]) -> int:
     Undefined: never
     Source: proposal of this project, not validated
     """
-    return len(blobs)
+    return len(study.blobs)
 
 
-@metric("missing_levels", scope="study", family="count")
-def missing_levels(levels: FloatArray) -> int:
+@study_metric("count")
+def missing_levels(study: StudyContext) -> int:
     """Number of levels that are not found.
 
     Formula: #{k: max_x p_k(x) <= 0.5}
@@ -40,11 +42,11 @@ def missing_levels(levels: FloatArray) -> int:
     Undefined: never
     Source: proposal of this project, not validated
     """
-    return sum(not is_found(level) for level in levels)
+    return sum(centre is None for centre in study.centres)
 
 
-@metric("duplicate_labels", scope="study", family="count")
-def duplicate_labels(shares: FloatArray) -> int | None:
+@study_metric("count")
+def duplicate_labels(study: StudyContext) -> int:
     """Number of disc blobs that are called by a level which already has one.
 
     Formula: sum_k max(0, #{j: argmax q_j = k} - 1)
@@ -54,11 +56,11 @@ def duplicate_labels(shares: FloatArray) -> int | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return int(len(shares) - len(np.unique(shares.argmax(axis=1)))) if len(shares) else None
+    return int(len(study.shares) - len(np.unique(study.shares.argmax(axis=1))))
 
 
-@metric("order_violations", scope="study", family="count")
-def order_violations(shares: FloatArray) -> int | None:
+@study_metric("count")
+def order_violations(study: StudyContext) -> int:
     """Number of neighbouring disc blobs whose levels do not descend.
 
     Formula: #{j: argmax q_{j+1} <= argmax q_j}
@@ -68,11 +70,11 @@ def order_violations(shares: FloatArray) -> int | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return int((np.diff(shares.argmax(axis=1)) <= 0).sum()) if len(shares) else None
+    return int((np.diff(study.shares.argmax(axis=1)) <= 0).sum())
 
 
-@metric("count_anomaly", scope="study", family="count")
-def count_anomaly(shares: FloatArray) -> int | None:
+@study_metric("count")
+def count_anomaly(study: StudyContext) -> int:
     """How far the discs depart from five, each called once and in order.
 
     Formula: |J - 5| + duplicate_labels + order_violations
@@ -82,12 +84,15 @@ def count_anomaly(shares: FloatArray) -> int | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    duplicates, violations = duplicate_labels(shares), order_violations(shares)
-    return None if duplicates is None or violations is None else abs(len(shares) - 5) + duplicates + violations
+    return abs(len(study.shares) - 5) + study.once(duplicate_labels) + study.once(order_violations)
 
 
-@metric("mass_ratio", scope="study", family="count")
-def mass_ratio(levels: FloatArray) -> float | None:
+def _mass(study: StudyContext, level: int) -> float:
+    return float(study.found_map(level).sum())
+
+
+@study_metric("count")
+def mass_ratio(study: StudyContext) -> float:
     """Mass of the L5/S1 map against that of the other levels of the same patient.
 
     Formula: rho = M_5 / median(M_1..M_4), M_k = sum_x p_k, the median over the levels found
@@ -97,8 +102,7 @@ def mass_ratio(levels: FloatArray) -> float | None:
     Undefined: fewer than two of L1/L2 .. L4/L5 found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    others = [level.sum() for level in levels[:4] if is_found(level)]
-    return float(levels[4].sum() / np.median(others)) if len(others) >= 2 else None
+    return float(study.probability[4].sum() / study.upper_median(_mass))
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,22 @@ def residual(
     return Residual(float(support.ravel()[index]), float(np.hypot(along.ravel()[index], aside.ravel()[index])))
 
 
-@metric("caudal_residual", scope="study", family="count")
-def caudal_residual(found: Residual | None) -> float | None:
+_ENDS = {"caudal": (4, 3), "cranial": (0, 1)}
+"""The last level on either side and the one before it."""
+
+
+def _beyond(study: StudyContext, side: str) -> Residual:
+    end, before = _ENDS[side]
+    study.need(end, before)
+    radius_mm = float(np.sqrt(study.once(area_px, end) * study.spacing[0] * study.spacing[1] / np.pi))
+    found = residual(study.support, study.spacing, study.centre(end), study.centre(before), radius_mm)
+    if found is None:
+        raise Undefined(f"{side}_window_outside")
+    return found
+
+
+@study_metric("count")
+def caudal_residual(study: StudyContext) -> float:
     """Strongest disc-like response below L5/S1, where an S1/S2 disc or a sixth lumbar level would be.
 
     Formula: R = max S(x) beyond mu_5 along v = mu_5 - mu_4 by 0.5 to 1.3 |v| (at least 1.5 radii of the L5/S1 region),
@@ -150,11 +168,11 @@ def caudal_residual(found: Residual | None) -> float | None:
         caudal_window_outside)
     Source: proposal of this project, not validated; a well-formed S1/S2 disc goes with lumbarization: Tokgoz et al. 2014
     """
-    return found.value if found else None
+    return study.once(_beyond, "caudal").value
 
 
-@metric("caudal_residual_distance", scope="study", family="count")
-def caudal_residual_distance(found: Residual | None) -> float | None:
+@study_metric("count")
+def caudal_residual_distance(study: StudyContext) -> float:
     """Distance of the strongest disc-like response below L5/S1 from L5/S1.
 
     Formula: ||x_R - mu_5||, x_R the pixel of caudal_residual
@@ -164,11 +182,11 @@ def caudal_residual_distance(found: Residual | None) -> float | None:
     Undefined: as caudal_residual
     Source: proposal of this project
     """
-    return found.distance_mm if found else None
+    return study.once(_beyond, "caudal").distance_mm
 
 
-@metric("cranial_residual", scope="study", family="count")
-def cranial_residual(found: Residual | None) -> float | None:
+@study_metric("count")
+def cranial_residual(study: StudyContext) -> float:
     """Strongest disc-like response above L1/L2, as a control: T12/L1 is there in everybody.
 
     Formula: as caudal_residual, beyond mu_1 along mu_1 - mu_2
@@ -179,4 +197,4 @@ def cranial_residual(found: Residual | None) -> float | None:
         cranial_window_outside)
     Source: proposal of this project, not validated
     """
-    return found.value if found else None
+    return study.once(_beyond, "cranial").value

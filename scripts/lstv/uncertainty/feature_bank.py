@@ -19,7 +19,7 @@ from lstv.base.levels import LEVELS
 from lstv.localizer import heatmap_file
 from lstv.localizer.heatmap_file import Features
 from lstv.localizer.outcome import NotAnalysed
-from lstv.uncertainty.features import MIN_LEVEL_STUDIES, NEIGHBOUR, direction, feature_distance
+from lstv.uncertainty.features import MIN_LEVEL_STUDIES, NEIGHBOUR, direction, neighbour_distance
 
 FORMAT_VERSION = 1
 MIN_STUDIES = 200
@@ -94,7 +94,7 @@ def fit(features: dict[str, Features], run: dict[str, Any]) -> Reference:
         )
     study_ids = sorted(features)
     directions = np.stack([direction(features[name].bottleneck) for name in study_ids])
-    distances = [feature_distance(own, np.delete(directions, i, axis=0)) for i, own in enumerate(directions)]
+    distances = [neighbour_distance(own, np.delete(directions, i, axis=0)) for i, own in enumerate(directions)]
     discs = np.stack([features[name].discs for name in study_ids]).astype(np.float64)
     count, level_mean, precision = zip(*(_fit_level(discs[:, 1 + level]) for level in range(len(LEVELS))))
     return Reference(

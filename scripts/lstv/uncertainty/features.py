@@ -7,11 +7,20 @@ alike, so it raises no flag. Real references hold transitional spines too. Neith
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from lstv.base.arrays import FloatArray, RealArray
-from lstv.uncertainty.registry import metric
+from lstv.base.arrays import RealArray
+from lstv.base.levels import LEVELS
+from lstv.localizer.heatmap_file import Features
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.flags import Undefined
+from lstv.uncertainty.registry import level_metric, study_metric, warning
+
+if TYPE_CHECKING:  # the reference set is made with this module's distances
+    from lstv.uncertainty.feature_bank import Reference
 
 NEIGHBOUR = 10
 """k of the k-th nearest neighbour."""
@@ -30,8 +39,22 @@ def direction(bottleneck: RealArray) -> npt.NDArray[np.float32]:
     return (features / length).astype(np.float32, copy=False) if length > 0 else features
 
 
-@metric("feature_distance", scope="study", family="quality")
-def feature_distance(own: npt.NDArray[np.float32], reference: npt.NDArray[np.float32]) -> float:
+def neighbour_distance(own: npt.NDArray[np.float32], reference: npt.NDArray[np.float32]) -> float:
+    """Distance of a direction (C,) to the tenth nearest of the reference's (n, C)."""
+    distances = np.linalg.norm(reference - own, axis=1)
+    return float(np.partition(distances, NEIGHBOUR - 1)[NEIGHBOUR - 1])
+
+
+def _compared(study: StudyContext) -> tuple[Reference, Features]:
+    if study.reference is None:
+        raise Undefined("no_reference_features")
+    if study.maps.features is None:
+        raise Undefined("no_features")
+    return study.reference, study.maps.features
+
+
+@study_metric("quality")
+def feature_distance(study: StudyContext) -> float:
     """Distance of the slice's deepest features to the tenth nearest study of the reference set.
 
     Formula: ||f - f_(10)||, f = bottleneck features averaged over the slice, brought to length 1; the study itself, if it
@@ -44,12 +67,12 @@ def feature_distance(own: npt.NDArray[np.float32], reference: npt.NDArray[np.flo
         2022, arXiv 2204.06507. No principal components: a distance within 32 of them is blind to all else, and
         normalising after them was seen to be blind even to turned and inverted pictures
     """
-    distances = np.linalg.norm(reference - own, axis=1)
-    return float(np.partition(distances, NEIGHBOUR - 1)[NEIGHBOUR - 1])
+    reference, own = _compared(study)
+    return neighbour_distance(direction(own.bottleneck), reference.others(study.maps.study_id))
 
 
-@metric("feature_percentile", scope="study", family="quality")
-def feature_percentile(distance: float, reference_distances: FloatArray) -> float:
+@study_metric("quality")
+def feature_percentile(study: StudyContext) -> float:
     """Share of the reference studies that lie no further from their tenth neighbour than this study does from its own.
 
     Formula: #{i: d_i <= feature_distance} / n, d_i the leave-one-out distances of the n reference studies
@@ -59,11 +82,18 @@ def feature_percentile(distance: float, reference_distances: FloatArray) -> floa
     Undefined: as feature_distance
     Source: empirical distribution of the distance of feature_distance; this project
     """
-    return float(np.mean(reference_distances <= distance))
+    reference, _ = _compared(study)
+    return float(np.mean(reference.distances <= study.once(feature_distance)))
 
 
-@metric("feature_deviation", scope="level", family="features")
-def feature_deviation(feature: RealArray, mean: FloatArray, precision: FloatArray) -> float:
+@warning
+def unlike_reference(study: StudyContext) -> list[str]:
+    """The study lies beyond the reference's own 99th percentile."""
+    return ["quality_unlike_reference"] if study.once(feature_percentile) > UNLIKE else []
+
+
+@level_metric("features")
+def feature_deviation(study: StudyContext, level: int) -> float:
     """Mahalanobis distance of the level's features from those of the same level in the reference set.
 
     Formula: sqrt((f - m)' S^-1 (f - m)), f = last decoder features averaged over {p_k >= 0.5}, m and S (Ledoit-Wolf) mean
@@ -72,8 +102,17 @@ def feature_deviation(feature: RealArray, mean: FloatArray, precision: FloatArra
     Range: 0 upwards
     Direction: high = the place called by this level looks unlike that of the reference
     Undefined: no reference set (flag no_reference_features); heatmaps without features (flag no_features); level not found
-        (flag {level}_not_found); found in fewer than 100 reference studies (flag {level}_few_reference_studies)
+        (flag {level}_not_found) or empty in the network's own precision (flag {level}_no_features); found in fewer than
+        100 reference studies (flag {level}_few_reference_studies)
     Source: Gonzalez et al. 2022, arXiv 2208.03217; shrinkage: Ledoit and Wolf 2004
     """
-    away = np.asarray(feature, dtype=np.float64) - mean
-    return float(np.sqrt(max(0.0, float(away @ precision @ away))))
+    reference, own = _compared(study)
+    if reference.level_count[level] < MIN_LEVEL_STUDIES:
+        raise Undefined(f"{LEVELS[level]}_few_reference_studies")
+    study.need(level)
+    feature = own.discs[1 + level]
+    if not np.isfinite(feature).all():
+        # the network's own precision put the peak just below one half, float64 just above
+        raise Undefined(f"{LEVELS[level]}_no_features")
+    away = np.asarray(feature, dtype=np.float64) - reference.level_mean[level]
+    return float(np.sqrt(max(0.0, float(away @ reference.level_precision[level] @ away))))

@@ -1,30 +1,14 @@
-"""What the families share: probabilities from logits, positions on the grid, entropy of a distribution."""
+"""What the families share: positions on the grid, entropy of a distribution."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from lstv.base.arrays import FloatArray, RealArray
+from lstv.base.arrays import FloatArray
 
 FOUND = 0.5
 """A level is found where its probability exceeds this in at least one pixel."""
-
-
-def log_softmax(logits: RealArray) -> FloatArray:
-    """Logarithm of the class probabilities, float64 (6, H, W), from logits of any float type (6, H, W)."""
-    logits = np.asarray(logits, dtype=np.float64)
-    shifted = logits - logits.max(axis=0)
-    result: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=0))
-    return result
-
-
-def log_sum_exp(logits: RealArray) -> FloatArray:
-    """ln sum_k exp z_k over the first axis, float64."""
-    logits = np.asarray(logits, dtype=np.float64)
-    highest = logits.max(axis=0)
-    result: FloatArray = highest + np.log(np.exp(logits - highest).sum(axis=0))
-    return result
 
 
 def shannon(weights: FloatArray) -> float:
@@ -60,9 +44,11 @@ def main_part_centre(probability: FloatArray) -> FloatArray:
     return np.array([columns.mean(), rows.mean()])
 
 
-def distances(shape: tuple[int, int], centre_px: FloatArray, spacing: tuple[float, float] = (1.0, 1.0)) -> FloatArray:
-    """Distance of every pixel from (column, row) ``centre_px``, float64 (H, W), in the unit of (row, column) spacing."""
+def squared_distances(
+    shape: tuple[int, ...], centre_px: FloatArray, spacing: tuple[float, float] = (1.0, 1.0)
+) -> FloatArray:
+    """Squared distance of every pixel from (column, row) ``centre_px``, float64 (H, W), in the unit of ``spacing``."""
     rows = (np.arange(shape[0])[:, None] - centre_px[1]) * spacing[0]
     columns = (np.arange(shape[1])[None, :] - centre_px[0]) * spacing[1]
-    result: FloatArray = np.hypot(rows, columns)
-    return result
+    squared: FloatArray = rows**2 + columns**2
+    return squared

@@ -8,15 +8,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstv.base.arrays import FloatArray, IndexArray
+from lstv.base.arrays import FloatArray
+from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.fields import shannon
-from lstv.uncertainty.registry import metric
+from lstv.uncertainty.flags import Undefined
+from lstv.uncertainty.registry import level_metric, study_metric
 
 _FLOOR = 1e-3
 
 
-@metric("identity_share", scope="level", family="identity")
-def identity_share(shares: FloatArray, level: int) -> float:
+def _own(study: StudyContext, level: int) -> FloatArray:
+    """The shares (5,) of the level's blob."""
+    blob = study.blob_of(level)
+    own: FloatArray = study.shares[blob]
+    return own
+
+
+def _lead(values: FloatArray) -> float:
+    """The largest of the values less the second."""
+    second, first = np.sort(values)[-2:]
+    return float(first - second)
+
+
+@level_metric("identity")
+def identity_share(study: StudyContext, level: int) -> float:
     """Share of the level's own class in its disc blob; a level's blob is the one its class leads.
 
     Formula: q_jk of the blob led by class k
@@ -26,11 +41,11 @@ def identity_share(shares: FloatArray, level: int) -> float:
     Undefined: no blob is led by the level (flag {level}_no_blob)
     Source: proposal of this project, not validated
     """
-    return float(shares[level])
+    return float(_own(study, level)[level])
 
 
-@metric("identity_entropy", scope="level", family="identity")
-def identity_entropy(shares: FloatArray) -> float:
+@level_metric("identity")
+def identity_entropy(study: StudyContext, level: int) -> float:
     """Entropy of the class mixture in the level's disc blob.
 
     Formula: H_j = -sum_k q_jk ln q_jk
@@ -40,11 +55,11 @@ def identity_entropy(shares: FloatArray) -> float:
     Undefined: no blob is led by the level (flag {level}_no_blob)
     Source: proposal of this project, not validated
     """
-    return shannon(shares)
+    return shannon(_own(study, level))
 
 
-@metric("identity_margin", scope="level", family="identity")
-def identity_margin(shares: FloatArray) -> float:
+@level_metric("identity")
+def identity_margin(study: StudyContext, level: int) -> float:
     """Lead of the first class over the second in the level's disc blob.
 
     Formula: m_j = q_(1) - q_(2)
@@ -54,12 +69,11 @@ def identity_margin(shares: FloatArray) -> float:
     Undefined: no blob is led by the level (flag {level}_no_blob)
     Source: proposal of this project, not validated
     """
-    second, first = np.sort(shares)[-2:]
-    return float(first - second)
+    return _lead(_own(study, level))
 
 
-@metric("identity_log_odds", scope="level", family="identity")
-def identity_log_odds(log_mass: FloatArray) -> float:
+@level_metric("identity")
+def identity_log_odds(study: StudyContext, level: int) -> float:
     """Log odds of the first class against the second in the level's disc blob; tells apart what the margin saturates.
 
     Formula: ln(q_(1) / q_(2))
@@ -69,12 +83,12 @@ def identity_log_odds(log_mass: FloatArray) -> float:
     Undefined: no blob is led by the level (flag {level}_no_blob)
     Source: proposal of this project, not validated
     """
-    second, first = np.sort(log_mass)[-2:]
-    return float(first - second)
+    blob = study.blob_of(level)
+    return _lead(study.log_mass[blob])
 
 
-@metric("junction_identity_entropy", scope="study", family="identity")
-def junction_identity_entropy(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def junction_identity_entropy(study: StudyContext) -> float:
     """Numbering doubt at the junction: the larger class entropy of the two lowest disc blobs (U1).
 
     Formula: max(H_J, H_{J-1}); H_J alone where there is one blob
@@ -84,11 +98,11 @@ def junction_identity_entropy(shares: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return max(map(shannon, shares[-2:])) if len(shares) else None
+    return max(map(shannon, study.shares[-2:]))
 
 
-@metric("junction_margin", scope="study", family="identity")
-def junction_margin(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def junction_margin(study: StudyContext) -> float:
     """Smaller lead of the first class over the second in the two lowest disc blobs.
 
     Formula: min(m_J, m_{J-1}), m_j = q_(1) - q_(2)
@@ -98,11 +112,11 @@ def junction_margin(shares: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return min(map(identity_margin, shares[-2:])) if len(shares) else None
+    return min(map(_lead, study.shares[-2:]))
 
 
-@metric("junction_log_odds", scope="study", family="identity")
-def junction_log_odds(log_mass: FloatArray) -> float | None:
+@study_metric("identity")
+def junction_log_odds(study: StudyContext) -> float:
     """Log odds of L5/S1 against L4/L5 in the lowest disc blob.
 
     Formula: ln(q_J5 / q_J4)
@@ -112,11 +126,11 @@ def junction_log_odds(log_mass: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return float(log_mass[-1, 4] - log_mass[-1, 3]) if len(log_mass) else None
+    return float(study.log_mass[-1, 4] - study.log_mass[-1, 3])
 
 
-@metric("column_identity_entropy", scope="study", family="identity")
-def column_identity_entropy(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def column_identity_entropy(study: StudyContext) -> float:
     """Mean class entropy of all disc blobs: a doubt by one level touches the whole column.
 
     Formula: (1/J) sum_j H_j
@@ -126,11 +140,11 @@ def column_identity_entropy(shares: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return float(np.mean([shannon(share) for share in shares])) if len(shares) else None
+    return float(np.mean([shannon(share) for share in study.shares]))
 
 
-@metric("level_confusion", scope="study", family="identity")
-def level_confusion(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def level_confusion(study: StudyContext) -> float:
     """Share of the disc blobs' mass that is not of the leading class.
 
     Formula: (1/J) sum_j (1 - max_k q_jk)
@@ -140,11 +154,11 @@ def level_confusion(shares: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated (off-diagonal of the mean class mixture)
     """
-    return float(1 - shares.max(axis=1).mean()) if len(shares) else None
+    return float(1 - study.shares.max(axis=1).mean())
 
 
-@metric("shift_ambiguity", scope="study", family="identity")
-def shift_ambiguity(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def shift_ambiguity(study: StudyContext) -> float:
     """Posterior probability that the whole column is numbered one level off.
 
     Blobs are first aligned with the levels by the most frequent difference between leading class and rank of the blob
@@ -156,9 +170,8 @@ def shift_ambiguity(shares: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
+    shares = study.shares
     count = len(shares)
-    if not count:
-        return None
     offsets, frequency = np.unique(shares.argmax(axis=1) - np.arange(count), return_counts=True)
     offset = offsets[frequency.argmax()]
     padded = np.zeros((count, 3))
@@ -171,12 +184,8 @@ def shift_ambiguity(shares: FloatArray) -> float | None:
     return float(1 - posterior.max() / posterior.sum())
 
 
-def _share(shares: FloatArray, blob: int, level: int) -> float | None:
-    return float(shares[-blob, level]) if len(shares) >= blob else None
-
-
-@metric("lowest_disc_share_l4_l5", scope="study", family="identity")
-def lowest_disc_share_l4_l5(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def lowest_disc_share_l4_l5(study: StudyContext) -> float:
     """Share of L4/L5 in the lowest disc blob.
 
     Formula: q_J4
@@ -186,11 +195,11 @@ def lowest_disc_share_l4_l5(shares: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return _share(shares, 1, 3)
+    return float(study.shares[-1, 3])
 
 
-@metric("lowest_disc_share_l5_s1", scope="study", family="identity")
-def lowest_disc_share_l5_s1(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def lowest_disc_share_l5_s1(study: StudyContext) -> float:
     """Share of L5/S1 in the lowest disc blob.
 
     Formula: q_J5
@@ -200,11 +209,18 @@ def lowest_disc_share_l5_s1(shares: FloatArray) -> float | None:
     Undefined: no disc blob (flag no_disc_blob)
     Source: proposal of this project, not validated
     """
-    return _share(shares, 1, 4)
+    return float(study.shares[-1, 4])
 
 
-@metric("second_lowest_disc_share_l4_l5", scope="study", family="identity")
-def second_lowest_disc_share_l4_l5(shares: FloatArray) -> float | None:
+def _second_lowest(study: StudyContext) -> FloatArray:
+    if len(study.shares) < 2:
+        raise Undefined("single_disc_blob")
+    second: FloatArray = study.shares[-2]
+    return second
+
+
+@study_metric("identity")
+def second_lowest_disc_share_l4_l5(study: StudyContext) -> float:
     """Share of L4/L5 in the second lowest disc blob.
 
     Formula: q_{J-1,4}
@@ -214,11 +230,11 @@ def second_lowest_disc_share_l4_l5(shares: FloatArray) -> float | None:
     Undefined: fewer than two disc blobs (flag no_disc_blob or single_disc_blob)
     Source: proposal of this project, not validated
     """
-    return _share(shares, 2, 3)
+    return float(_second_lowest(study)[3])
 
 
-@metric("second_lowest_disc_share_l5_s1", scope="study", family="identity")
-def second_lowest_disc_share_l5_s1(shares: FloatArray) -> float | None:
+@study_metric("identity")
+def second_lowest_disc_share_l5_s1(study: StudyContext) -> float:
     """Share of L5/S1 in the second lowest disc blob.
 
     Formula: q_{J-1,5}
@@ -228,10 +244,4 @@ def second_lowest_disc_share_l5_s1(shares: FloatArray) -> float | None:
     Undefined: fewer than two disc blobs (flag no_disc_blob or single_disc_blob)
     Source: proposal of this project, not validated
     """
-    return _share(shares, 2, 4)
-
-
-def log_masses(log_levels: FloatArray, blobs: list[IndexArray]) -> FloatArray:
-    """ln sum_{D_j} p_k, float64 (J, 5), from log probabilities (5, H, W): finite even where p_k underflows."""
-    flat = log_levels.reshape(len(log_levels), -1)
-    return np.array([np.logaddexp.reduce(flat[:, blob], axis=1) for blob in blobs]).reshape(len(blobs), len(flat))
+    return float(_second_lowest(study)[4])

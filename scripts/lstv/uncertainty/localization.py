@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstv.base.arrays import FloatArray
+from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.fields import FOUND, shannon
-from lstv.uncertainty.registry import metric
+from lstv.uncertainty.registry import level_metric
 
 BIN = 16
 """Side of a bin of the spatial entropy, in grid pixels."""
@@ -22,8 +22,8 @@ class Thresholds:
     moderate: float = 4.0
 
 
-@metric("confidence", scope="level", family="localization")
-def confidence(probability: FloatArray) -> float:
+@level_metric("localization")
+def confidence(study: StudyContext, level: int) -> float:
     """Peak probability of the level's map.
 
     Formula: max_x p_k(x)
@@ -33,11 +33,11 @@ def confidence(probability: FloatArray) -> float:
     Undefined: never
     Source: the users' definition; S-MHA baseline in Schobs et al., IEEE TMI 2023, arXiv 2203.02351
     """
-    return float(probability.max())
+    return float(study.probability[level].max())
 
 
-@metric("entropy", scope="level", family="localization")
-def entropy(probability: FloatArray) -> float:
+@level_metric("localization")
+def entropy(study: StudyContext, level: int) -> float:
     """Shannon entropy of the level's map over the pixels.
 
     Formula: H_k = -sum_x q ln q, q = p_k / sum_x p_k, 0 ln 0 = 0
@@ -47,11 +47,11 @@ def entropy(probability: FloatArray) -> float:
     Undefined: the level is not found (flag {level}_not_found)
     Source: the users' definition; within 1e-3 of the reference implementation, which adds 1e-9 to sum and logarithm
     """
-    return shannon(probability)
+    return shannon(study.found_map(level))
 
 
-@metric("spatial_entropy", scope="level", family="localization")
-def spatial_entropy(probability: FloatArray) -> float:
+@level_metric("localization")
+def spatial_entropy(study: StudyContext, level: int) -> float:
     """Shannon entropy of the level's map over a coarse grid of 10 x 10 bins.
 
     Formula: -sum_b Q ln Q, Q = share of sum_x p_k in the 16 x 16 pixel bin b
@@ -61,12 +61,13 @@ def spatial_entropy(probability: FloatArray) -> float:
     Undefined: the level is not found (flag {level}_not_found)
     Source: the users' definition, as in the reference implementation
     """
-    rows, columns = probability.shape
-    return shannon(probability.reshape(rows // BIN, BIN, columns // BIN, BIN).sum(axis=(1, 3)))
+    rows, columns = study.found_map(level).shape
+    bins = study.probability[level].reshape(rows // BIN, BIN, columns // BIN, BIN)
+    return shannon(bins.sum(axis=(1, 3)))
 
 
-@metric("area_px", scope="level", family="localization")
-def area_px(probability: FloatArray) -> int:
+@level_metric("localization")
+def area_px(study: StudyContext, level: int) -> int:
     """Number of pixels in which the level is more likely than not.
 
     Formula: #{x: p_k(x) > 0.5}
@@ -76,21 +77,28 @@ def area_px(probability: FloatArray) -> int:
     Undefined: never
     Source: the users' definition, as in the reference implementation
     """
-    return int((probability > FOUND).sum())
+    return int((study.probability[level] > FOUND).sum())
 
 
-def point_px(probability: FloatArray) -> tuple[float, float] | None:
-    """(column, row) of a level on the grid: the mean position of its pixels with p > 0.5; None where there is none."""
-    rows, columns = np.nonzero(probability > FOUND)
-    return (float(columns.mean()), float(rows.mean())) if rows.size else None
+def point_px(study: StudyContext, level: int) -> list[float]:
+    """[column, row] of a level on the grid: the mean position of its pixels with p > 0.5. Undefined where not found."""
+    rows, columns = np.nonzero(study.found_map(level) > FOUND)
+    return [float(columns.mean()), float(rows.mean())]
 
 
-def risk(l5_s1_entropy: float | None, found: bool, thresholds: Thresholds) -> str:
-    """Stratum of a study by the entropy of L5/S1: high, moderate, low; not_found where no pixel of L5/S1 exceeds 0.5.
+def point_mm(study: StudyContext, level: int) -> list[float]:
+    """[x, y, z] of ``point_px`` in DICOM patient coordinates, mm. Undefined where the level is not found."""
+    column, row = study.once(point_px, level)
+    point = study.maps.geometry.grid_to_patient(column, row, len(study.support))
+    return [float(value) for value in point]
+
+
+def risk(l5_s1_entropy: float | None, thresholds: Thresholds) -> str:
+    """Stratum of a study by the entropy of L5/S1: high, moderate, low; not_found where L5/S1 is not found (None).
 
     A level that is not found is a category of its own: its entropy describes noise, not doubt.
     """
-    if not found or l5_s1_entropy is None:
+    if l5_s1_entropy is None:
         return "not_found"
     if l5_s1_entropy > thresholds.high:
         return "high"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstv.base.arrays import FloatArray, IndexArray, RealArray
-from lstv.uncertainty.registry import metric
+from lstv.base.arrays import FloatArray
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.registry import level_metric, study_metric
 
 
-@metric("peak_logit", scope="level", family="margins")
-def peak_logit(log_p: FloatArray, level: int) -> float:
+@level_metric("margins")
+def peak_logit(study: StudyContext, level: int) -> float:
     """Log odds of the level's peak, which keep differences that confidence near 0.98 hides.
 
     Formula: ln(p / (1 - p)) at p = max_x p_k(x), from log probabilities, so that 1 - p never vanishes
@@ -19,14 +20,15 @@ def peak_logit(log_p: FloatArray, level: int) -> float:
     Undefined: never
     Source: logit of S-MHA (Schobs et al., IEEE TMI 2023)
     """
+    log_p = study.log_probability
     row, column = np.unravel_index(log_p[level + 1].argmax(), log_p.shape[1:])
     at_peak = log_p[:, row, column]
     others = np.delete(at_peak, level + 1)
     return float(at_peak[level + 1] - np.logaddexp.reduce(others))
 
 
-@metric("max_logit", scope="level", family="margins")
-def max_logit(logits: RealArray, level: int, centre_px: FloatArray) -> float:
+@level_metric("margins")
+def max_logit(study: StudyContext, level: int) -> float:
     """The network's raw output for the level at the level's own place.
 
     Formula: z_k at the pixel nearest mu_k
@@ -36,12 +38,18 @@ def max_logit(logits: RealArray, level: int, centre_px: FloatArray) -> float:
     Undefined: level not found (flag {level}_not_found)
     Source: MaxLogit; textbook out-of-distribution baseline
     """
-    column, row = np.rint(centre_px).astype(int)
-    return float(logits[level + 1, row, column])
+    column, row = np.rint(study.centre(level)).astype(int)
+    return float(study.maps.logits[level + 1, row, column])
 
 
-@metric("energy", scope="level", family="margins")
-def energy(log_sum: FloatArray, blob: IndexArray) -> float:
+def _log_sum(study: StudyContext) -> FloatArray:
+    """ln sum_k exp z_k of every pixel: ln p_k = z_k - ln sum exp z, whichever the class."""
+    log_sum: FloatArray = study.maps.logits[0] - study.log_probability[0]
+    return log_sum
+
+
+@level_metric("margins")
+def energy(study: StudyContext, level: int) -> float:
     """Free energy of the network's output over the level's disc blob.
 
     Formula: E_j = -(1/|D_j|) sum_{x in D_j} ln sum_k exp z_k(x)
@@ -51,11 +59,17 @@ def energy(log_sum: FloatArray, blob: IndexArray) -> float:
     Undefined: no blob is led by the level (flag {level}_no_blob)
     Source: Liu et al. 2020, arXiv 2010.03759, temperature 1
     """
-    return -float(log_sum.ravel()[blob].mean())
+    blob = study.blobs[study.blob_of(level)]
+    return -float(study.once(_log_sum).ravel()[blob].mean())
 
 
-@metric("peak_logit_difference", scope="study", family="margins")
-def peak_logit_difference(values: list[float], found: list[bool]) -> float | None:
+def _peak_logit_where_found(study: StudyContext, level: int) -> float:
+    study.need(level)
+    return study.once(peak_logit, level)
+
+
+@study_metric("margins")
+def peak_logit_difference(study: StudyContext) -> float:
     """Peak log odds of L5/S1 against the other levels of the same patient.
 
     Formula: peak_logit_5 - median(peak_logit_1..4), the median over the levels found
@@ -65,12 +79,11 @@ def peak_logit_difference(values: list[float], found: list[bool]) -> float | Non
     Undefined: fewer than two of L1/L2 .. L4/L5 found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    others = [value for value, known in zip(values[:4], found[:4]) if known]
-    return float(values[4] - np.median(others)) if len(others) >= 2 else None
+    return float(study.once(peak_logit, 4) - study.upper_median(_peak_logit_where_found))
 
 
-@metric("energy_difference", scope="study", family="margins")
-def energy_difference(values: list[float | None]) -> float | None:
+@study_metric("margins")
+def energy_difference(study: StudyContext) -> float:
     """Energy of the L5/S1 blob against the other levels of the same patient.
 
     Formula: E_5 - median(E_1..E_4), the median over the levels that lead a blob
@@ -80,5 +93,4 @@ def energy_difference(values: list[float | None]) -> float | None:
     Undefined: L5/S1 or all but one of the others lead no blob (flags {level}_no_blob)
     Source: Liu et al. 2020, arXiv 2010.03759; the difference is a proposal of this project
     """
-    others = [value for value in values[:4] if value is not None]
-    return float(values[4] - np.median(others)) if values[4] is not None and len(others) >= 2 else None
+    return float(study.once(energy, 4) - study.upper_median(energy))

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstv.base.arrays import FloatArray
+from lstv.base.levels import LEVELS
 from lstv.localizer.patches import Place
 from lstv.uncertainty import blobs
-from lstv.uncertainty.registry import metric
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.flags import Undefined
+from lstv.uncertainty.registry import level_metric, study_metric, warning
 
 ACROSS_MM = 60.0
 """How far in front of or behind the given place a blob may lie: the network's points lie in the canal, not in the disc."""
@@ -59,8 +62,34 @@ def read(
     return Reading(shares, float(levels[level].ravel()[blob].max()), along)
 
 
-@metric("patch_confidence", scope="level", family="patches")
-def patch_confidence(reading: Reading) -> float:
+def reading(study: StudyContext, level: int) -> Reading:
+    """What the level's patch says at its given place. Raises Undefined for every way of having no patch."""
+    given, name = study.maps.places, LEVELS[level]
+    if given is None:
+        raise Undefined("members_no_patches")
+    if given.status != "given":
+        raise Undefined(f"centroids_{given.status}")
+    if name not in given.found:
+        raise Undefined(f"{name}_patch_{given.missing[name]}")
+    members = study.maps.members
+    if members is None:
+        raise Undefined("members_no_patches")
+    said = members.probability[members.names.index(f"patch-{name}")] / 255.0
+    found = read(said, level, given.found[name], study.spacing, study.superior)
+    if found is None:
+        raise Undefined(f"{name}_patch_no_disc")
+    return found
+
+
+@warning
+def six_lumbar(study: StudyContext) -> list[str]:
+    """The given centroids name a sixth lumbar vertebra."""
+    given = study.maps.places
+    return ["centroids_six_lumbar"] if given is not None and given.status == "given" and given.six_lumbar else []
+
+
+@level_metric("patches")
+def patch_confidence(study: StudyContext, level: int) -> float:
     """Peak probability of the level at its given place, in the patch centred there.
 
     Formula: max_x p_k(x) over the blob at the place
@@ -72,11 +101,11 @@ def patch_confidence(reading: Reading) -> float:
         slices (flag {level}_patch_outside), no blob there (flag {level}_patch_no_disc)
     Source: proposal of this project, not validated
     """
-    return reading.peak
+    return study.once(reading, level).peak
 
 
-@metric("patch_identity_share", scope="level", family="patches")
-def patch_identity_share(reading: Reading, level: int) -> float:
+@level_metric("patches")
+def patch_identity_share(study: StudyContext, level: int) -> float:
     """Share of the given level in the blob at its given place, in the patch centred there.
 
     Formula: q_k = sum p_k / sum S over the blob at the place
@@ -86,11 +115,11 @@ def patch_identity_share(reading: Reading, level: int) -> float:
     Undefined: as patch_confidence
     Source: proposal of this project, not validated
     """
-    return float(reading.shares[level])
+    return float(study.once(reading, level).shares[level])
 
 
-@metric("patch_label_shift", scope="level", family="patches")
-def patch_label_shift(reading: Reading, level: int) -> int:
+@level_metric("patches")
+def patch_label_shift(study: StudyContext, level: int) -> int:
     """By how many levels the network's name for the given place differs from the given one.
 
     Formula: argmax_k q_k - given level
@@ -100,11 +129,11 @@ def patch_label_shift(reading: Reading, level: int) -> int:
     Undefined: as patch_confidence
     Source: proposal of this project, not validated
     """
-    return int(reading.shares.argmax()) - level
+    return int(study.once(reading, level).shares.argmax()) - level
 
 
-@metric("patch_distance", scope="level", family="patches")
-def patch_distance(reading: Reading) -> float:
+@level_metric("patches")
+def patch_distance(study: StudyContext, level: int) -> float:
     """Distance along the spine from the given place to the blob found there.
 
     Formula: (blob centre - disc) . u, u from the centroid above to the one below; disc half-way between them
@@ -114,11 +143,18 @@ def patch_distance(reading: Reading) -> float:
     Undefined: as patch_confidence
     Source: this project
     """
-    return reading.distance
+    return study.once(reading, level).distance
 
 
-@metric("patch_agreement", scope="study", family="patches")
-def patch_agreement(shifts: list[int]) -> float | None:
+def _shifts(study: StudyContext) -> list[int]:
+    shifts, flags = study.defined(patch_label_shift, range(len(LEVELS)))
+    if not shifts:
+        raise Undefined(*flags)
+    return shifts
+
+
+@study_metric("patches")
+def patch_agreement(study: StudyContext) -> float:
     """Share of the given places that the network calls by the given level.
 
     Formula: #{levels with patch_label_shift 0} / #{levels with a patch_label_shift}
@@ -128,11 +164,11 @@ def patch_agreement(shifts: list[int]) -> float | None:
     Undefined: no level has a patch_label_shift (flags as there)
     Source: proposal of this project, not validated
     """
-    return float(np.mean([shift == 0 for shift in shifts])) if shifts else None
+    return float(np.mean([shift == 0 for shift in _shifts(study)]))
 
 
-@metric("patch_column_shift", scope="study", family="patches")
-def patch_column_shift(shifts: list[int]) -> int | None:
+@study_metric("patches")
+def patch_column_shift(study: StudyContext) -> int:
     """By how many levels the network numbers the column differently from the given centroids.
 
     Formula: most frequent patch_label_shift; of several equally frequent ones the smallest
@@ -142,7 +178,5 @@ def patch_column_shift(shifts: list[int]) -> int | None:
     Undefined: no level has a patch_label_shift (flags as there)
     Source: proposal of this project, not validated
     """
-    if not shifts:
-        return None
-    values, counts = np.unique(shifts, return_counts=True)
+    values, counts = np.unique(_shifts(study), return_counts=True)
     return int(min(values[counts == counts.max()], key=abs))

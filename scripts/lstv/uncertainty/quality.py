@@ -6,10 +6,15 @@ falloff by any rule that we could defend, and blur shows in the entropies of all
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lstv.base.arrays import ByteArray
-from lstv.uncertainty.registry import metric
+from lstv.base.levels import LEVELS
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.count import missing_levels
+from lstv.uncertainty.registry import study_metric, warning
 
 BORDER_MM = 12.0
 """A first or last point nearer to the edge than this (about half a vertebra) cannot be told from a cropped one."""
@@ -19,8 +24,8 @@ BLANK = 0.02
 MIN_LEVELS = 3
 
 
-@metric("image_contrast", scope="study", family="quality")
-def image_contrast(image: ByteArray) -> float:
+@study_metric("quality")
+def image_contrast(study: StudyContext) -> float:
     """Range of intensities of the centre slice as the network saw it.
 
     Formula: (percentile 99 - percentile 1) / 255
@@ -30,7 +35,7 @@ def image_contrast(image: ByteArray) -> float:
     Undefined: never
     Source: this project
     """
-    low, high = np.percentile(image, [1, 99])
+    low, high = np.percentile(study.maps.image, [1, 99])
     return float(high - low) / 255
 
 
@@ -40,8 +45,8 @@ def content_rows(image: ByteArray) -> tuple[int, int]:
     return (int(filled[0]), int(filled[-1])) if filled.size else (0, len(image) - 1)
 
 
-@metric("cranial_border_distance", scope="study", family="quality")
-def cranial_border_distance(rows: list[float | None], edge: float, row_spacing: float) -> float | None:
+@study_metric("quality")
+def cranial_border_distance(study: StudyContext) -> float:
     """Distance of L1/L2 from the cranial edge of the picture; where it is not found, of the place where it should be.
 
     Formula: |row of L1/L2 - edge row| * row spacing; a missing level is placed at the spacing of the next two
@@ -51,11 +56,12 @@ def cranial_border_distance(rows: list[float | None], edge: float, row_spacing: 
     Undefined: fewer than two levels found (flags {level}_not_found)
     Source: this project
     """
-    return _border_distance(rows, edge, row_spacing)
+    edge, _ = study.once(_edges)
+    return _border_distance(study, range(len(LEVELS)), edge)
 
 
-@metric("caudal_border_distance", scope="study", family="quality")
-def caudal_border_distance(rows: list[float | None], edge: float, row_spacing: float) -> float | None:
+@study_metric("quality")
+def caudal_border_distance(study: StudyContext) -> float:
     """Distance of L5/S1 from the caudal edge of the picture; where it is not found, of the place where it should be.
 
     Formula: |row of L5/S1 - edge row| * row spacing; a missing level is placed at the spacing of the two above it
@@ -65,33 +71,52 @@ def caudal_border_distance(rows: list[float | None], edge: float, row_spacing: f
     Undefined: fewer than two levels found (flags {level}_not_found)
     Source: this project
     """
-    return _border_distance(rows[::-1], edge, row_spacing)
+    _, edge = study.once(_edges)
+    return _border_distance(study, range(len(LEVELS))[::-1], edge)
 
 
-def _border_distance(rows: list[float | None], edge: float, row_spacing: float) -> float | None:
-    """``rows`` from the outermost level inwards, None where not found; the sign is positive inside."""
-    found = [(index, row) for index, row in enumerate(rows) if row is not None]
+def _edges(study: StudyContext) -> tuple[int, int]:
+    """The cranial and the caudal row at which the picture ends."""
+    top, bottom = content_rows(study.maps.image)
+    return (top, bottom) if study.superior[1] <= 0 else (bottom, top)
+
+
+def _border_distance(study: StudyContext, inwards: Sequence[int], edge: int) -> float:
+    """Distance in mm of the first of the levels ``inwards`` from the ``edge`` row, positive inside."""
+    found = [(index, study.centre(level)[1]) for index, level in enumerate(inwards) if study.centres[level] is not None]
     if len(found) < 2:
-        return None
+        study.need(*inwards)
     (first, row), (second, inner) = found[:2]
     outermost = row + first * (row - inner) / (second - first)
     inward = 1.0 if inner > row else -1.0
-    return float(inward * (outermost - edge) * row_spacing)
+    return float(inward * (outermost - edge) * study.spacing[0])
 
 
-def quality_flags(contrast: float, found: int, cranial: float | None, caudal: float | None) -> list[str]:
-    """Flags for what makes a study unfit; empty where it is fit. ``found`` is the number of levels found."""
-    flags = []
+@warning
+def poor_contrast(study: StudyContext) -> list[str]:
+    """The picture is blank or flat."""
+    contrast = study.once(image_contrast)
     if contrast < BLANK:
-        flags.append("quality_blank_image")
-    elif contrast < LOW_CONTRAST:
-        flags.append("quality_low_contrast")
+        return ["quality_blank_image"]
+    return ["quality_low_contrast"] if contrast < LOW_CONTRAST else []
+
+
+@warning
+def few_levels(study: StudyContext) -> list[str]:
+    """No or hardly any level is found."""
+    found = len(LEVELS) - study.once(missing_levels)
     if found == 0:
-        flags.append("quality_no_level_found")
-    elif found < MIN_LEVELS:
-        flags.append("quality_few_levels_found")
-    if cranial is not None and cranial < BORDER_MM:
-        flags.append("quality_cropped_cranial")
-    if caudal is not None and caudal < BORDER_MM:
-        flags.append("quality_cropped_caudal")
-    return flags
+        return ["quality_no_level_found"]
+    return ["quality_few_levels_found"] if found < MIN_LEVELS else []
+
+
+@warning
+def cropped_cranial(study: StudyContext) -> list[str]:
+    """The field of view may end below L1/L2's upper neighbour."""
+    return ["quality_cropped_cranial"] if study.once(cranial_border_distance) < BORDER_MM else []
+
+
+@warning
+def cropped_caudal(study: StudyContext) -> list[str]:
+    """The field of view may end above the sacrum."""
+    return ["quality_cropped_caudal"] if study.once(caudal_border_distance) < BORDER_MM else []

@@ -9,22 +9,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstv.base.arrays import FloatArray
-from lstv.uncertainty.fields import distances, main_part_centre, shannon
-from lstv.uncertainty.registry import metric
+from lstv.base.arrays import BoolArray, FloatArray
+from lstv.base.levels import LEVELS
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.fields import main_part_centre, squared_distances
+from lstv.uncertainty.localization import area_px, entropy
+from lstv.uncertainty.registry import level_metric, study_metric
 
 _RADII = 1.5
 _ERE_CUT = 0.05
 
 
-def reference_radius(areas: list[int]) -> float | None:
-    """r_ref in grid pixels from the areas of the levels, those of 0 left out; None where none was found."""
-    found = [area for area in areas if area > 0]
-    return float(np.sqrt(np.median(found) / np.pi)) if found else None
+def _main_part(study: StudyContext, level: int) -> FloatArray:
+    return main_part_centre(study.found_map(level))
 
 
-@metric("effective_area", scope="level", family="shape")
-def effective_area(probability: FloatArray) -> float:
+def _reference_radius(study: StudyContext) -> float:
+    """r_ref in grid pixels; there must be a level that is found."""
+    areas = [study.once(area_px, level) for level in range(len(LEVELS))]
+    return float(np.sqrt(np.median([area for area in areas if area > 0]) / np.pi))
+
+
+def _outside(study: StudyContext, level: int) -> BoolArray:
+    """Whether a pixel (H, W) lies more than 1.5 r_ref from the level's main part."""
+    radius = _RADII * study.once(_reference_radius)
+    outside: BoolArray = squared_distances(study.support.shape, study.once(_main_part, level)) > radius**2
+    return outside
+
+
+@level_metric("shape")
+def effective_area(study: StudyContext, level: int) -> float:
     """Area of a uniform blob with the same entropy: what the plain entropy says, in pixels.
 
     Formula: e^{H_k}
@@ -34,11 +48,11 @@ def effective_area(probability: FloatArray) -> float:
     Undefined: level not found (flag {level}_not_found)
     Source: perplexity of the map; textbook
     """
-    return float(np.exp(shannon(probability)))
+    return float(np.exp(study.once(entropy, level)))
 
 
-@metric("expected_radial_error", scope="level", family="shape")
-def expected_radial_error(probability: FloatArray, spacing: tuple[float, float]) -> float:
+@level_metric("shape")
+def expected_radial_error(study: StudyContext, level: int) -> float:
     """Mean distance of the map's mass from its main part's middle.
 
     Formula: sum_x q(x) ||x - c_k||, q = p_k over {p_k > 0.05 max p_k}, normalised
@@ -48,13 +62,14 @@ def expected_radial_error(probability: FloatArray, spacing: tuple[float, float])
     Undefined: level not found (flag {level}_not_found)
     Source: ERE of McCouat and Voiculescu 2022, from the main part's middle in place of the maximum
     """
-    kept = np.where(probability > _ERE_CUT * probability.max(), probability, 0.0)
-    away = distances(probability.shape, main_part_centre(probability), spacing)
-    return float((kept * away).sum() / kept.sum())
+    probability = study.found_map(level)
+    kept = probability > _ERE_CUT * probability.max()
+    away = np.sqrt(squared_distances(kept.shape, study.once(_main_part, level), study.spacing)[kept])
+    return float((probability[kept] * away).sum() / probability[kept].sum())
 
 
-@metric("second_peak_ratio", scope="level", family="shape")
-def second_peak_ratio(probability: FloatArray, radius: float) -> float:
+@level_metric("shape")
+def second_peak_ratio(study: StudyContext, level: int) -> float:
     """Height of the strongest response away from the main part, against the peak.
 
     Formula: max p_k outside 1.5 r_ref of the main part's middle / max p_k
@@ -64,12 +79,12 @@ def second_peak_ratio(probability: FloatArray, radius: float) -> float:
     Undefined: level not found (flag {level}_not_found)
     Source: proposal of this project, not validated
     """
-    outside = distances(probability.shape, main_part_centre(probability)) > _RADII * radius
+    probability, outside = study.found_map(level), study.once(_outside, level)
     return float(probability[outside].max() / probability.max()) if outside.any() else 0.0
 
 
-@metric("leak", scope="level", family="shape")
-def leak(probability: FloatArray, radius: float) -> float:
+@level_metric("shape")
+def leak(study: StudyContext, level: int) -> float:
     """Share of the map's mass away from its main part.
 
     Formula: 1 - sum_{||x - c_k|| <= 1.5 r_ref} p_k / sum_x p_k
@@ -79,7 +94,7 @@ def leak(probability: FloatArray, radius: float) -> float:
     Undefined: level not found (flag {level}_not_found)
     Source: proposal of this project, not validated
     """
-    outside = distances(probability.shape, main_part_centre(probability)) > _RADII * radius
+    probability, outside = study.found_map(level), study.once(_outside, level)
     return float(probability[outside].sum() / probability.sum())
 
 
@@ -94,8 +109,12 @@ def covariance(probability: FloatArray, spacing: tuple[float, float]) -> FloatAr
     return np.array([[by_column @ columns**2, mixed], [mixed, by_row @ rows**2]])
 
 
-@metric("spread", scope="level", family="shape")
-def spread(sigma: FloatArray) -> float:
+def _covariance(study: StudyContext, level: int) -> FloatArray:
+    return covariance(study.found_map(level), study.spacing)
+
+
+@level_metric("shape")
+def spread(study: StudyContext, level: int) -> float:
     """Extent of the map as the area of its covariance ellipse (over pi).
 
     Formula: sqrt(det Sigma); r^2 / 4 for a disc of radius r
@@ -105,11 +124,11 @@ def spread(sigma: FloatArray) -> float:
     Undefined: level not found (flag {level}_not_found)
     Source: moments of the heatmap after Thaler et al., MELBA 2021:014, arXiv 2109.09533 (they fit during training)
     """
-    return float(np.sqrt(max(0.0, np.linalg.det(sigma))))
+    return float(np.sqrt(max(0.0, np.linalg.det(study.once(_covariance, level)))))
 
 
-@metric("elongation", scope="level", family="shape")
-def elongation(sigma: FloatArray) -> float:
+@level_metric("shape")
+def elongation(study: StudyContext, level: int) -> float:
     """How far the map is from round.
 
     Formula: 1 - smaller / larger eigenvalue of Sigma; 0 where Sigma vanishes (one pixel)
@@ -119,12 +138,12 @@ def elongation(sigma: FloatArray) -> float:
     Undefined: level not found (flag {level}_not_found)
     Source: as spread
     """
-    smaller, larger = np.linalg.eigvalsh(sigma)
+    smaller, larger = np.linalg.eigvalsh(study.once(_covariance, level))
     return float(1 - max(0.0, smaller) / larger) if larger > 0 else 0.0
 
 
-@metric("entropy_difference", scope="study", family="shape")
-def entropy_difference(entropies: list[float | None], found: list[bool]) -> float | None:
+@study_metric("shape")
+def entropy_difference(study: StudyContext) -> float:
     """Entropy of L5/S1 against the other levels of the same patient; blob size, field of view and tail cancel.
 
     Formula: dH = H_5 - median(H_1..H_4), the median over the levels found
@@ -134,6 +153,4 @@ def entropy_difference(entropies: list[float | None], found: list[bool]) -> floa
     Undefined: L5/S1 or all but one of the others not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    own = entropies[4] if found[4] else None
-    others = [value for value, known in zip(entropies[:4], found[:4]) if known and value is not None]
-    return float(own - np.median(others)) if own is not None and len(others) >= 2 else None
+    return float(study.once(entropy, 4) - study.upper_median(entropy))

@@ -1,8 +1,7 @@
 """Geometry of the five points in millimetres.
 
 The points of the network lie where its training points lay, in the spinal canal at disc level, and the patient is supine:
-published cut-offs of angles between vertebrae do not apply. All functions take ``centres``, float64 (5, 3): patient
-coordinates in mm (x left, y posterior, z superior) of L1/L2 .. L5/S1, NaN where a level is not found.
+published cut-offs of angles between vertebrae do not apply. mu_1 .. mu_5 are the points of L1/L2 .. L5/S1 in the patient.
 v_i = mu_{i+1} - mu_i, i = 1..4; d_i = |v_i|.
 """
 
@@ -11,20 +10,17 @@ from __future__ import annotations
 import numpy as np
 
 from lstv.base.arrays import FloatArray
-from lstv.uncertainty.registry import metric
+from lstv.uncertainty.context import StudyContext
+from lstv.uncertainty.registry import study_metric
 
 
-def _lengths(centres: FloatArray) -> FloatArray:
-    lengths: FloatArray = np.linalg.norm(np.diff(centres, axis=0), axis=1)
+def _lengths(points: FloatArray) -> FloatArray:
+    lengths: FloatArray = np.linalg.norm(np.diff(points, axis=0), axis=1)
     return lengths
 
 
-def _defined(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-@metric("junction_distance", scope="study", family="geometry")
-def junction_distance(centres: FloatArray) -> float | None:
+@study_metric("geometry")
+def junction_distance(study: StudyContext) -> float:
     """Distance between L4/L5 and L5/S1.
 
     Formula: d_4 = ||mu_5 - mu_4||
@@ -34,11 +30,11 @@ def junction_distance(centres: FloatArray) -> float | None:
     Undefined: L4/L5 or L5/S1 not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    return _defined(_lengths(centres)[3])
+    return float(_lengths(study.points(3, 4))[0])
 
 
-@metric("junction_distance_ratio", scope="study", family="geometry")
-def junction_distance_ratio(centres: FloatArray) -> float | None:
+@study_metric("geometry")
+def junction_distance_ratio(study: StudyContext) -> float:
     """Distance from L4/L5 to L5/S1 against the mean of the three above.
 
     Formula: R45 = d_4 / mean(d_1, d_2, d_3)
@@ -48,12 +44,12 @@ def junction_distance_ratio(centres: FloatArray) -> float | None:
     Undefined: a level not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    lengths = _lengths(centres)
-    return _defined(lengths[3] / lengths[:3].mean())
+    lengths = _lengths(study.points(0, 1, 2, 3, 4))
+    return float(lengths[3] / lengths[:3].mean())
 
 
-@metric("l3_l4_distance_ratio", scope="study", family="geometry")
-def l3_l4_distance_ratio(centres: FloatArray) -> float | None:
+@study_metric("geometry")
+def l3_l4_distance_ratio(study: StudyContext) -> float:
     """Distance from L3/L4 to L4/L5 against the mean of the two above.
 
     Formula: d_3 / mean(d_1, d_2)
@@ -63,20 +59,20 @@ def l3_l4_distance_ratio(centres: FloatArray) -> float | None:
     Undefined: one of L1/L2 .. L4/L5 not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    lengths = _lengths(centres)
-    return _defined(lengths[2] / lengths[:2].mean())
+    lengths = _lengths(study.points(0, 1, 2, 3))
+    return float(lengths[2] / lengths[:2].mean())
 
 
-def _angle(centres: FloatArray, middle: int) -> float:
-    """Signed angle in degrees between the vectors that meet at level ``middle``, lordosis positive."""
-    upper, lower = centres[middle] - centres[middle - 1], centres[middle + 1] - centres[middle]
+def _angle(first: FloatArray, middle: FloatArray, last: FloatArray) -> float:
+    """Signed angle in degrees between the vectors that meet at the ``middle`` point, lordosis positive."""
+    upper, lower = middle - first, last - middle
     cross = upper[1] * lower[2] - upper[2] * lower[1]
     dot = upper[1] * lower[1] + upper[2] * lower[2]
     return float(np.degrees(np.arctan2(cross, dot)))
 
 
-@metric("angle_l2_l3", scope="study", family="geometry")
-def angle_l2_l3(centres: FloatArray) -> float | None:
+@study_metric("geometry")
+def angle_l2_l3(study: StudyContext) -> float:
     """Angle of the line of points at L2/L3.
 
     Formula: phi_1 = signed angle(v_1, v_2) in the sagittal plane, lordosis positive
@@ -86,11 +82,11 @@ def angle_l2_l3(centres: FloatArray) -> float | None:
     Undefined: one of L1/L2, L2/L3, L3/L4 not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    return _defined(_angle(centres, 1))
+    return _angle(*study.points(0, 1, 2))
 
 
-@metric("angle_l3_l4", scope="study", family="geometry")
-def angle_l3_l4(centres: FloatArray) -> float | None:
+@study_metric("geometry")
+def angle_l3_l4(study: StudyContext) -> float:
     """Angle of the line of points at L3/L4.
 
     Formula: p = phi_2 = signed angle(v_2, v_3) in the sagittal plane, lordosis positive
@@ -100,11 +96,11 @@ def angle_l3_l4(centres: FloatArray) -> float | None:
     Undefined: one of L2/L3, L3/L4, L4/L5 not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    return _defined(_angle(centres, 2))
+    return _angle(*study.points(1, 2, 3))
 
 
-@metric("angle_l4_l5", scope="study", family="geometry")
-def angle_l4_l5(centres: FloatArray) -> float | None:
+@study_metric("geometry")
+def angle_l4_l5(study: StudyContext) -> float:
     """Angle of the line of points at L4/L5.
 
     Formula: c = phi_3 = signed angle(v_3, v_4) in the sagittal plane, lordosis positive
@@ -114,11 +110,11 @@ def angle_l4_l5(centres: FloatArray) -> float | None:
     Undefined: one of L3/L4, L4/L5, L5/S1 not found (flags {level}_not_found)
     Source: proposal of this project, not validated
     """
-    return _defined(_angle(centres, 3))
+    return _angle(*study.points(2, 3, 4))
 
 
-@metric("angle_difference", scope="study", family="geometry")
-def angle_difference(centres: FloatArray) -> float | None:
+@study_metric("geometry")
+def angle_difference(study: StudyContext) -> float:
     """How much sharper the line of points bends at L4/L5 than one level above.
 
     Formula: dphi = c - p = phi_3 - phi_2
@@ -129,4 +125,5 @@ def angle_difference(centres: FloatArray) -> float | None:
     Source: proposal of this project by analogy with differences of posterior vertebral angles (EOS study, European Spine
         Journal 2020, doi 10.1007/s00586-020-06565-7; Farshad); their cut-offs do not apply
     """
-    return _defined(_angle(centres, 3) - _angle(centres, 2))
+    study.need(1, 2, 3, 4)
+    return angle_l4_l5(study) - angle_l3_l4(study)

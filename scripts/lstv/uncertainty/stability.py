@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstv.base.arrays import BoolArray, ByteArray, FloatArray, IndexArray
-from lstv.localizer.heatmap_file import Members
+from lstv.base.arrays import BoolArray, ByteArray, FloatArray
+from lstv.base.levels import LEVELS
+from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.fields import shannon
-from lstv.uncertainty.registry import metric
+from lstv.uncertainty.flags import Undefined
+from lstv.uncertainty.registry import level_metric, study_metric
 
-KINDS = {"slice": "slices", "view": "views"}
-"""Kind of a member -> suffix of its metrics."""
+KINDS = {"slices": "slice", "views": "view"}
+"""Suffix of the metrics of a kind -> what the members of it are called in the heatmap file."""
 
 MIN_VOTES = 2
 _COVERAGE = 0.8
@@ -34,12 +36,15 @@ class Readings:
     valid: BoolArray
 
 
-def readings(members: Members, kind: str, levels: FloatArray) -> Readings | None:
-    """The members of one kind behind the centre slice's own level maps (5, H, W); None where no such member ran."""
-    chosen = [index for index, name in enumerate(members.kinds) if name == kind]
+def readings(study: StudyContext, kind: str) -> Readings:
+    """The members of one kind behind the centre slice's own level maps. Raises Undefined where none ran."""
+    members = study.maps.members
+    if members is None or not set(KINDS.values()) & set(members.kinds):
+        raise Undefined("members_centre_only")
+    chosen = [index for index, name in enumerate(members.kinds) if name == KINDS[kind]]
     if not chosen:
-        return None
-    own = np.rint(255 * levels).astype(np.uint8)
+        raise Undefined(f"members_no_{kind}")
+    own = np.rint(255 * study.probability).astype(np.uint8)
     return Readings(
         np.concatenate([own[None], members.probability[chosen]]),
         np.concatenate([np.ones((1, *own.shape[1:]), bool), members.valid[chosen].astype(bool)]),
@@ -48,14 +53,18 @@ def readings(members: Members, kind: str, levels: FloatArray) -> Readings | None
 
 @dataclass(frozen=True)
 class Votes:
-    """What the readings say at one blob: class shares (V, 5) of those with a vote, and how many saw the blob at all."""
+    """What the readings say at one blob: class shares (V, 5) of those with a vote, and how many saw the blob at all.
+
+    The centre slice always saw it.
+    """
 
     shares: FloatArray
     saw: int
 
 
-def votes(reading: Readings, blob: IndexArray) -> Votes:
-    """Class shares of each reading at the flat pixel indices ``blob``."""
+def votes(study: StudyContext, kind: str, index: int) -> Votes:
+    """Class shares of each reading at a disc blob of the centre slice."""
+    reading, blob = study.once(readings, kind), study.blobs[index]
     count, levels = reading.probability.shape[:2]
     saw = reading.valid.reshape(count, -1)[:, blob].mean(axis=1) >= _COVERAGE
     mass = reading.probability.reshape(count, levels, -1)[:, :, blob].sum(axis=2, dtype=np.float64)[saw]
@@ -64,9 +73,33 @@ def votes(reading: Readings, blob: IndexArray) -> Votes:
     return Votes(mass[found] / total[found, None], int(saw.sum()))
 
 
-@metric("flip_rate_views", scope="level", family="stability")
-@metric("flip_rate_slices", scope="level", family="stability")
-def flip_rate(shares: FloatArray) -> float | None:
+def _level_votes(study: StudyContext, level: int, kind: str) -> Votes:
+    study.once(readings, kind)  # without members that is the reason, whatever the blobs
+    return study.once(votes, kind, study.blob_of(level))
+
+
+def _junction_votes(study: StudyContext, kind: str) -> Votes:
+    study.once(readings, kind)
+    return study.once(votes, kind, study.lowest_blob())
+
+
+def _enough(votes: Votes, disc: str, kind: str) -> FloatArray:
+    """The shares (V, 5), of which there must be two to compare; ``disc`` is the level or ``junction``, for the flag."""
+    if len(votes.shares) < MIN_VOTES:
+        raise Undefined(f"{disc}_few_votes_{kind}")
+    return votes.shares
+
+
+def _flip_rate(shares: FloatArray) -> float:
+    return float(np.mean(shares.argmax(axis=1) != shares.mean(axis=0).argmax()))
+
+
+def _mutual_information(shares: FloatArray) -> float:
+    return max(0.0, shannon(shares.mean(axis=0)) - float(np.mean([shannon(share) for share in shares])))
+
+
+@level_metric("stability", KINDS)
+def flip_rate(study: StudyContext, level: int, kind: str) -> float:
     """Share of the readings that call the level's disc blob by another level than the mean reading does.
 
     Formula: F_j = 1 - (1/T) sum_t [argmax_k q_jk^t = argmax_k mean_t q_jk^t]
@@ -77,14 +110,11 @@ def flip_rate(shares: FloatArray) -> float | None:
         {level}_no_blob); fewer than 2 votes (flag {level}_few_votes_slices, {level}_few_votes_views)
     Source: proposal of this project, not validated; augmentations as aleatoric probe: Wang et al. 2019, arXiv 1807.07356
     """
-    if len(shares) < MIN_VOTES:
-        return None
-    return float(np.mean(shares.argmax(axis=1) != shares.mean(axis=0).argmax()))
+    return _flip_rate(_enough(_level_votes(study, level, kind), LEVELS[level], kind))
 
 
-@metric("mutual_information_views", scope="level", family="stability")
-@metric("mutual_information_slices", scope="level", family="stability")
-def mutual_information(shares: FloatArray) -> float | None:
+@level_metric("stability", KINDS)
+def mutual_information(study: StudyContext, level: int, kind: str) -> float:
     """Disagreement between readings about the class mixture of the level's disc blob.
 
     Formula: MI_j = H(mean_t q_j^t) - (1/T) sum_t H(q_j^t)
@@ -95,14 +125,11 @@ def mutual_information(shares: FloatArray) -> float | None:
     Source: BALD decomposition over augmented inputs; its reading as a kind of uncertainty is contested (Wimmer et al.
         2022, arXiv 2209.03302)
     """
-    if len(shares) < MIN_VOTES:
-        return None
-    return max(0.0, shannon(shares.mean(axis=0)) - float(np.mean([shannon(share) for share in shares])))
+    return _mutual_information(_enough(_level_votes(study, level, kind), LEVELS[level], kind))
 
 
-@metric("lost_rate_views", scope="level", family="stability")
-@metric("lost_rate_slices", scope="level", family="stability")
-def lost_rate(vote: Votes) -> float | None:
+@level_metric("stability", KINDS)
+def lost_rate(study: StudyContext, level: int, kind: str) -> float:
     """Share of the readings that saw the place of the level's disc blob and found no disc there.
 
     Formula: 1 - (readings with a vote) / (readings whose valid pixels cover 80 % of D_j)
@@ -113,12 +140,12 @@ def lost_rate(vote: Votes) -> float | None:
         {level}_no_blob)
     Source: proposal of this project, not validated
     """
-    return 1 - len(vote.shares) / vote.saw if vote.saw else None
+    vote = _level_votes(study, level, kind)
+    return 1 - len(vote.shares) / vote.saw
 
 
-@metric("coordinate_variance_views", scope="level", family="stability")
-@metric("coordinate_variance_slices", scope="level", family="stability")
-def coordinate_variance(centres_mm: FloatArray) -> float | None:
+@level_metric("stability", KINDS)
+def coordinate_variance(study: StudyContext, level: int, kind: str) -> float:
     """Scatter of the level's position over the readings that found it.
 
     Formula: (1/T) sum_t ||mu_k^t - mean_t mu_k^t||^2, mu_k^t weighted mean position of {p_k^t >= 0.5}
@@ -129,14 +156,14 @@ def coordinate_variance(centres_mm: FloatArray) -> float | None:
         {level}_not_found); found by fewer than 2 readings (flag {level}_few_votes_slices, {level}_few_votes_views)
     Source: E-CPV of Schobs et al., IEEE TMI 2023, arXiv 2203.02351, with slices or views in place of an ensemble
     """
+    centres_mm = study.once(level_readings, kind, level).centres_mm
     if len(centres_mm) < MIN_VOTES:
-        return None
+        raise Undefined(f"{LEVELS[level]}_few_votes_{kind}")
     return float(((centres_mm - centres_mm.mean(axis=0)) ** 2).sum(axis=1).mean())
 
 
-@metric("dice_disagreement_views", scope="level", family="stability")
-@metric("dice_disagreement_slices", scope="level", family="stability")
-def dice_disagreement(masks: BoolArray, valid: BoolArray) -> float | None:
+@level_metric("stability", KINDS)
+def dice_disagreement(study: StudyContext, level: int, kind: str) -> float:
     """One minus the mean Dice overlap of the level's region between all pairs of readings.
 
     Formula: 1 - (2/(T(T-1))) sum_{s<t} 2|A^s n A^t| / (|A^s| + |A^t|) over pixels that both saw, A = {p_k >= 0.5};
@@ -147,8 +174,14 @@ def dice_disagreement(masks: BoolArray, valid: BoolArray) -> float | None:
     Undefined: as coordinate_variance, counting the readings that saw 80 % of the level's region
     Source: Roy et al. 2019; best simple failure detector in Zenk et al., Medical Image Analysis 2025
     """
-    if len(masks) < MIN_VOTES:
-        return None
+    seen = study.once(level_readings, kind, level)
+    if len(seen.masks) < MIN_VOTES:
+        raise Undefined(f"{LEVELS[level]}_few_votes_{kind}")
+    return _mean_dice_distance(seen.masks, seen.valid)
+
+
+def _mean_dice_distance(masks: BoolArray, valid: BoolArray) -> float:
+    """One minus the mean Dice of all pairs of regions (V, N), each over the pixels that both readings saw."""
     masks, valid = masks.astype(np.float32), valid.astype(np.float32)
     both = masks @ masks.T
     size = masks @ valid.T
@@ -157,9 +190,8 @@ def dice_disagreement(masks: BoolArray, valid: BoolArray) -> float | None:
     return float(1 - dice[np.triu_indices(len(masks), 1)].astype(np.float64).mean())
 
 
-@metric("junction_flip_rate_views", scope="study", family="stability")
-@metric("junction_flip_rate_slices", scope="study", family="stability")
-def junction_flip_rate(shares: FloatArray) -> float | None:
+@study_metric("stability", KINDS)
+def junction_flip_rate(study: StudyContext, kind: str) -> float:
     """Share of the readings that call the lowest disc blob by another level than the mean reading does (F_J).
 
     Formula: F_J = 1 - (1/T) sum_t [argmax_k q_Jk^t = argmax_k mean_t q_Jk^t]
@@ -170,12 +202,11 @@ def junction_flip_rate(shares: FloatArray) -> float | None:
         fewer than 2 votes (flag junction_few_votes_slices, junction_few_votes_views)
     Source: proposal of this project, not validated
     """
-    return flip_rate(shares)
+    return _flip_rate(_enough(_junction_votes(study, kind), "junction", kind))
 
 
-@metric("junction_mutual_information_views", scope="study", family="stability")
-@metric("junction_mutual_information_slices", scope="study", family="stability")
-def junction_mutual_information(shares: FloatArray) -> float | None:
+@study_metric("stability", KINDS)
+def junction_mutual_information(study: StudyContext, kind: str) -> float:
     """Disagreement between readings about the class mixture of the lowest disc blob (MI_J).
 
     Formula: H(mean_t q_J^t) - (1/T) sum_t H(q_J^t)
@@ -185,12 +216,11 @@ def junction_mutual_information(shares: FloatArray) -> float | None:
     Undefined: as junction_flip_rate
     Source: as mutual_information
     """
-    return mutual_information(shares)
+    return _mutual_information(_enough(_junction_votes(study, kind), "junction", kind))
 
 
-@metric("junction_votes_views", scope="study", family="stability")
-@metric("junction_votes_slices", scope="study", family="stability")
-def junction_votes(shares: FloatArray) -> int:
+@study_metric("stability", KINDS)
+def junction_votes(study: StudyContext, kind: str) -> int:
     """Number of readings with a vote at the lowest disc blob, the centre slice included.
 
     Formula: #{t: valid pixels cover 80 % of D_J and mean S^t over D_J >= 0.25}
@@ -200,7 +230,7 @@ def junction_votes(shares: FloatArray) -> int:
     Undefined: no members of the kind (flag members_centre_only or members_no_{kind}); no disc blob (flag no_disc_blob)
     Source: proposal of this project
     """
-    return len(shares)
+    return len(_junction_votes(study, kind).shares)
 
 
 @dataclass(frozen=True)
@@ -212,11 +242,13 @@ class LevelReadings:
     valid: BoolArray
 
 
-def level_readings(reading: Readings, level: int, spacing: tuple[float, float]) -> LevelReadings:
+def level_readings(study: StudyContext, kind: str, level: int) -> LevelReadings:
     """Positions and regions of one level in the readings that saw 80 % of the centre slice's region of it.
 
-    ``spacing`` is the grid's (row, column) spacing in mm. The work is done in the box that holds every region.
+    Raises Undefined where the level is not found. The work is done in the box that holds every region.
     """
+    reading, spacing = study.once(readings, kind), study.spacing
+    study.need(level)
     masks = reading.probability[:, level] >= _HALF
     any_mask: BoolArray = np.logical_or.reduce(masks)
     rows, columns = np.flatnonzero(any_mask.any(axis=1)), np.flatnonzero(any_mask.any(axis=0))

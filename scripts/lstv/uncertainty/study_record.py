@@ -22,7 +22,7 @@ from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import Thresholds
 from lstv.uncertainty.feature_bank import Reference
-from lstv.uncertainty.records import Provenance, StudyRecord, Values
+from lstv.uncertainty.records import Provenance, StudyRecord
 
 SCHEMA_VERSION = 1
 SIGNIFICANT_DIGITS = 6
@@ -97,8 +97,7 @@ def study_record(
     if maps.places is not None and maps.places.status == "refused":
         record["provenance"]["centroids_refused"] = maps.places.reason
     levels, study, flags = uncertainty.measure(maps, thresholds, reference)
-    record["levels"] = {name: _ordered(values, "level") for name, values in levels.items()}
-    record["study"] = _ordered(study, "study")
+    record |= {"levels": levels, "study": study}
     record["flags"] += [flag for flag in flags if flag not in record["flags"]]
     return record
 
@@ -115,12 +114,6 @@ def _provenance(maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds) ->
         "risk_moderate": thresholds.moderate,
     }
     return cast(Provenance, {key: known[key] for key in PROVENANCE if key in known})
-
-
-def _ordered(values: Values, scope: str) -> Values:
-    """Registered metrics in their order, then what is no metric (points, risk, quality)."""
-    names = [entry.name for entry in uncertainty.metrics(scope)]
-    return {name: values[name] for name in names} | {name: values[name] for name in values if name not in names}
 
 
 def write(record: StudyRecord, path: Path) -> None:

@@ -23,19 +23,6 @@ STUDY, PLANTED = "method_study.json", "planted_changes.json"
 
 _PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", re.MULTILINE | re.DOTALL)
 
-_FAMILIES = {
-    "localization": "Localization: layer 1, as asked for",
-    "identity": "Level identity",
-    "stability": "Numbering stability",
-    "patches": "Patches centred on given vertebrae (optional input)",
-    "count": "Count and order",
-    "geometry": "Geometry in millimetres",
-    "shape": "Shape with the area removed",
-    "margins": "Margins and energy",
-    "features": "Features (no uncertainty: how unusual the network finds the picture)",
-    "quality": "Fitness of the image (no uncertainty; a flag of its own)",
-}
-
 
 def updated(text: str, evidence: Path) -> str:
     """The document with its generated parts made anew. Raises UserError for a part that is not known or not there."""
@@ -79,7 +66,7 @@ def metrics_text() -> str:
     """One table a family, from the docstrings of the metrics."""
     header = ("metric", "what", "formula", "unit; range", "direction", "undefined", "source")
     blocks = []
-    for family in uncertainty.FAMILIES:
+    for family, heading in uncertainty.FAMILIES.items():
         rows = [
             (
                 f"{'{level}_' if entry.scope == 'level' else ''}{entry.name}",
@@ -93,9 +80,7 @@ def metrics_text() -> str:
             for entry in uncertainty.metrics()
             if entry.family == family
         ]
-        blocks.append(
-            f"### {_FAMILIES[family]}\n\n" + table(header, [(f"`{row[0]}`", *map(_literal, row[1:])) for row in rows])
-        )
+        blocks.append(f"### {heading}\n\n" + table(header, [(f"`{row[0]}`", *map(_literal, row[1:])) for row in rows]))
     return "\n\n".join(blocks)
 
 

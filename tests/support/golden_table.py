@@ -11,7 +11,6 @@ from pathlib import Path
 
 from golden_demo import load
 from golden_made import RUN, made_studies
-
 from lstv.ranking.score import rank_studies
 from lstv.uncertainty.study_record import study_record
 
@@ -94,6 +93,17 @@ def differences(was: Cells, now: Cells) -> list[str]:
         for study in studies
         if not _same(row, was[row][study], now[row][study])
     ]
+
+
+def kept(was: Cells, now: Cells) -> Cells:
+    """The present cells, but for those that are the same within the tolerance, which stay as they were."""
+    return {
+        row: {
+            study: was[row][study] if study in was.get(row, {}) and _same(row, was[row][study], cell) else cell
+            for study, cell in cells.items()
+        }
+        for row, cells in now.items()
+    }
 
 
 # distances between features are of float32, the sums of which depend on the processor
