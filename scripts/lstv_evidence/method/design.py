@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lstv.base.atomic import write_csv
-from lstv.base.errors import UserError
+from lstv.base.errors import Setting, UserError
 from lstv_evidence.phantom.cohort import COLUMNS
 from lstv_evidence.phantom.spec import Nuisances, PhantomSpec
 
@@ -70,7 +70,9 @@ def specs(design: Design, seed: int) -> list[PhantomSpec]:
     if not 0 < len(wanted) <= _SEEDS_A_STUDY:
         raise UserError(f"the method study would have {len(wanted)} phantoms; give 1 to {_SEEDS_A_STUDY}.")
     if not 0 <= seed < _STUDIES:
-        raise UserError(f"--seed is {seed}; give 0 to {_STUDIES - 1}, so that no phantom was trained on.")
+        raise UserError(
+            Setting("seed", "the seed"), f" is {seed}; give 0 to {_STUDIES - 1}, so that no phantom was trained on."
+        )
     first = FIRST_SEED + seed * _SEEDS_A_STUDY
     return [PhantomSpec(first + k, *what) for k, what in enumerate(wanted)]
 

@@ -59,7 +59,7 @@ def _record(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); run method_docs.py with --study and --planted.") from error
+        raise UserError(f"{path} cannot be read ({error}); store the study and the planted changes first.") from error
 
 
 def metrics_text() -> str:

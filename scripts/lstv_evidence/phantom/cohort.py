@@ -101,7 +101,7 @@ def write(
     """
     root = Path(root)
     if (root / IMAGES).exists() and any((root / IMAGES).iterdir()) and not (root / TRUTH_TABLE).is_file():
-        raise UserError(f"{root / IMAGES} holds images that are no phantoms; choose another folder for --out.")
+        raise UserError(root, f" holds images in {IMAGES} that are no phantoms; choose another folder.")
     root.parent.mkdir(parents=True, exist_ok=True)
     temporary = root.with_name(f".{root.name}.{os.getpid()}.tmp")
     try:
