@@ -13,6 +13,7 @@ from pathlib import Path
 from lstv import __version__
 from lstv.base import checksums
 from lstv.base.cli import run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import batches, study_sheet
@@ -29,12 +30,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
     parser.add_argument("--sha256", help="expected sha256 (default: that recorded beside the checkpoint, if any)")
-    parser.add_argument("--preprocessing", choices=("trained", "reference"), default="trained")
-    parser.add_argument("--members", choices=("centre", "slices", "full"), default="centre")
+    parser.add_argument("--preprocessing", choices=("trained", "reference"), default=default("localizer.preprocessing"))
+    parser.add_argument("--members", choices=("centre", "slices", "full"), default=default("localizer.members"))
     parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
-    parser.add_argument("--forward-batch", type=int, default=64, help="slices in one forward pass")
-    parser.add_argument("--workers", type=int, default=2, help="processes that decode DICOM")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default=default("localizer.device"))
+    parser.add_argument(
+        "--forward-batch",
+        type=int,
+        default=default("localizer.forward_batch"),
+        help="slices in one forward pass (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=default("localizer.workers"),
+        help="processes that decode DICOM (default: %(default)s)",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
     parser.add_argument("--out", type=Path, required=True, help="the heatmap file")

@@ -13,6 +13,7 @@ from pathlib import Path
 from lstv import __version__
 from lstv.base.atomic import write_csv, write_json, write_text
 from lstv.base.cli import run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import rsna_layout
@@ -31,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "about 25 where it marks the spinal canal",
     )
     parser.add_argument("--members", choices=("centre", "slices", "full"), default="full")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default=default("localizer.device"))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--out", type=Path, required=True, help="results, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric and change, CSV")

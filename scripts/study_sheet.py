@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.cohort import batches, rsna_layout, selection, study_sheet, training_guard
 
@@ -16,9 +17,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--kind", choices=("rsna", "sheet", "demo"), required=True, help="layout of the source")
     parser.add_argument("--path", type=Path, required=True, help="rsna, demo: the root folder; sheet: the CSV file")
     parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on; rsna needs it")
-    parser.add_argument("--mode", choices=("production", "trial", "validation", "list"), default="production")
-    parser.add_argument("--trial-studies", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=2024)
+    parser.add_argument(
+        "--mode", choices=("production", "trial", "validation", "list"), default=default("selection.mode")
+    )
+    parser.add_argument("--trial-studies", type=int, default=default("selection.trial_studies"))
+    parser.add_argument("--seed", type=int, default=default("selection.seed"))
     parser.add_argument("--list", help="mode list: file with one study id a line")
     parser.add_argument("--allow-training-studies", action="store_true")
     parser.add_argument("--batch", help="write the studies of this inference batch only")

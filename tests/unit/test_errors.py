@@ -51,7 +51,7 @@ def test_a_program_names_files_by_their_options(argv, named):
     [
         ("cohort_table", ["--sheet", "none.csv", "--studies-dir", ".", "--out", "x.csv"]),
         ("review_queue", ["--table", "none.csv", "--json", "x.json", "--csv", "x.csv"]),
-        ("evaluate", ["--labels", "none.csv", "--table", "none2.csv", "--out", "x.json", "--csv", "x.csv"]),
+        ("evaluate", ["--table", "none.csv", "--labels", "none2.csv", "--out", "x.json", "--csv", "x.csv"]),
         ("study_sheet", ["--kind", "sheet", "--path", "none.csv", "--out", "x.csv"]),
     ],
 )
