@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstv.base.errors import CheckpointError, Setting
+from lstv.base.errors import CheckpointError
 from lstv.localizer import tensor_file
 from lstv.localizer.architecture import OPTIONAL_BUFFERS, PUBLISHED, Widths, entries
 
 if TYPE_CHECKING:  # PyTorch is imported where a network runs, not where a file is looked at
     from lstv.localizer.network import PointNet
-
-SHA256 = Setting("sha256", "the expected sha256")
 
 DEMO_PURPOSE = "demo: synthetic phantoms only"
 """Value of the checkpoint key ``purpose`` that marks weights trained on phantoms."""
@@ -87,9 +85,7 @@ def read_checkpoint(path: Path, *, expected_sha256: str | None = None) -> Checkp
         raise CheckpointError(
             path,
             f" has sha256 {sha256}, but {expected_sha256} was expected; the file is altered or another one: fetch it again "
-            "or correct ",
-            SHA256,
-            ".",
+            "or correct the expected sha256.",
         )
     container = _container(path, content)
     state = container.get("state_dict", container)
