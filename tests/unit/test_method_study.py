@@ -35,7 +35,7 @@ CARD = Path(__file__).parents[2] / "resources" / "demo" / "model_card.json"
 def test_the_study_has_200_ordinary_100_transitional_and_20_of_each_nuisance():
     counts = Counter(map(group_of, design.specs(Design(), seed=1)))
     assert counts.pop("ordinary") == 200 and counts.pop("sacralized") == counts.pop("lumbarized") == 50
-    assert set(counts) == set(design.NUISANCES) and set(counts.values()) == {20}
+    assert set(counts) == set(design.FIRST.nuisances) and set(counts.values()) == {20}
 
 
 def test_phantoms_are_none_that_the_localizer_was_trained_on_or_measured_with():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lstv.base.levels import LEVELS
-from lstv_evidence.method.design import NUISANCES, ORDINARY, TRANSITIONAL
+from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, study_of_record
 from lstv_evidence.method.markdown import entry, number, table, words
 from lstv_evidence.method.study import CONFIDENCE, FIRST_RULE, PLAIN_FIRST
 
@@ -45,12 +45,14 @@ def _find(record: dict, metric: str, against: str = "all") -> dict:
 
 
 def _cohort(record: dict) -> str:
+    study = study_of_record(record)
     counts = {group["group"]: group["studies"] for group in record["groups"]}
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in TRANSITIONAL)
-    nuisances = ", ".join(f"{counts[name]} {words(name)}" for name in NUISANCES)
+    nuisances = ", ".join(f"{counts[name]} {words(name)}" for name in study.nuisances)
     return (
         f"{record['settings']['analysed']} of {record['settings']['studies']} phantoms analysed: {counts[ORDINARY]} "
-        f"ordinary spines, {counts['transitional']} transitional ({kinds}; degrees 0.2 to 1), and ordinary spines with a "
+        f"ordinary spines, {counts['transitional']} transitional ({kinds}; degrees "
+        f"{study.degrees[0]:g} to {study.degrees[-1]:g}), and ordinary spines with a "
         f"nuisance of severity 0.5 to 1 ({nuisances})."
     )
 
@@ -85,7 +87,9 @@ def _answers(record: dict) -> str:
         f"{order['transitional_by_entropy']}; by chance {number(order['expected_by_chance'], 0)}."
     )
     rank = next(group["median_rank"] for group in record["groups"] if group["group"] == "transitional")
-    nuisances = [group for group in record["groups"] if group["group"] in NUISANCES and group["studies"]]
+    nuisances = [
+        group for group in record["groups"] if group["group"] in study_of_record(record).nuisances and group["studies"]
+    ]
     higher = [words(group["group"]) for group in nuisances if (group["score_difference"] or 0) < 0]
     earlier = [words(group["group"]) for group in nuisances if rank is not None and group["median_rank"] < rank]
     lines.append(

@@ -250,9 +250,14 @@ def _degeneration(spec: PhantomSpec, rng: np.random.Generator) -> np.ndarray:
     count = len(VERTEBRAE) - 1
     grade = 0.35 * rng.beta(1.0, 3.0, count)
     grade[L5 - 1 : L5 + 1] += 0.25 * rng.beta(1.0, 3.0, 2)
-    extra = np.random.default_rng([spec.seed, 2])
+    return worn_more(grade, spec.nuisances.degeneration, spec.seed)
+
+
+def worn_more(grade: np.ndarray, severity: float, seed: int) -> np.ndarray:
+    """Grades (V - 1,) of the discs, 0..1, with the nuisance of that severity: more of the lower discs are hit."""
+    extra, count = np.random.default_rng([seed, 2]), len(grade)
     hit = extra.random(count) < np.linspace(0.3, 0.85, count)
-    return np.clip(grade + spec.nuisances.degeneration * hit * extra.uniform(0.5, 1.0, count), 0.0, 1.0)
+    return np.clip(grade + severity * hit * extra.uniform(0.5, 1.0, count), 0.0, 1.0)
 
 
 def half_width(body: np.ndarray, position: np.ndarray) -> np.ndarray:

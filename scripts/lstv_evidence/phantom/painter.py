@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+from matplotlib.path import Path
 
 from lstv_evidence.phantom.scan import Scan
 
@@ -39,10 +40,17 @@ class Painter:
 
 
 def mark(mask: np.ndarray, scan: Scan, outlines: Iterable[np.ndarray], values: Iterable[int]) -> None:
-    """Fill polygons (K, 2) of (u, v) mm in ``mask`` uint8 (height, width), each with its value; 0 leaves it as it is."""
-    for points, value in zip(_fixed(scan, outlines), values):
-        if value:
-            cv2.fillPoly(mask, [points], int(value), cv2.LINE_8, _SUBPIXEL_BITS)
+    """Give the pixels of ``mask`` uint8 (height, width) whose middle lies in a polygon (K, 2) of (u, v) mm its value;
+    0 leaves them as they are. (``cv2.fillPoly`` also fills the pixels under the edge, which is half a pixel too much.)"""
+    size = np.array([scan.width, scan.height])
+    for points, value in zip(outlines, values):
+        corners = scan.pixels(points)
+        low = np.clip(np.floor(corners.min(axis=0)), 0, size).astype(int)
+        high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, size).astype(int)
+        if value and (high > low).all():
+            columns, rows = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
+            inside = Path(corners).contains_points(np.stack([columns, rows], axis=-1).reshape(-1, 2))
+            mask[low[1] : high[1], low[0] : high[0]][inside.reshape(rows.shape)] = value
 
 
 def _fixed(scan: Scan, outlines: Iterable[np.ndarray]) -> list[np.ndarray]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from lstv.base.levels import GRID, LEVELS
 from lstv.dicom import intensities
+from lstv_evidence.phantom.generators import draw
 from lstv_evidence.phantom.spec import Nuisances, PhantomSpec
-from lstv_evidence.phantom.study import Phantom, draw
+from lstv_evidence.phantom.study import Phantom
 
 TARGET_RADIUS = 5.6
 """Radius in grid pixels of the disc that marks a level. With the soft edge that training leaves, the entropy of a found

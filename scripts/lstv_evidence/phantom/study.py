@@ -8,7 +8,7 @@ import numpy as np
 
 from lstv.base.arrays import triple
 from lstv.dicom.geometry import SliceGeometry
-from lstv_evidence.phantom import anatomy, axial, render, scan
+from lstv_evidence.phantom import anatomy, axial, masks, render, scan
 from lstv_evidence.phantom.spec import PhantomSpec
 
 
@@ -50,6 +50,11 @@ class Phantom:
     def sagittal(self, weighting: str = "T2", slices: tuple[int, ...] | None = None) -> np.ndarray:
         """Stored values uint16 (n, height, width), 0..4095, of the given slices (all by default); ``T2`` or ``T1``."""
         return render.render(self.body, self.plan, self.look, weighting=weighting, slices=slices)
+
+    def masks(self, slices: tuple[int, ...] | None = None) -> np.ndarray:
+        """Label masks uint8 (n, height, width) of the given slices (all by default): vertebral bodies and discs by the
+        numbers of ``masks.py``, 0 elsewhere."""
+        return render.labels(self.body, self.plan, self.look, *masks.values(), slices=slices)
 
     def axial(self) -> tuple[np.ndarray, tuple[SliceGeometry, ...]]:
         """Axial T2 slices uint16 (5, 224, 224) through the lumbar discs, cranial to caudal, and their planes."""
