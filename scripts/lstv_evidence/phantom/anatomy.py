@@ -11,7 +11,7 @@ The tables hold values of a typical adult, chosen for looks; they are no referen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -126,7 +126,9 @@ class Anatomy:
     ``lateral`` (V,): how far each body lies to the left of the mid-sagittal plane; ``half_width`` (V,).
     ``position`` (V,): where in the tables of a normal spine each body is read: 12.0 is L5, 13.0 is S1, a fraction is
     between; ``sacral`` (V,): how sacral (1) or lumbar (0) a body looks; ``bridged`` (V - 1,): whether marrow joins the
-    bodies around the disc; ``size``: overall scale.
+    bodies around the disc; ``size``: overall scale. ``marrow_change`` (V - 1, 3): changed marrow on either side of a disc,
+    its signal relative to marrow, how deep it reaches (mm; 0: there is none) and where its middle lies from front (-1) to
+    back (1).
     """
 
     spec: PhantomSpec
@@ -141,6 +143,7 @@ class Anatomy:
     bridged: np.ndarray
     canal: Canal
     size: float
+    marrow_change: np.ndarray = field(default_factory=lambda: np.zeros((len(VERTEBRAE) - 1, 3)))
 
     def lateral_at(self, tau: npt.ArrayLike) -> np.ndarray:
         """Lateral position (mm, left positive) at fractional vertebra positions."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
-from matplotlib.path import Path
 
 from lstv_evidence.phantom.scan import Scan
 
@@ -40,17 +39,13 @@ class Painter:
 
 
 def mark(mask: np.ndarray, scan: Scan, outlines: Iterable[np.ndarray], values: Iterable[int]) -> None:
-    """Give the pixels of ``mask`` uint8 (height, width) whose middle lies in a polygon (K, 2) of (u, v) mm its value;
-    0 leaves them as they are. (``cv2.fillPoly`` also fills the pixels under the edge, which is half a pixel too much.)"""
-    size = np.array([scan.width, scan.height])
-    for points, value in zip(outlines, values):
-        corners = scan.pixels(points)
-        low = np.clip(np.floor(corners.min(axis=0)), 0, size).astype(int)
-        high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, size).astype(int)
-        if value and (high > low).all():
-            columns, rows = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-            inside = Path(corners).contains_points(np.stack([columns, rows], axis=-1).reshape(-1, 2))
-            mask[low[1] : high[1], low[0] : high[0]][inside.reshape(rows.shape)] = value
+    """Give the pixels of ``mask`` uint8 (height, width) that polygons (K, 2) of (u, v) mm cover their values; 0 leaves them
+    as they are. Covered is what ``Painter.fill`` paints by half or more: its brush reaches 0.6 pixels beyond a polygon."""
+    for points, value in zip(_fixed(scan, outlines), values):
+        if value:
+            brush = np.zeros_like(mask)
+            cv2.fillPoly(brush, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+            mask[brush > 127] = value
 
 
 def _fixed(scan: Scan, outlines: Iterable[np.ndarray]) -> list[np.ndarray]:

@@ -447,6 +447,7 @@ class _Stage:
         painter.fill(self._body_outlines(shown, q, _CORTEX), tissue.bone)
         for points, signal in zip(self._body_outlines(shown, q, -_CORTEX), marrow):
             painter.fill([points], float(signal), MARROW)
+        self._paint_marrow_changes(painter, q)
         for i in np.flatnonzero(np.abs(away) < 6):
             if anatomy.position[i] > S1 + 0.3:
                 continue
@@ -462,6 +463,22 @@ class _Stage:
             if share > 0:
                 centre = shapes.place(np.array([[s, t]]), anatomy.bodies[body : body + 1])[0, 0]
                 painter.fill([shapes.ROUND * radius * share**0.5 + centre], 1.55 * tissue.marrow, MARROW)
+
+    def _paint_marrow_changes(self, painter: Painter, q: np.ndarray) -> None:
+        """Marrow of another signal beside the endplates of a worn disc."""
+        anatomy = self.anatomy
+        half = np.linspace(0.0, np.pi, 15)
+        for i in np.flatnonzero(anatomy.marrow_change[:, 1] > 0):
+            share = 1 - np.abs(q[i]) / 0.8
+            if share <= 0.1:
+                continue
+            signal, depth, middle = anatomy.marrow_change[i]
+            for body, side in ((i, -1.0), (i + 1, 1.0)):
+                height = shapes.sizes(anatomy.bodies[body : body + 1])[1][0]
+                s = np.clip(middle + 0.6 * np.cos(half) * share**0.5, -0.9, 0.9)
+                t = side * (0.86 - 2 * depth * share**0.5 / height * np.sin(half))
+                outline = shapes.place(np.stack([s, t], axis=-1), anatomy.bodies[body : body + 1])[0]
+                painter.fill([outline], float(signal) * self.tissue.marrow, MARROW)
 
     def _body_outlines(self, shown: np.ndarray, q: np.ndarray, grow: float) -> np.ndarray:
         """Outlines (N, K, 2) of the bodies ``shown`` (N,), grown by ``grow`` mm from the middle of their cortical bone;

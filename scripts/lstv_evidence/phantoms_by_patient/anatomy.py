@@ -58,6 +58,7 @@ def build(spec: PatientSpec) -> Anatomy:
         bridged=disc[:, _EXTENT] < 0.995,
         canal=anatomy.canal(spec.shift, position, bodies, rng, patient["size"]),
         size=patient["size"],
+        marrow_change=_marrow_change(spec.seed, grade),
     )
 
 
@@ -130,6 +131,18 @@ def _wear(spec: PatientSpec, patient: dict[str, float], rng: np.random.Generator
     if spec.controls.l5_s1_degenerated:
         grade[L5] = max(grade[L5], 0.5 + 0.5 * spec.controls.l5_s1_degenerated)
     return grade
+
+
+def _marrow_change(seed: int, grade: np.ndarray) -> np.ndarray:
+    """Signal, depth and place (V - 1, 3) of the changed marrow beside worn lumbar discs."""
+    rng = np.random.default_rng([seed, 13])
+    count = len(grade)
+    index = np.arange(count)
+    lumbar = (index >= L1) & (index <= L5)
+    there = lumbar & (grade > 0.6) & (rng.random(count) < traits.MARROW_CHANGE)
+    signal = np.where(rng.random(count) < 0.75, rng.uniform(1.25, 1.7, count), rng.uniform(0.45, 0.75, count))
+    depth = there * rng.uniform(3.0, 9.0, count)
+    return np.stack([signal, depth, rng.uniform(-0.5, 0.4, count)], axis=1)
 
 
 def _worn(disc: np.ndarray, grade: np.ndarray) -> np.ndarray:

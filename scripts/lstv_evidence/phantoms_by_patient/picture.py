@@ -56,10 +56,10 @@ def moved(points: dict[str, np.ndarray], spec: PatientSpec, body: Anatomy) -> di
 
 
 def window(severity: float, body: Anatomy, plan: Scan) -> tuple[slice, slice]:
-    """Rows and columns of ``plan`` that hold the five discs and little else: from one vertebra (severity 0) or half of
+    """Rows and columns of ``plan`` that hold the five discs and little else: from one vertebra (severity 0.5) or 0.7 of
     one (1) above L1/L2 to as much below L5/S1; columns around the spine, in the proportion of the field."""
     middle = plan.pixels(body.discs[[L1, L1 + 1, L5 - 1, L5]].mean(axis=1))
-    margin = 1.0 - 0.5 * severity
+    margin = 1.3 - 0.6 * severity
     start = middle[0, 1] - margin * (middle[1, 1] - middle[0, 1])
     end = middle[3, 1] + margin * (middle[3, 1] - middle[2, 1])
     first, last = max(0, int(round(start))), min(plan.height, int(round(end)))

@@ -19,8 +19,9 @@ class Controls(Severities):
     Of the patient: ``l5_s1_degenerated`` narrow and dark; ``l4_l5_narrowed`` to 0.62 (0.5) or 0.5 (1) of its height, not
     darker. Of the picture: ``marrow_painted`` a patch of L5's marrow over the middle of L4 and behind the column;
     ``resampled_twice`` turned and turned back; ``seam`` below the middle of L3 all is moved to the back by 1 to 2 mm;
-    ``gamma`` brighter or darker middle tones; ``blur``. Of the scan: ``five_levels`` the field is cut to one level above
-    L1/L2 and one below L5/S1 or less; ``small_field``, ``large_field``; ``other_matrix`` the same field in other pixels.
+    ``gamma`` brighter or darker middle tones; ``blur``. Of the scan: ``five_levels`` the field is cut to one vertebra
+    (0.5) or 0.7 of one (1) above L1/L2 and as much below L5/S1; ``small_field``, ``large_field``; ``other_matrix`` the same
+    field in other pixels.
     """
 
     l5_s1_degenerated: float = 0.0

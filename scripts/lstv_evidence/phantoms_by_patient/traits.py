@@ -76,6 +76,9 @@ NEIGHBOURS = 0.5
 WORN = {"L1": 0.07, "L2": 0.12, "L3": 0.155, "L4": 0.495, "L5": 0.53}
 """Share of discs, by the vertebra above, that are worn (grade above 0.5): 200 healthy adults of 30 to 55 years, Kanayama,
 J Neurosurg Spine 2009;11:501. Discs higher up: 0.05, proposal."""
+MARROW_CHANGE = 0.35
+"""Share of lumbar discs of a grade above 0.6 with changed marrow beside them (Modic): three in four brighter, the others
+darker. Proposal."""
 SHARED_WEAR = 0.45
 """Part of the variance of wear that a patient's discs share. Proposal."""
 
