@@ -19,6 +19,7 @@ from lstv.evaluation.discrimination import Judge
 from lstv.ranking.score import COMPONENTS, MIN_COMPONENTS, percentile_ranks, tail_places
 from lstv.ranking.table_columns import PLAIN, PRIMARY, Column, numeric, score_columns
 from lstv.uncertainty.registry import Metric
+from lstv_evidence.method import contrasts
 from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, Study, group_of, study_of
 from lstv_evidence.phantom.spec import PhantomSpec
 
@@ -38,6 +39,10 @@ PLAIN_FIRST = "l5_s1_entropy (not found first)"
 
 FIRST_RULE = "score by the first rule (mean of percentile ranks)"
 """The ranking as it was fixed first. It was replaced after a look at the twenty phantoms of the demo, before this study."""
+
+SIDE_BY_SIDE = {PRIMARY: 1, "rank": -1, PLAIN: 1, CONFIDENCE: -1}
+"""What each group is compared by, and the sign with which higher is more suspicious; those that the table lacks are left
+out. ``rank`` orders all studies, also those without a score."""
 
 COLUMNS = ("against", *(name for name in output.COLUMNS if not name.startswith("cv_")))
 """Columns of the flat table of metrics."""
@@ -96,6 +101,9 @@ def evaluate(
         if CONFIDENCE in values:
             record["against_confidence"][name] = judge.compare(values[PRIMARY][kept], -values[CONFIDENCE][kept])
         record["without_component"].append({"against": name, "components": _ablation(judge, places, kept)})
+    compared = {name: values[name] * sign for name, sign in SIDE_BY_SIDE.items() if name in values}
+    degrees = np.array([spec.degree for spec in phantoms])
+    record["contrasts"] = contrasts.measure(study, groups, degrees, compared, places)
     record["by_degree"] = _by_degree(study, phantoms, positive, values, options)
     record["groups"] = _groups(study, groups, positive, rows, values, options)
     record["roc"] = {name: _roc(values[name], positive) for name in (PRIMARY, PLAIN)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lstv.base.levels import LEVELS
+from lstv_evidence.method import contrasts_text
 from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, study_of_record
 from lstv_evidence.method.markdown import entry, number, table, words
 from lstv_evidence.method.study import CONFIDENCE, FIRST_RULE, PLAIN_FIRST
@@ -13,7 +14,7 @@ LAYER_1 = tuple(f"{LEVELS[-1]}_{name}" for name in ("confidence", "entropy", "sp
 def text(record: dict) -> str:
     """The whole fragment: both questions and their answers, then the tables."""
     parts = [_cohort(record), _answers(record), _areas(record), _components(record), _degrees(record), _groups(record)]
-    return "\n\n".join([*parts, _chance(record)]) + "\n"
+    return "\n\n".join(filter(None, [*parts, _chance(record), contrasts_text.text(record)])) + "\n"
 
 
 def shown(record: dict, against: str) -> list[dict]:
