@@ -1,10 +1,31 @@
-"""The method study: phantoms of known truth through the same programs, and what each metric makes of them.
+"""The method studies: phantoms of known truth through the same programs, and what each metric makes of them.
 
-Independent of the configured cohort; only device and image are the configuration's. Target: method_study.
+Independent of the configured cohort; only device and image are the configuration's. Targets: method_study, with the phantoms
+of the demo's make, and method_study_patients, with phantoms whose anatomy is drawn patient by patient.
 """
 
-METHOD = "results/method_study"
+METHOD = "results/{method}"
+METHOD_GENERATORS = {"method_study": "tables", "method_study_patients": "patients"}
 METHOD_LOCALIZER = "resources/demo/pointnet_demo.pth"
+
+
+wildcard_constraints:
+    method="|".join(METHOD_GENERATORS),
+
+
+localrules:
+    method_study,
+    method_study_patients,
+
+
+rule method_study:
+    input:
+        METHOD.format(method="method_study") + "/method_study.json",
+
+
+rule method_study_patients:
+    input:
+        METHOD.format(method="method_study_patients") + "/method_study.json",
 
 
 rule method_cohort:
@@ -22,10 +43,12 @@ rule method_cohort:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        generator=lambda wildcards: METHOD_GENERATORS[wildcards.method],
     message:
         "Listing the phantoms of the method study"
     shell:
-        "python {input.script} --out {output.phantoms:q} > {log} 2>&1"
+        "python {input.script} --generator {params.generator} --out {output.phantoms:q} > {log} 2>&1"
 
 
 rule method_phantoms:
@@ -34,7 +57,7 @@ rule method_phantoms:
         phantoms=f"{METHOD}/phantoms.csv",
     output:
         table=f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}",
-        # about 3 MB a phantom, made again in two minutes
+        # about 3 MB a phantom, made again in a few minutes
         images=temp(directory(f"{METHOD}/dicom/{rsna_layout.IMAGES}")),
     log:
         f"{METHOD}/logs/method_phantoms.log",
@@ -132,7 +155,7 @@ rule method_table:
         " --components {output.components:q} --out {output.table:q} > {log} 2>&1"
 
 
-rule method_study:
+rule method_results:
     input:
         **script("method_study"),
         table=f"{METHOD}/lstv_uncertainty_metrics.csv",
@@ -150,9 +173,9 @@ rule method_study:
         text=f"{METHOD}/method_study.md",
         figures=directory(f"{METHOD}/figures"),
     log:
-        f"{METHOD}/logs/method_study.log",
+        f"{METHOD}/logs/method_results.log",
     benchmark:
-        f"{METHOD}/benchmarks/method_study.tsv"
+        f"{METHOD}/benchmarks/method_results.tsv"
     container:
         IMAGE
     threads: 1
