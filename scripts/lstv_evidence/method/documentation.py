@@ -15,11 +15,14 @@ from lstv.base.errors import UserError
 from lstv.localizer.views import SLICE_OFFSETS, VIEWS
 from lstv.ranking import score
 from lstv.uncertainty import flags
-from lstv_evidence.method import effects_text, study_text
+from lstv_evidence.method import effects_text, study_text, traits_text
 from lstv_evidence.method.markdown import table
 
-STUDY, PLANTED = "method_study.json", "planted_changes.json"
-"""Records of the evidence, in the folder beside the document."""
+RESULTS = "method_study.json"
+"""Record that a method study writes."""
+STUDIES = {"tables": RESULTS, "patients": "method_study_patients.json"}
+PLANTED = "planted_changes.json"
+"""Records of the evidence, in the folder beside the document; those of the method studies by generator."""
 
 _PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", re.MULTILINE | re.DOTALL)
 
@@ -50,7 +53,9 @@ def parts() -> dict[str, Callable[[Path], str]]:
         "flags": lambda evidence: flags_text(),
         "members": lambda evidence: members_text(),
         "ranking": lambda evidence: ranking_text(),
-        "method_study": lambda evidence: study_text.text(_record(evidence / STUDY)),
+        "method_study": lambda evidence: study_text.text(_record(evidence / STUDIES["tables"])),
+        "traits": lambda evidence: traits_text.text(),
+        "method_study_patients": lambda evidence: study_text.short(_record(evidence / STUDIES["patients"])),
         "planted_changes": lambda evidence: effects_text.text(_record(evidence / PLANTED)),
     }
 

@@ -17,6 +17,11 @@ def text(record: dict) -> str:
     return "\n\n".join(filter(None, [*parts, _chance(record), contrasts_text.text(record)])) + "\n"
 
 
+def short(record: dict) -> str:
+    """The cohort, and its groups against ordinary spines."""
+    return "\n\n".join(filter(None, [_cohort(record), contrasts_text.text(record)])) + "\n"
+
+
 def shown(record: dict, against: str) -> list[dict]:
     """Metrics of the main table: the ranking, L5/S1 and the study as a whole, as far as they state a direction."""
     others = tuple(f"{level}_" for level in LEVELS[:-1])

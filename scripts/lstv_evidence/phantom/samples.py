@@ -56,7 +56,7 @@ def make(spec: PhantomSpec, neighbours: int = 1, whole_series: bool = False) -> 
 def grid_points(phantom: Phantom) -> np.ndarray:
     """Canal points (6, 2) (column, row) on the network's grid; NaN where absent or outside the field."""
     points = np.full((len(LEVELS) + 1, 2), np.nan)
-    canal = phantom.body.points("canal")
+    canal = phantom.body_points("canal")
     for k, level in enumerate((*LEVELS, "s1_s2")):
         if level in canal:
             pixel = phantom.plan.pixels(canal[level])

@@ -40,12 +40,16 @@ class Phantom:
     @property
     def truth(self) -> Truth:
         """Kind, degree and points in patient millimetres."""
+        return Truth(self.spec.kind, self.spec.degree, self.points("disc"), self.points("canal"))
 
-        def patient(where: str) -> dict[str, tuple[float, float, float]]:
-            found = self.body.points(where)
-            return {level: triple(self.plan.patient(point)) for level, point in found.items()}
+    def points(self, where: str) -> dict[str, tuple[float, float, float]]:
+        """(x, y, z) in mm of the patient by level name, ``where`` = ``disc`` (centre) or ``canal``."""
+        found = self.body_points(where)
+        return {level: triple(self.plan.patient(point)) for level, point in found.items()}
 
-        return Truth(self.spec.kind, self.spec.degree, patient("disc"), patient("canal"))
+    def body_points(self, where: str) -> dict[str, np.ndarray]:
+        """(u, v, w) in mm of every counted disc by level name."""
+        return self.body.points(where)
 
     def sagittal(self, weighting: str = "T2", slices: tuple[int, ...] | None = None) -> np.ndarray:
         """Stored values uint16 (n, height, width), 0..4095, of the given slices (all by default); ``T2`` or ``T1``."""

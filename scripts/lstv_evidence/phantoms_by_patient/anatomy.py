@@ -25,6 +25,7 @@ _S1_S2 = {
 """The disc between S1 and S2 by its place in the population (``share``): none worth the name, a small one, one of full
 depth, one of full depth and height. Height in mm, depth relative to the plates, T2 signal (CSF = 1). Cut points after
 O'Driscoll 1996, less the transitional spines in it; sizes are proposals."""
+_FEATURES = ("body_height", "depth", "wedge", "disc_height", "signal", "extent")
 _OWN_PACE = 0.25
 """Each feature of a transitional vertebra goes its own way: the degree to the power exp(normal of this deviation)."""
 _NORMAL = NormalDist()
@@ -36,7 +37,7 @@ def build(spec: PatientSpec) -> Anatomy:
     patient = traits.draw(rng)
     body, disc = _tables(patient, rng)
     grade = _wear(spec, patient, rng)
-    pace = np.exp(rng.normal(0.0, _OWN_PACE, 6))
+    pace = dict(zip(_FEATURES, np.exp(rng.normal(0.0, _OWN_PACE, len(_FEATURES)))))
     slope = np.deg2rad(patient["sacral_slope"])
     ordinary = anatomy.stack(body, _worn(disc, grade), slope)
     body, disc = _transitional(spec, body, disc, pace)
@@ -101,19 +102,22 @@ def _set_lordosis(wanted: float, body: np.ndarray, disc: np.ndarray) -> None:
 
 
 def _transitional(
-    spec: PatientSpec, body: np.ndarray, disc: np.ndarray, pace: np.ndarray
+    spec: PatientSpec, body: np.ndarray, disc: np.ndarray, pace: dict[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The patient's own tables read as many levels lower or higher as the degree says, feature by feature."""
+    """The patient's own tables read lower or higher by as much of a level as the degree says, feature by feature."""
     if not spec.shift:
         return body, disc
     index = np.arange(len(VERTEBRAE))
 
-    def moved(column: np.ndarray, own: float) -> np.ndarray:
-        position = anatomy.positions(np.sign(spec.shift) * abs(spec.shift) ** own, 1.0)
-        return np.interp(position[: len(column)], index[: len(column)], column)
+    def moved(table: np.ndarray, *features: str) -> np.ndarray:
+        columns = []
+        for column, feature in zip(table.T, features):
+            position = anatomy.positions(np.sign(spec.shift) * abs(spec.shift) ** pace[feature], 1.0)
+            columns.append(np.interp(position[: len(column)], index[: len(column)], column))
+        return np.stack(columns, axis=1)
 
-    form = np.stack([moved(body[:, k], pace[min(k, 1)] if k < _WEDGE else pace[2]) for k in range(4)], axis=1)
-    space = np.stack([moved(disc[:, k], own) for k, own in enumerate((pace[3], pace[2], pace[4], pace[5]))], axis=1)
+    form = moved(body, "body_height", "depth", "depth", "wedge")
+    space = moved(disc, "disc_height", "wedge", "signal", "extent")
     near = slice(L1 + 2, S1 + 1)
     change = (form - body)[near, _WEDGE].sum() + (space - disc)[near, _DISC_WEDGE].sum()
     anatomy.share_break(spec.kind, float(change), form, space)

@@ -28,8 +28,9 @@ def altered(image: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Scan) -> 
     if controls.resampled_twice:
         picture = _resampled_twice(picture, controls.resampled_twice)
     if controls.blur:
-        sigma = (0.35 + 0.5 * controls.blur) / np.array([plan.column_spacing, plan.row_spacing])
-        picture = cv2.GaussianBlur(picture, (0, 0), sigma[0], sigmaY=sigma[1], borderType=cv2.BORDER_REPLICATE)
+        sigma = 0.35 + 0.5 * controls.blur
+        across, along = sigma / plan.column_spacing, sigma / plan.row_spacing
+        picture = cv2.GaussianBlur(picture, (0, 0), across, sigmaY=along, borderType=cv2.BORDER_REPLICATE).astype("f4")
     if controls.gamma:
         # to one side or the other, by the patient
         side = 1.0 if np.random.default_rng([spec.seed, 21]).random() < 0.5 else -1.0

@@ -70,7 +70,7 @@ def parse_nuisances(text: str) -> tuple[Nuisances, Controls]:
     """``"scoliosis=0.8;gamma=0.5"`` -> nuisances and controls. Raises UserError on an unknown name."""
     shared, own = ({item.name for item in fields(kind)} for kind in (Nuisances, Controls))
     values = parse_severities(text, shared | own)
-    return tuple(
-        kind(**{name: value for name, value in values.items() if name in known})
-        for kind, known in ((Nuisances, shared), (Controls, own))
+    return (
+        Nuisances(**{name: value for name, value in values.items() if name in shared}),
+        Controls(**{name: value for name, value in values.items() if name in own}),
     )

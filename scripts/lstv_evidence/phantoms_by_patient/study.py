@@ -38,14 +38,13 @@ class PatientPhantom(Phantom):
     def truth(self) -> PatientTruth:
         """Kind, degree, numbers and points in patient millimetres."""
 
-        def patient(where: str) -> dict[str, tuple[float, float, float]]:
-            found = picture.moved(self.body.points(where), self.spec, self.body)
-            return {level: tuple(float(v) for v in self.plan.patient(point)) for level, point in found.items()}
-
         spec = self.spec
-        return PatientTruth(
-            spec.kind, spec.degree, patient("disc"), patient("canal"), spec.lumbar, spec.mobile_segments
-        )
+        discs, canal = (self.points(where) for where in ("disc", "canal"))
+        return PatientTruth(spec.kind, spec.degree, discs, canal, spec.lumbar, spec.mobile_segments)
+
+    def body_points(self, where: str) -> dict[str, np.ndarray]:
+        """(u, v, w) in mm of every counted disc by level name, where the picture shows it."""
+        return picture.moved(super().body_points(where), self.spec, self.body)
 
     def sagittal(self, weighting: str = "T2", slices: tuple[int, ...] | None = None) -> np.ndarray:
         """Stored values uint16 (n, height, width), 0..4095, of the given slices (all by default); ``T2`` or ``T1``."""

@@ -37,7 +37,7 @@ TRAITS = (
     ),
     Trait(
         "sacral_slope", 38.0, 8.0, 18.0, 58.0, "degrees, upper plate of S1 against the horizontal",
-        "proposal; 44.5 (9.9) on supine films of 274 adults, Okpala 2014",
+        "proposal; 44.5 (9.9) on supine films of 274, Okpala, Ann Med Health Sci Res",
     ),
     Trait(
         "lordosis", 49.0, 11.0, 20.0, 78.0, "degrees from L1's to S1's upper plate",
