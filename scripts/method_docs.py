@@ -13,7 +13,7 @@ from lstv.base.atomic import write_json, write_text
 from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv_evidence.method import documentation, study_text
-from lstv_evidence.method.design import study_of_record
+from lstv_evidence.method.design import method_study_of_record
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FIGURES = ("auc", "groups", "roc")
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("--check writes nothing, so it takes neither --study nor --planted.")
     if args.study:
         record = _read(args.study / documentation.RESULTS)
-        kept = documentation.STUDIES[study_of_record(record).generator]
+        kept = documentation.STUDIES[method_study_of_record(record).generator]
         write_json(evidence / kept, study_text.needed(record))
         for name in _FIGURES:
             target = args.docs / "figures" / f"{Path(kept).stem}_{name}.svg"

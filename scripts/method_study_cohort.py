@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from lstv.base.cli import run
-from lstv_evidence.method.design import FIRST, STUDIES, Design, group_of, specs, write_list
+from lstv_evidence.method.design import FIRST, METHOD_STUDIES, Design, group_of, specs, write_list
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -18,7 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="another seed, other phantoms (default: 1)")
     parser.add_argument(
         "--generator",
-        choices=STUDIES,
+        choices=METHOD_STUDIES,
         default=FIRST.generator,
         help="tables: every phantom is the same tables scaled; patients: anatomy drawn patient by patient (default: tables)",
     )
@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Write the list; returns the exit status."""
     args = parse_args(argv)
-    study = STUDIES[args.generator]
+    study = METHOD_STUDIES[args.generator]
     numbers = {item.name: getattr(args, item.name) for item in fields(Design)}
     design = replace(study.design, **{name: number for name, number in numbers.items() if number is not None})
     phantoms = specs(design, args.seed, study)

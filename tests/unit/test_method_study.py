@@ -70,24 +70,24 @@ def test_second_study_has_200_ordinary_120_transitional_and_20_of_each_nuisance_
     assert not {spec.seed for spec in phantoms} & {
         spec.seed for spec in design.specs(design.SECOND.design, 2, design.SECOND)
     }
-    assert design.study_of(phantoms) is design.SECOND
+    assert design.method_study_of(phantoms) is design.SECOND
 
 
-def test_list_of_the_second_study_reads_back_and_members_tell_groups(tmp_path):
+def test_list_of_the_second_study_reads_back_and_tells_groups(tmp_path):
     phantoms = design.specs(Design(3, 1, 1), 5, design.SECOND)
     path = tmp_path / "phantoms.csv"
     design.write_list(phantoms, 5, path)
-    listed = {phantom.study_id: phantom.spec for phantom in read_list(path)}
-    members = design.members(phantoms, 5)
-    assert listed == {member.study_id: member.spec for member in members}
-    assert all(isinstance(spec, PatientSpec) for spec in listed.values())
-    assert Counter(member.group for member in members)["ordinary"] == 3
-    assert [member.kind for member in members if member.degree] == [m.group for m in members if m.degree]
+    read = {phantom.study_id: phantom.spec for phantom in read_list(path)}
+    listed = design.listed(phantoms, 5)
+    assert read == {item.study_id: item.spec for item in listed}
+    assert all(isinstance(spec, PatientSpec) for spec in read.values())
+    assert Counter(item.group for item in listed)["ordinary"] == 3
+    assert [item.kind for item in listed if item.degree] == [item.group for item in listed if item.degree]
 
 
 def test_phantoms_of_two_generators_are_no_study():
     with pytest.raises(UserError, match="several generators"):
-        design.study_of([PhantomSpec(1), PatientSpec(1)])
+        design.method_study_of([PhantomSpec(1), PatientSpec(1)])
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ import numpy as np
 
 from lstv.evaluation import delong
 from lstv.evaluation.discrimination import FEW_CLASS, MIN_CLASS
-from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, Study
+from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, MethodStudy
 
 CLEAR = 0.4
 """From this degree on a transition should be seen; below it nothing honest can tell it from an ordinary spine."""
 
 
 def measure(
-    study: Study,
+    study: MethodStudy,
     groups: np.ndarray,
     degrees: np.ndarray,
     columns: dict[str, np.ndarray],
@@ -40,7 +40,7 @@ def measure(
 
 
 def _chosen(
-    study: Study, groups: np.ndarray, degrees: np.ndarray
+    study: MethodStudy, groups: np.ndarray, degrees: np.ndarray
 ) -> Iterator[tuple[str, float | None, float | None, np.ndarray]]:
     transitional = np.isin(groups, TRANSITIONAL)
     clear = degrees >= CLEAR - 1e-9

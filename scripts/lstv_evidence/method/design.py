@@ -39,7 +39,7 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Study:
+class MethodStudy:
     """A study of the method: the generator of its phantoms and its groups. ``first_seed``: of the study with seed 0."""
 
     generator: str
@@ -61,18 +61,18 @@ class Study:
 
 
 _SHARED = tuple(item.name for item in fields(Nuisances))
-FIRST = Study(PhantomSpec.GENERATOR, (0.2, 0.4, 0.6, 0.8, 1.0), _SHARED, 600_000)
-SECOND = Study(
+FIRST = MethodStudy(PhantomSpec.GENERATOR, (0.2, 0.4, 0.6, 0.8, 1.0), _SHARED, 600_000)
+SECOND = MethodStudy(
     PatientSpec.GENERATOR,
     (0.2, 0.4, 0.6, 0.8),
     tuple(item.name for item in fields(Controls)) + _SHARED,
     400_000_000,
     Design(each_degree=15),
 )
-STUDIES = {study.generator: study for study in (FIRST, SECOND)}
+METHOD_STUDIES = {study.generator: study for study in (FIRST, SECOND)}
 
 
-class Member(NamedTuple):
+class ListedPhantom(NamedTuple):
     """A phantom of a study: its id, how it is drawn, and its group (see ``group_of``)."""
 
     study_id: str
@@ -104,20 +104,20 @@ def group_of(spec: PhantomSpec) -> str:
     return spec.kind if spec.kind in TRANSITIONAL else present[0] if present else ORDINARY
 
 
-def study_of(phantoms: Iterable[PhantomSpec]) -> Study:
+def method_study_of(phantoms: Iterable[PhantomSpec]) -> MethodStudy:
     """The study that phantoms belong to. Raises UserError where they are of several generators."""
     generators = sorted({spec.GENERATOR for spec in phantoms})
     if len(generators) != 1:
         raise UserError(f"the phantoms are of several generators ({', '.join(generators)}); give those of one study.")
-    return STUDIES[generators[0]]
+    return METHOD_STUDIES[generators[0]]
 
 
-def study_of_record(record: dict) -> Study:
+def method_study_of_record(record: dict) -> MethodStudy:
     """The study that a record of ``study.evaluate`` is of; the oldest records name no generator."""
-    return STUDIES[record.get("generator", FIRST.generator)]
+    return METHOD_STUDIES[record.get("generator", FIRST.generator)]
 
 
-def specs(design: Design, seed: int, study: Study = FIRST) -> list[PhantomSpec]:
+def specs(design: Design, seed: int, study: MethodStudy = FIRST) -> list[PhantomSpec]:
     """All phantoms of a study, group by group, each with a seed of its own. Raises UserError for impossible numbers."""
     for name, number in asdict(design).items():
         if number < 0:
@@ -139,29 +139,29 @@ def specs(design: Design, seed: int, study: Study = FIRST) -> list[PhantomSpec]:
     return [study.spec(first + k, *what) for k, what in enumerate(wanted)]
 
 
-def members(phantoms: Iterable[PhantomSpec], seed: int) -> list[Member]:
+def listed(phantoms: Iterable[PhantomSpec], seed: int) -> list[ListedPhantom]:
     """The phantoms under ids that tell nothing of the group, in name or order, because the ranking breaks ties by id."""
     phantoms = list(phantoms)
     ids = np.random.default_rng([seed, 1]).permutation(len(phantoms))
-    found = [Member(f"p{number:04d}", spec, group_of(spec)) for number, spec in zip(ids, phantoms)]
-    return sorted(found, key=lambda member: member.study_id)
+    found = [ListedPhantom(f"p{number:04d}", spec, group_of(spec)) for number, spec in zip(ids, phantoms)]
+    return sorted(found, key=lambda item: item.study_id)
 
 
 def write_list(phantoms: Iterable[PhantomSpec], seed: int, path: Path) -> None:
     """Write the list of phantoms that ``make_demo_cohort.py`` reads: uncompressed, sagittal T2 only."""
     rows = [
         {
-            "study_id": member.study_id,
-            "seed": member.spec.seed,
-            "kind": member.kind,
-            "degree": f"{member.degree:g}",
-            "nuisances": ";".join(f"{name}={severity:g}" for name, severity in member.spec.present.items()),
+            "study_id": item.study_id,
+            "seed": item.spec.seed,
+            "kind": item.kind,
+            "degree": f"{item.degree:g}",
+            "nuisances": ";".join(f"{name}={severity:g}" for name, severity in item.spec.present.items()),
             "transfer_syntax": "explicit_le",
             "instances": "plain",
             "series": "t2",
-            "remark": member.group,
-            GENERATOR: member.spec.GENERATOR,
+            "remark": item.group,
+            GENERATOR: item.spec.GENERATOR,
         }
-        for member in members(phantoms, seed)
+        for item in listed(phantoms, seed)
     ]
     write_csv(path, (*COLUMNS, GENERATOR), rows)

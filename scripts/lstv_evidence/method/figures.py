@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lstv.base.atomic import write_text
-from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, study_of_record
+from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, method_study_of_record
 from lstv_evidence.method.markdown import words
 from lstv_evidence.method.study_text import LAYER_1, shown
 
@@ -68,7 +68,7 @@ def _auc(record: dict) -> Figure:
 
 
 def _groups(record: dict) -> Figure:
-    study = study_of_record(record)
+    study = method_study_of_record(record)
     rows = [(ORDINARY, [s for s in record["studies"] if s["group"] == ORDINARY], _GREY)]
     for kind in TRANSITIONAL:
         own = [s for s in record["studies"] if s["group"] == kind]

@@ -20,7 +20,7 @@ from lstv.ranking.score import COMPONENTS, MIN_COMPONENTS, percentile_ranks, tai
 from lstv.ranking.table_columns import PLAIN, PRIMARY, Column, numeric, score_columns
 from lstv.uncertainty.registry import Metric
 from lstv_evidence.method import contrasts
-from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, Study, group_of, study_of
+from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, MethodStudy, group_of, method_study_of
 from lstv_evidence.phantom.spec import PhantomSpec
 
 SCHEMA_VERSION = 1
@@ -70,7 +70,7 @@ def evaluate(
     if not rows:
         raise UserError("no phantom of the study was analysed; see the reasons in its cohort table.")
     phantoms = [truth[row["study_id"]] for row in rows]
-    study, groups = study_of(truth.values()), np.array([group_of(spec) for spec in phantoms])
+    study, groups = method_study_of(truth.values()), np.array([group_of(spec) for spec in phantoms])
     positive = np.isin(groups, TRANSITIONAL)
     columns = [*score_columns(rows, registered), *_DERIVED]
     values = {column.name: numeric(rows, column.name) for column in columns}
@@ -230,7 +230,7 @@ def _mean(columns: list[np.ndarray]) -> np.ndarray:
 
 
 def _by_degree(
-    study: Study, phantoms: list[PhantomSpec], positive: np.ndarray, values: dict[str, np.ndarray], options: dict
+    study: MethodStudy, phantoms: list[PhantomSpec], positive: np.ndarray, values: dict[str, np.ndarray], options: dict
 ) -> list[dict[str, Any]]:
     """Each kind, and each degree of it, against all spines that are not transitional."""
     kinds = np.array([spec.kind for spec in phantoms])
@@ -251,7 +251,7 @@ def _by_degree(
 
 
 def _groups(
-    study: Study,
+    study: MethodStudy,
     groups: np.ndarray,
     positive: np.ndarray,
     rows: list[dict[str, str]],

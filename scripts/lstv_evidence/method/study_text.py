@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lstv.base.levels import LEVELS
 from lstv_evidence.method import contrasts_text
-from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, study_of_record
+from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, method_study_of_record
 from lstv_evidence.method.markdown import entry, number, table, words
 from lstv_evidence.method.study import CONFIDENCE, FIRST_RULE, PLAIN_FIRST
 
@@ -51,7 +51,7 @@ def _find(record: dict, metric: str, against: str = "all") -> dict:
 
 
 def _cohort(record: dict) -> str:
-    study = study_of_record(record)
+    study = method_study_of_record(record)
     counts = {group["group"]: group["studies"] for group in record["groups"]}
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in TRANSITIONAL)
     nuisances = ", ".join(f"{counts[name]} {words(name)}" for name in study.nuisances)
@@ -94,7 +94,9 @@ def _answers(record: dict) -> str:
     )
     rank = next(group["median_rank"] for group in record["groups"] if group["group"] == "transitional")
     nuisances = [
-        group for group in record["groups"] if group["group"] in study_of_record(record).nuisances and group["studies"]
+        group
+        for group in record["groups"]
+        if group["group"] in method_study_of_record(record).nuisances and group["studies"]
     ]
     higher = [words(group["group"]) for group in nuisances if (group["score_difference"] or 0) < 0]
     earlier = [words(group["group"]) for group in nuisances if rank is not None and group["median_rank"] < rank]

@@ -22,7 +22,7 @@ _S1_S2 = {
     "extent": (0.25, 0.35, 0.40, 0.85, 1.0, 1.0),
     "signal": (0.14, 0.15, 0.18, 0.32, 0.42, 0.48),
 }
-"""The disc between S1 and S2 by its place in the population (``share``): none worth the name, a small one, one of full
+"""The disc between S1 and S2 by its percentile in the population (``share``): none worth the name, a small one, one of full
 depth, one of full depth and height. Height in mm, depth relative to the plates, T2 signal (CSF = 1). Cut points after
 O'Driscoll 1996, less the transitional spines in it; sizes are proposals."""
 _FEATURES = ("body_height", "depth", "wedge", "disc_height", "signal", "extent")
@@ -84,11 +84,13 @@ def _tables(patient: dict[str, float], rng: np.random.Generator) -> tuple[np.nda
     disc[:, _DISC_WEDGE] += own["disc_wedge"][:-1]
     disc[:, _SIGNAL] *= rng.normal(1.0, 0.06, count - 1)
     share = _NORMAL.cdf(patient["s1_s2"])
-    place = {name: float(np.interp(share, _S1_S2["share"], _S1_S2[name])) for name in ("height", "extent", "signal")}
-    below = place["height"] / DISCS[S1, 0]
-    disc[S1, _DISC_HEIGHT] = place["height"] * size
-    disc[S1, _EXTENT] = place["extent"]
-    disc[S1, _SIGNAL] = max(0.12, place["signal"] + float(rng.normal(0.0, 0.05)))
+    height, extent, signal = (
+        np.interp(share, _S1_S2["share"], _S1_S2[name]) for name in ("height", "extent", "signal")
+    )
+    below = height / DISCS[S1, 0]
+    disc[S1, _DISC_HEIGHT] = height * size
+    disc[S1, _EXTENT] = extent
+    disc[S1, _SIGNAL] = max(0.12, signal + float(rng.normal(0.0, 0.05)))
     disc[S2:, _DISC_HEIGHT] *= float(np.clip(below, 0.5, 1.5))
     _set_lordosis(patient["lordosis"], body, disc)
     return body, disc
@@ -138,7 +140,7 @@ def _wear(spec: PatientSpec, patient: dict[str, float], rng: np.random.Generator
 
 
 def _marrow_change(seed: int, grade: np.ndarray) -> np.ndarray:
-    """Signal, depth and place (V - 1, 3) of the changed marrow beside worn lumbar discs."""
+    """Signal, depth and middle (V - 1, 3) of the changed marrow beside worn lumbar discs."""
     rng = np.random.default_rng([seed, 13])
     count = len(grade)
     index = np.arange(count)

@@ -45,13 +45,13 @@ TRAITS = (
     ),
     Trait("s1_ratio", 1.49, 0.14, 1.12, 1.95, "depth of S1's upper plate to its lower one", PROPOSAL),
     Trait(
-        "s1_s2", 0.0, 1.0, -3.0, 3.0, "normal score: how much of a disc there is between S1 and S2",
+        "s1_s2", 0.0, 1.0, -3.0, 3.0, "standard normal value: how much of a disc there is between S1 and S2",
         "types 1 to 4 in 30, 42, 16, 12 of 100, O'Driscoll 1996; type 4 mostly LSTV",
     ),
     Trait("l5_wedge", 9.0, 2.6, 1.0, 16.0, "degrees between the plates of L5", PROPOSAL),
     Trait("l5_taper", 0.985, 0.03, 0.9, 1.07, "depth of L5's lower plate to its upper one", PROPOSAL),
     Trait("sacral_curve", 1.0, 0.3, 0.4, 1.6, "factor on the wedges of the sacrum", PROPOSAL),
-    Trait("wear", 0.0, 1.0, -3.0, 3.0, "normal score: wear that all discs share, age above all", PROPOSAL),
+    Trait("wear", 0.0, 1.0, -3.0, 3.0, "standard normal value: wear that all discs share, age above all", PROPOSAL),
 )  # fmt: skip
 
 CORRELATIONS = (
