@@ -12,7 +12,7 @@ from typing import Any
 from lstv.base.atomic import write_json, write_text
 from lstv.base.cli import run
 from lstv.base.errors import UserError
-from lstv_evidence.method import documentation, study_text
+from lstv_evidence.method import documentation
 from lstv_evidence.method.design import method_study_of_record
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -45,10 +45,10 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("--check writes nothing, so it takes neither --study nor --planted.")
     if args.study:
         record = _read(args.study / documentation.RESULTS)
-        kept = documentation.STUDIES[method_study_of_record(record).generator]
-        write_json(evidence / kept, study_text.needed(record))
+        shown = documentation.STUDIES[method_study_of_record(record).generator]
+        write_json(evidence / shown.file, shown.part(record))
         for name in _FIGURES:
-            target = args.docs / "figures" / f"{Path(kept).stem}_{name}.svg"
+            target = args.docs / "figures" / f"{Path(shown.file).stem}_{name}.svg"
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(args.study / "figures" / f"{name}.svg", target)
     if args.planted:

@@ -11,7 +11,7 @@ import method_docs
 from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv_evidence.method import documentation
-from lstv_evidence.method.traits_text import title
+from lstv_evidence.method.markdown import words
 from lstv_evidence.phantoms_by_patient.traits import TRAITS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -39,7 +39,9 @@ def test_figures_of_the_document_exist():
         assert (DOCS / "figures" / f"{name}.svg").read_text().startswith("<?xml")
 
 
-@pytest.mark.parametrize(("generator", "name"), documentation.STUDIES.items())
+@pytest.mark.parametrize(
+    ("generator", "name"), [(generator, shown.file) for generator, shown in documentation.STUDIES.items()]
+)
 def test_results_are_taken_over_by_the_generator_of_their_phantoms(tmp_path, generator, name):
     copied(tmp_path)
     (tmp_path / "evidence" / name).unlink()
@@ -55,7 +57,7 @@ def test_results_are_taken_over_by_the_generator_of_their_phantoms(tmp_path, gen
 
 def test_every_trait_of_the_second_phantoms_stands_with_its_source():
     text = (DOCS / "method.md").read_text(encoding="utf-8")
-    assert all(f"| {title(trait.name)} | {trait.mean:g} (" in text for trait in TRAITS)
+    assert all(f"| {words(trait.name)} | {trait.mean:g} (" in text for trait in TRAITS)
     assert all(trait.source in text for trait in TRAITS)
 
 

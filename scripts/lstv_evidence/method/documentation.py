@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from lstv import uncertainty
 from lstv.base.errors import UserError
@@ -20,9 +21,24 @@ from lstv_evidence.method.markdown import table
 
 RESULTS = "method_study.json"
 """Record that a method study writes."""
-STUDIES = {"tables": RESULTS, "patients": "method_study_patients.json"}
 PLANTED = "planted_changes.json"
-"""Records of the evidence, in the folder beside the document; those of the method studies by generator."""
+"""Record of the planted changes, in the folder beside the document."""
+
+
+class Shown(NamedTuple):
+    """How a method study stands in the document: the ``file`` of its record beside the document, the ``part`` of the record
+    that is kept, and the ``text`` made from that."""
+
+    file: str
+    part: Callable[[dict], dict]
+    text: Callable[[dict], str]
+
+
+STUDIES = {
+    "tables": Shown("method_study.json", study_text.needed, study_text.text),
+    "patients": Shown("method_study_patients.json", study_text.needed_short, study_text.short),
+}
+"""The method studies by the generator of their phantoms."""
 
 _PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", re.MULTILINE | re.DOTALL)
 
@@ -53,11 +69,16 @@ def parts() -> dict[str, Callable[[Path], str]]:
         "flags": lambda evidence: flags_text(),
         "members": lambda evidence: members_text(),
         "ranking": lambda evidence: ranking_text(),
-        "method_study": lambda evidence: study_text.text(_record(evidence / STUDIES["tables"])),
+        "method_study": lambda evidence: _study("tables", evidence),
         "traits": lambda evidence: traits_text.text(),
-        "method_study_patients": lambda evidence: study_text.short(_record(evidence / STUDIES["patients"])),
+        "method_study_patients": lambda evidence: _study("patients", evidence),
         "planted_changes": lambda evidence: effects_text.text(_record(evidence / PLANTED)),
     }
+
+
+def _study(generator: str, evidence: Path) -> str:
+    shown = STUDIES[generator]
+    return shown.text(_record(evidence / shown.file))
 
 
 def _record(path: Path) -> dict:

@@ -22,6 +22,14 @@ def short(record: dict) -> str:
     return "\n\n".join(filter(None, [_cohort(record), contrasts_text.text(record)])) + "\n"
 
 
+def needed_short(record: dict) -> dict:
+    """The part of the record that ``short`` is made from."""
+    groups = [{key: group[key] for key in ("group", "studies")} for group in record["groups"]]
+    return {key: record[key] for key in ("schema_version", "generator", "settings", "primary", "contrasts")} | {
+        "groups": groups
+    }
+
+
 def shown(record: dict, against: str) -> list[dict]:
     """Metrics of the main table: the ranking, L5/S1 and the study as a whole, as far as they state a direction."""
     others = tuple(f"{level}_" for level in LEVELS[:-1])

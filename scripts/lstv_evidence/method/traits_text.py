@@ -6,18 +6,13 @@ from lstv_evidence.method.markdown import table, words
 from lstv_evidence.phantoms_by_patient import traits
 
 
-def title(name: str) -> str:
-    """A trait for people: ``s1_ratio`` -> ``S1 ratio``."""
-    return words(name).replace("s1 s2", "S1/S2").replace("s1 ", "S1 ").replace("l5 ", "L5 ")
-
-
 def text() -> str:
     """Traits with their distributions and sources, the correlations, and how often discs are worn."""
     rows = [
-        (title(t.name), f"{t.mean:g} ({t.deviation:g})", f"{t.low:g} to {t.high:g}", t.unit, t.source)
+        (words(t.name), f"{t.mean:g} ({t.deviation:g})", f"{t.low:g} to {t.high:g}".replace("-", "−"), t.unit, t.source)
         for t in traits.TRAITS
     ]
-    pairs = ", ".join(f"{title(first)} and {title(second)} {value:+g}" for first, second, value in traits.CORRELATIONS)
+    pairs = ", ".join(f"{words(first)} and {words(second)} {value:+g}" for first, second, value in traits.CORRELATIONS)
     worn = ", ".join(
         f"{level} {share:g}"
         for level, share in zip(("L1/L2", "L2/L3", "L3/L4", "L4/L5", "L5/S1"), traits.WORN.values())
