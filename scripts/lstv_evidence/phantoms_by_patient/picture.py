@@ -1,6 +1,7 @@
 """Controls made in the finished picture: what a scanner, a program or a hand may do to it without any change of anatomy.
 
-Slices are float32 (height, width) of a series with ``plan``; every slice of a study is treated alike.
+Slices are float32 (height, width) of a series with ``plan``. What is painted or moved is so in every slice of a study; gamma
+takes the brightest of each slice as 1.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from lstv_evidence.phantom.render import MAXIMUM
 from lstv_evidence.phantom.scan import Scan
 from lstv_evidence.phantoms_by_patient.spec import PatientSpec
 
+_CONTROLS = {"marrow_painted", "seam", "resampled_twice", "blur", "gamma"}
 _SEAM_MM = 1.5
 """Half the width of the band in which the two sides of a seam are mixed."""
 
@@ -20,6 +22,8 @@ _SEAM_MM = 1.5
 def altered(image: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Scan) -> np.ndarray:
     """A slice uint16 with the picture's controls of ``spec``; the same array where there are none."""
     controls = spec.controls
+    if _CONTROLS.isdisjoint(spec.present):
+        return image
     picture = image.astype(np.float32)
     if controls.marrow_painted:
         picture = _marrow_painted(picture, controls.marrow_painted, body, plan)
