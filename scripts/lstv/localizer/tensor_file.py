@@ -212,7 +212,10 @@ def _ordered(*items: Any) -> dict[Any, Any]:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> npt.NDArray[Any]:
-    """Arguments as ``torch._utils._rebuild_tensor_v2`` takes them; offset and strides count values, not bytes."""
+    """Arguments as ``torch._utils._rebuild_tensor_v2`` takes them; offset and strides count values, not bytes.
+
+    A view: one whose strides are 0 looks larger than its storage and takes no memory until its shape has been checked.
+    """
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or len(shape) != len(strides):
         raise UnreadableError(
@@ -221,7 +224,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> npt
     if any(type(number) is not int or number < 0 for number in numbers):
         raise UnreadableError("its pickle has a tensor whose shape is not made of whole numbers")
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides))
-    if math.prod(shape) > storage.values.size or (math.prod(shape) and last >= storage.values.size):
+    if math.prod(shape) and last >= storage.values.size:
         raise UnreadableError(f"its pickle has a tensor of shape {tuple(shape)} that is larger than its storage")
     step = storage.values.itemsize
     return np.lib.stride_tricks.as_strided(
