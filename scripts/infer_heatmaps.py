@@ -1,12 +1,16 @@
 """Run the localizer on the studies of one batch and write their heatmaps (HDF5).
 
-Every study of the batch is in the file: with its heatmaps, or with status failed or excluded and the reason.
+Every study of the batch is in the file: with its heatmaps, or with status failed or excluded and the reason. What an earlier
+file of the same name, or a run of it that was interrupted, holds of studies that would come out alike is taken from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,10 +21,12 @@ from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import batches, study_sheet
-from lstv.localizer import heatmap_file
-
-ESTIMATE_FROM = 8
-"""Studies from which on it is worth a few forward passes to say beforehand what they will cost."""
+from lstv.localizer import checkpoint, reuse
+from lstv.localizer.ahead import Ahead
+from lstv.localizer.decoding import prepared_studies
+from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.options import Options
+from lstv.run.dependencies import library_files
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -38,16 +44,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--forward-batch",
         type=int,
         default=default("localizer.forward_batch"),
-        help="slices in one forward pass (default: %(default)s)",
+        help="slices in one forward pass on a GPU (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         type=int,
-        default=default("localizer.workers"),
-        help="processes that decode DICOM (default: %(default)s)",
+        default=default("localizer.workers") or len(os.sched_getaffinity(0)),
+        help="processes that decode DICOM (default: one a core)",
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
+    parser.add_argument("--no-reuse", action="store_true", help="infer every study anew")
     parser.add_argument("--out", type=Path, required=True, help="the heatmap file")
     return parser.parse_args(argv)
 
@@ -56,51 +63,77 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     rows = study_sheet.read_sheet(args.sheet)
     if args.centroids and not args.centroids.is_dir():
+<<<<<<< HEAD
         raise UserError(args.centroids, " is not a folder; correct the path or leave the option out.")
+=======
+        raise UserError(f"localizer.centroids {args.centroids} is not a directory; correct the path or set it to null.")
+>>>>>>> 9dd5fe7 (Infer in passes of one size, compress beside HDF5, and keep what a batch has: from an earlier file or an interrupted run)
     if args.batch:
         rows = [row for row in rows if batches.batch_of(row.study_id, args.batches) == args.batch]
-    import torch  # after the arguments are known to be good: this import takes seconds
-
-    from lstv.localizer import checkpoint, inference
-    from lstv.localizer.options import Options
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
     options = Options(
         args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids, args.centroids
     )
-    device = inference.choose_device(args.device)
-    print(inference.describe(device, options), flush=True)
-    expected = args.sha256 or checksums.sha256(args.checkpoint)
-    localizer = checkpoint.load_localizer(args.checkpoint, expected_sha256=expected)
-    runner = inference.Runner(localizer.network, device, options.forward_batch)
-    if device.type == "cpu" and len(rows) >= ESTIMATE_FROM:
-        print(inference.estimate(runner, options), flush=True)
-    record = {
-        "software_version": __version__,
-        "checkpoint_file": localizer.file_name,
-        "checkpoint_sha256": localizer.sha256,
-        "demo_weights": localizer.demo,
-        "preprocessing": args.preprocessing,
-        "members": args.members,
-        "device": device.type,
-        "torch": str(torch.__version__),
-    }
-    analysed = 0
-
-    def written(maps: heatmap_file.StudyMaps) -> None:
-        nonlocal analysed
-        analysed += maps.status == "ok"
-        progress.step(maps.status)
-
+    states = {row.study_id: reuse.state(row, options.centroids) for row in rows}
+    weights = checkpoint.read_checkpoint(
+        args.checkpoint, expected_sha256=args.sha256 or checksums.sha256(args.checkpoint)
+    )
     start = time.monotonic()
-    with heatmap_file.create(args.out, record) as writer, Progress(len(rows), "studies") as progress:
-        inference.infer(rows, localizer, runner, options, writer, written)
+    with contextlib.ExitStack() as running:
+        decoded = None
+        if args.no_reuse or not reuse.is_anything_kept(args.out):
+            # decoding begins while torch is imported, which takes seconds
+            decoded = running.enter_context(Ahead(prepared_studies(rows, weights.demo, options)))
+        # worker threads that spin while they wait slow each other down where the machine is busy, the decoders too
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        import torch
+
+        from lstv.localizer import inference
+
+        if args.threads:
+            torch.set_num_threads(args.threads)
+        device = inference.choose_device(args.device)
+        print(inference.describe(device, options), flush=True)
+        runner = inference.Runner(checkpoint.localizer(weights).network, device, options.forward_batch)
+        record = {
+            "software_version": __version__,
+            "checkpoint_file": weights.file_name,
+            "checkpoint_sha256": weights.sha256,
+            "demo_weights": weights.demo,
+            "preprocessing": args.preprocessing,
+            "members": args.members,
+            "device": device.type,
+            "torch": str(torch.__version__),
+        }
+        program = reuse.code_digest([Path(__file__), *library_files(Path(__file__))])
+        keys = reuse.keys(states, record | {"without_uids": args.without_uids, "program": program})
+        batch = running.enter_context(reuse.batch(args.out, record, keys, reuse=not args.no_reuse))
+        progress = running.enter_context(Progress(len(rows) - len(batch.kept), "studies"))
+        if batch.kept:
+            print(f"{len(batch.kept)} of {len(rows)} studies are taken from an earlier or interrupted run", flush=True)
+        if decoded is None:
+            wanted = [row for row in rows if row.study_id not in batch.kept]
+            decoded = running.enter_context(Ahead(prepared_studies(wanted, weights.demo, options)))
+        analysed = 0
+
+        def write(maps: StudyMaps) -> None:
+            nonlocal analysed
+            batch.write(maps)
+            with counting:
+                analysed += maps.status == "ok"
+                progress.step(maps.status)
+
+        counting = threading.Lock()
+        stages = inference.infer(decoded, runner, options, write, say)
     print(f"{args.out}: {progress.summary()}")
     if analysed:
         seconds = (time.monotonic() - start) / analysed
         print(f"{seconds:.3g} s an analysed study, members {args.members}, decoding and writing included")
+        print(f"where the time went: {stages}")
     return 0
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -47,12 +47,16 @@ class Localizer:
 
 
 def load_localizer(path: Path, *, expected_sha256: str | None = None) -> Localizer:
-    """Load a checkpoint; the network is in evaluation mode, float32, on the CPU. Raises as ``read_checkpoint``."""
+    """Load a checkpoint (``localizer``). Raises as ``read_checkpoint``."""
+    return localizer(read_checkpoint(path, expected_sha256=expected_sha256))
+
+
+def localizer(checkpoint: Checkpoint) -> Localizer:
+    """The network of a checkpoint, in evaluation mode, float32, on the CPU."""
     import torch
 
     from lstv.localizer.network import PointNet
 
-    checkpoint = read_checkpoint(path, expected_sha256=expected_sha256)
     with torch.device("meta"):
         network = PointNet(checkpoint.widths)
     # assigned, not copied: the network is never filled with random weights first

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from lstv.base.arrays import BoolArray, ByteArray, triple
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer.encoding import EncodedStudy
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces
 
@@ -86,6 +87,35 @@ StudyMaps: TypeAlias = Analysed | NotAnalysed
 """One study's entry of a heatmap file."""
 
 
+def encoded(maps: StudyMaps) -> EncodedStudy:
+    """A study's group as bytes; what the file holds of it is decided here and nowhere else."""
+    study = EncodedStudy(maps.study_id)
+    attributes = study.attributes[""]
+    attributes["status"] = maps.status
+    attributes["reason"] = maps.reason
+    attributes["series_id"] = maps.series_id
+    attributes["flags"] = json.dumps(list(maps.flags))
+    attributes["provenance"] = json.dumps(maps.provenance, sort_keys=True)
+    if isinstance(maps, NotAnalysed):
+        return study
+    attributes["geometry"] = json.dumps(asdict(maps.geometry))
+    study.add("logits", maps.logits.astype(np.float32, copy=False))
+    study.add("image", maps.image)
+    if maps.places is not None:
+        attributes["places"] = json.dumps(maps.places.as_json(), sort_keys=True)
+    if maps.features is not None:
+        study.add("features/bottleneck", maps.features.bottleneck.astype(np.float16, copy=False))
+        study.add("features/discs", maps.features.discs.astype(np.float16, copy=False))
+    if maps.members is not None:
+        study.attributes["members"] = {
+            "names": json.dumps(list(maps.members.names)),
+            "kinds": json.dumps(list(maps.members.kinds)),
+        }
+        study.add("members/probability", maps.members.probability)
+        study.add("members/valid", np.packbits(maps.members.valid, axis=-1))
+    return study
+
+
 class HeatmapWriter:
     """Writes studies one by one; see ``create``."""
 
@@ -94,32 +124,11 @@ class HeatmapWriter:
 
     def write(self, maps: StudyMaps) -> None:
         """Add one study; its id must not be there yet."""
-        group = self._file.create_group(maps.study_id)
-        group.attrs["status"] = maps.status
-        group.attrs["reason"] = maps.reason
-        group.attrs["series_id"] = maps.series_id
-        group.attrs["flags"] = json.dumps(list(maps.flags))
-        group.attrs["provenance"] = json.dumps(maps.provenance, sort_keys=True)
-        if isinstance(maps, NotAnalysed):
-            return
-        group.attrs["geometry"] = json.dumps(asdict(maps.geometry))
-        _dataset(group, "logits", maps.logits.astype(np.float32, copy=False))
-        _dataset(group, "image", maps.image)
-        if maps.places is not None:
-            group.attrs["places"] = json.dumps(maps.places.as_json(), sort_keys=True)
-        if maps.features is not None:
-            _dataset(group, "features/bottleneck", maps.features.bottleneck.astype(np.float16, copy=False))
-            _dataset(group, "features/discs", maps.features.discs.astype(np.float16, copy=False))
-        if maps.members is not None:
-            members = group.create_group("members")
-            members.attrs["names"] = json.dumps(list(maps.members.names))
-            members.attrs["kinds"] = json.dumps(list(maps.members.kinds))
-            _dataset(members, "probability", maps.members.probability)
-            _dataset(members, "valid", np.packbits(maps.members.valid, axis=-1))
+        self.store(encoded(maps))
 
-
-def _dataset(group: h5py.Group, name: str, array: npt.NDArray[Any]) -> None:
-    group.create_dataset(name, data=array, chunks=array.shape, compression="gzip", compression_opts=1, shuffle=True)
+    def store(self, study: EncodedStudy) -> None:
+        """Add one study that is encoded already."""
+        study.store(self._file)
 
 
 @contextmanager

@@ -5,26 +5,30 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+<<<<<<< HEAD
 from lstv.base.arrays import IndexArray
 from lstv.base.errors import Setting, UserError
+=======
+from lstv.base.arrays import ByteArray, IndexArray
+from lstv.base.errors import UserError
+>>>>>>> 9dd5fe7 (Infer in passes of one size, compress beside HDF5, and keep what a batch has: from an earlier file or an interrupted run)
 from lstv.base.levels import GRID, LEVELS
-from lstv.cohort.study_sheet import Row
-from lstv.localizer.checkpoint import Localizer
-from lstv.localizer.decoding import prepared_studies
-from lstv.localizer.heatmap_file import Analysed, Features, HeatmapWriter, Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
 from lstv.localizer.network import PointNet
 from lstv.localizer.options import MEMBERS, Options
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import shifted_back
 from lstv.localizer.prepare import Prepared
+from lstv.localizer.stages import Stages
 from lstv.localizer.view_maker import ViewMaker
 from lstv.localizer.views import VIEWS
 
@@ -70,82 +74,128 @@ def describe(device: torch.device, options: Options) -> str:
     )
 
 
-def estimate(runner: Runner, options: Options) -> str:
-    """What the choice of members costs on this device, from timed forward passes; one line for the log."""
-    trial = torch.zeros((min(2, options.forward_batch), GRID, GRID), dtype=torch.uint8)
-    passes = []
-    for _ in range(4):  # the first one also sets up the kernels, and any may meet a busy moment of the machine
-        start = time.monotonic()
-        runner.logits(trial)
-        passes.append((time.monotonic() - start) / len(trial))
-    seconds = min(passes)
+def estimate(seconds: float, options: Options) -> str:
+    """What the choice of members costs where an image takes the network so many seconds; one line for the log."""
     costs = (
         f"{seconds * replace(options, members=members).images_per_study:.2g} s with {members}" for members in MEMBERS
     )
     return f"the network takes about {seconds:.2g} s an image here; a study takes {', '.join(costs)}"
 
 
+CPU_PASS = 4
+"""Images of every forward pass on a CPU. Kernels are chosen by the size of a pass and differ in the last bits: at one size an
+image's bits depend neither on its neighbours nor on its place among them. Larger passes are no faster there."""
+
+
 class Runner:
-    """The network on one device, for batches of slices."""
+    """The network on one device, for batches of slices. Every pass has the same size, so that what a study gets does not
+    depend on which others share its pass; the last one of a call is filled up with blank images.
+
+    ``image_seconds``: of the network alone in the fastest call so far on a CPU, None before; ``busy_seconds``: on a GPU, the
+    time between the first and the last kernel of each call, added up.
+    """
 
     def __init__(self, network: PointNet, device: torch.device, forward_batch: int) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch leaves undeclared
         self._network = network.to(device=device).eval()
         self._device = device
-        self._forward_batch = forward_batch
+        self._cuda = device.type == "cuda"
+        self._pass = forward_batch if self._cuda else CPU_PASS
         self.views = ViewMaker(device)
+        self.image_seconds: float | None = None
+        self.busy_seconds = 0.0
+
+    def studies_at_once(self, images: int) -> int:
+        """How many studies of so many images to run together: enough to hand over work rarely, and such that few blank images
+        fill the last pass."""
+        fewest = max(1, (1 if self._cuda else 4) * self._pass // images)
+        return min(range(fewest, 5 * fewest + 4), key=lambda count: (-(count * images) % self._pass / count, count))
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, 160, 160) on any device -> float32 logits (N, 6, 160, 160) on the runner's device."""
         return self._run(images, np.empty(0, dtype=np.int64))[0]
 
-    def _run(self, images: torch.Tensor, described: IndexArray) -> tuple[torch.Tensor, list[Features]]:
+    def _run(self, images: torch.Tensor, described: IndexArray) -> tuple[torch.Tensor, list[_Described]]:
         """Logits of all images, and the features of those at the ascending indices ``described``, from the same pass."""
-        precision = torch.autocast("cuda", torch.float16) if self._device.type == "cuda" else nullcontext()
+        precision = torch.autocast("cuda", torch.float16) if self._cuda else nullcontext()
         parts: list[torch.Tensor] = []
-        features: list[Features] = []
+        features: list[_Described] = []
+        start = time.perf_counter()
         with torch.inference_mode(), precision:
-            for part in torch.split(images.to(self._device, non_blocking=True), self._forward_batch):
+            images = images.to(self._device, non_blocking=True)
+            blank = images.new_zeros((-len(images) % self._pass, *images.shape[1:]))
+            for first, part in zip(
+                range(0, len(images), self._pass), torch.split(torch.cat([images, blank]), self._pass)
+            ):
                 inputs = part[:, None].contiguous(memory_format=torch.channels_last)
                 logits, decoded, deepest = self._network.with_features(inputs)
-                first = sum(len(part) for part in parts)
                 inside = described[(described >= first) & (described < first + len(part))] - first
-                if len(inside):
-                    features += _features(logits[inside], decoded[inside], deepest[inside])
+                features += [_described(logits[i : i + 1], decoded[i : i + 1], deepest[i : i + 1]) for i in inside]
                 parts.append(logits.float())
-        return torch.cat(parts), features
+        if not self._cuda:
+            seconds = (time.perf_counter() - start) / sum(map(len, parts))
+            self.image_seconds = min(seconds, self.image_seconds or seconds)
+        return torch.cat(parts)[: len(images)], features
 
     def study_maps(self, group: list[Prepared], with_views: bool) -> list[Analysed]:
         """Heatmaps of prepared studies, all their images in shared forward passes."""
+        return self.finish(self.launch(group, with_views))
+
+    def launch(self, group: list[Prepared], with_views: bool) -> _Launched:
+        """Have the device begin with a group of studies. A GPU goes on while the caller does other things."""
         counts = [len(study.images) for study in group]
-        images = torch.from_numpy(np.concatenate([study.images for study in group])).to(self._device)
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2)) if self._cuda else (None, None)
+        images = torch.from_numpy(np.concatenate([study.images for study in group]))
+        if start is not None:
+            images = images.pin_memory()
+            start.record()
+        images = images.to(self._device, non_blocking=True)
         firsts = np.cumsum([0, *counts[:-1]])
         views = self.views.make(images[firsts]) if with_views else images.new_empty((len(group), 0, GRID, GRID))
         logits, features = self._run(torch.cat([images, views.flatten(0, 1)]), firsts)
         slice_logits, view_logits = logits[: len(images)], logits[len(images) :]
-        back = torch.empty((len(group), 0, 5, GRID, GRID))
+        back = torch.empty((len(group), 0, 5, GRID, GRID), dtype=torch.uint8)
         if with_views:
             probability = view_logits.softmax(1)[:, 1:].reshape(len(group), len(VIEWS), len(LEVELS), GRID, GRID)
-            back = _as_bytes(self.views.map_back(probability))
-        others = _as_bytes(slice_logits.softmax(1)[:, 1:])
-        centres = slice_logits[firsts].cpu().numpy()
-        result = []
-        for index, (study, first, count) in enumerate(zip(group, firsts, counts)):
-            members = None
-            if with_views or count > 1:
-                members = self._members(study, others[first + 1 : first + count], back[index])
-            result.append(_analysed(study, centres[index], members, features[index]))
+            back = _as_bytes(self.views.map_back(probability)).to("cpu", non_blocking=True)
+        others = None
+        if len(images) > len(group):
+            others = _as_bytes(slice_logits.softmax(1)[:, 1:]).to("cpu", non_blocking=True)
+        centres = slice_logits[firsts].to("cpu", non_blocking=True)
+        features = [tuple(part.to("cpu", non_blocking=True) for part in parts) for parts in features]
+        if end is not None:
+            end.record()
+        return _Launched(group, counts, centres, others, back, features, start, end)
+
+    def finish(self, launched: _Launched) -> list[Analysed]:
+        """Wait for a launched group and take its heatmaps."""
+        if launched.start is not None and launched.end is not None:
+            launched.end.synchronize()
+            self.busy_seconds += launched.start.elapsed_time(launched.end) / 1000
+        centres = launched.centres.numpy()
+        result, first = [], 0
+        for index, (study, count) in enumerate(zip(launched.group, launched.counts)):
+            members, views = None, launched.back[index]
+            others = centres[:0, 1:].astype(np.uint8)
+            if launched.others is not None:
+                others = launched.others[first + 1 : first + count].numpy()
+            if len(views) or count > 1:
+                members = self._members(study, others, views.numpy())
+            bottleneck, discs = launched.features[index]
+            features = Features(bottleneck[0].numpy(), discs[0].numpy())
+            result.append(_analysed(study, centres[index], members, features))
+            first += count
         return result
 
-    def _members(self, study: Prepared, others: torch.Tensor, views: torch.Tensor) -> Members:
+    def _members(self, study: Prepared, others: ByteArray, views: ByteArray) -> Members:
         """``others``: what the network said of the neighbours and, behind them, of the patches."""
         placed = {} if study.places is None else study.places.found
-        neighbours, patches = np.split(others.cpu().numpy(), [len(study.offsets)])
+        neighbours, patches = np.split(others, [len(study.offsets)])
         names = [f"slice{offset:+d}" for offset in study.offsets] + [view.name for view in VIEWS[: len(views)]]
         names += [f"patch-{level}" for level in placed]
         kinds = ["slice"] * len(study.offsets) + ["view"] * len(views) + ["patch"] * len(placed)
         seen = np.ones((GRID, GRID), dtype=bool)
-        probability = [neighbours, views.cpu().numpy().astype(np.uint8)]
+        probability = [neighbours, views]
         valid = [np.repeat(seen[None], len(neighbours), axis=0), self.views.valid[: len(views)]]
         for patch, place in zip(patches, placed.values()):
             probability.append(shifted_back(patch, place.shift)[None])
@@ -153,16 +203,32 @@ class Runner:
         return Members(tuple(names), tuple(kinds), np.concatenate(probability), np.concatenate(valid))
 
 
-def _features(logits: torch.Tensor, decoded: torch.Tensor, deepest: torch.Tensor) -> list[Features]:
-    """See ``heatmaps.Features``; float32 arithmetic of a few images' maps."""
+_Described: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+"""Bottleneck (1, 2048) and discs (1, 6, 16) of one image, float16; see ``heatmap_file.Features``."""
+
+
+@dataclass(frozen=True)
+class _Launched:
+    """What the device works at: of each of a group's studies its number of images, then results on their way to the CPU."""
+
+    group: list[Prepared]
+    counts: list[int]
+    centres: torch.Tensor
+    others: torch.Tensor | None
+    back: torch.Tensor
+    features: list[_Described]
+    start: torch.cuda.Event | None
+    end: torch.cuda.Event | None
+
+
+def _described(logits: torch.Tensor, decoded: torch.Tensor, deepest: torch.Tensor) -> _Described:
+    """Of one image, float32 arithmetic; one by one, because sums over several may round otherwise."""
     probability = logits.float().softmax(1)
     regions = torch.cat([1 - probability[:, :1], probability[:, 1:]], dim=1) >= 0.5
     regions = regions.flatten(2).float()
     with torch.autocast(decoded.device.type, enabled=False):
         sums = regions @ decoded.permute(0, 2, 3, 1).flatten(1, 2).float()
-    discs = (sums / regions.sum(2, keepdim=True)).half().cpu().numpy()
-    bottlenecks = deepest.float().mean((2, 3)).half().cpu().numpy()
-    return [Features(bottleneck, disc) for bottleneck, disc in zip(bottlenecks, discs)]
+    return deepest.float().mean((2, 3)).half(), (sums / regions.sum(2, keepdim=True)).half()
 
 
 def _as_bytes(probability: torch.Tensor) -> torch.Tensor:
@@ -187,42 +253,81 @@ def _analysed(
 
 
 def infer(
-    rows: Iterable[Row],
-    localizer: Localizer,
+    studies: Iterable[Prepared | NotAnalysed],
     runner: Runner,
     options: Options,
-    writer: HeatmapWriter,
-    progress: Callable[[StudyMaps], None] = lambda maps: None,
-) -> None:
-    """Run the localizer on every study of the sheet's rows and write each one's maps, or its status and reason.
+    write: Callable[[StudyMaps], None],
+    say: Callable[[str], None] = lambda line: None,
+) -> Stages:
+    """Run the localizer on prepared studies and hand each one's maps, or its status and reason, to ``write``.
 
-    ``progress`` is called once for each study, after it is written, in the writer's thread.
+    ``write`` is called once for each study, in threads beside this one, several at a time and in no fixed order. ``say`` gets
+    a line on what the network costs, after the first studies, where that matters. Returns where the time went.
     """
-    studies_at_once = max(1, options.forward_batch // options.images_per_study)
-    with _Writer(writer, progress) as out:
-        group: list[Prepared] = []
-        for study in prepared_studies(list(rows), localizer.demo, options):
-            if isinstance(study, NotAnalysed):
-                out.put(study)
-                continue
-            group.append(study)
-            if len(group) == studies_at_once:
-                out.put(*runner.study_maps(group, options.members == "full"))
-                group = []
-        if group:
-            out.put(*runner.study_maps(group, options.members == "full"))
+    stages = Stages()
+    at_once = runner.studies_at_once(options.images_per_study)
+    with_views = options.members == "full"
+    waiting = iter(studies)
+    launched: _Launched | None = None
+    groups = 0
+
+    def finish(out: _Writer) -> None:
+        nonlocal groups
+        if launched is None:
+            return
+        with stages.time("waiting for the device and taking its results"):
+            found = runner.finish(launched)
+        with stages.time("waiting for the writers"):
+            out.put(*found)
+        groups += 1
+        if groups == 2 and runner.image_seconds is not None:  # the first group also set up the kernels
+            say(estimate(runner.image_seconds, options))
+
+    with _Writer(write, threads=min(4, max(1, options.workers // 2))) as out:
+        while True:
+            with stages.time("waiting for decoded studies"):
+                group, ended = _next_group(waiting, at_once, out)
+            if group:
+                with stages.time("network"):
+                    following = runner.launch(group, with_views)
+                # a GPU has the next group to do while this one's results are taken
+                finish(out)
+                launched = following
+            if ended:
+                break
+        finish(out)
+        if groups == 1 and runner.image_seconds is not None:
+            say(estimate(runner.image_seconds, options))
+        with stages.time("waiting for the writers"):
+            out.wait()
+    return stages
+
+
+def _next_group(studies: Iterator[Prepared | NotAnalysed], count: int, out: _Writer) -> tuple[list[Prepared], bool]:
+    """Up to ``count`` prepared studies, and whether there are no more; the others go to the writers."""
+    group: list[Prepared] = []
+    for study in studies:
+        if isinstance(study, NotAnalysed):
+            out.put(study)
+            continue
+        group.append(study)
+        if len(group) == count:
+            return group, False
+    return group, True
 
 
 class _Writer:
-    """Compresses and writes in a thread of its own, so that the device does not wait; the queue bounds the memory."""
+    """Calls ``write`` in threads, so that the device does not wait; a bounded queue bounds the memory."""
 
-    def __init__(self, writer: HeatmapWriter, progress: Callable[[StudyMaps], None]) -> None:
-        self._queue: queue.Queue[StudyMaps | None] = queue.Queue(maxsize=256)
+    def __init__(self, write: Callable[[StudyMaps], None], threads: int) -> None:
+        self._write = write
+        self._queue: queue.Queue[StudyMaps | None] = queue.Queue(maxsize=64)
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, args=(writer, progress), daemon=True)
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
 
     def __enter__(self) -> _Writer:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def put(self, *studies: StudyMaps) -> None:
@@ -231,17 +336,27 @@ class _Writer:
                 raise self._error
             self._queue.put(maps)
 
-    def _run(self, writer: HeatmapWriter, progress: Callable[[StudyMaps], None]) -> None:
+    def wait(self) -> None:
+        """Until all is written. Raises what ``write`` raised."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
+        if self._error:
+            raise self._error
+
+    def _run(self) -> None:
         while (maps := self._queue.get()) is not None:
             if self._error is None:
                 try:
-                    writer.write(maps)
-                    progress(maps)
+                    self._write(maps)
                 except Exception as error:  # handed to the thread that fills the queue
                     self._error = error
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        if kind is None and self._error:
-            raise self._error
+        if kind is not None:
+            self._error = self._error or RuntimeError("ended early")  # what is queued is dropped
+        if self._threads:
+            with suppress(Exception):
+                self.wait()
