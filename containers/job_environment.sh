@@ -27,3 +27,9 @@ if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
 else
     export XDG_CACHE_HOME="$PWD/.snakemake/cache" MPLCONFIGDIR="$PWD/.snakemake/cache/matplotlib"
 fi
+
+# glibc gives large blocks back to the kernel at once and gets them again zeroed, page by page, at every operation of the network;
+# threads of one operation spin while they wait for each other and take the processor from the decoders. Results stay the same.
+export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-1073741824}" \
+    MALLOC_TRIM_THRESHOLD_="${MALLOC_TRIM_THRESHOLD_:-4294967296}" \
+    OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"

@@ -129,6 +129,11 @@ def main(argv: list[str] | None = None) -> int:
         seconds = (time.monotonic() - start) / analysed
         print(f"{seconds:.3g} s an analysed study, members {args.members}, decoding and writing included")
         print(f"where the time went: {stages}")
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated() / 2**30
+        print(
+            f"the GPU worked {runner.busy_seconds:.2f} of {time.monotonic() - start:.2f} s, at most {peak:.2f} GiB of its memory"
+        )
     return 0
 
 

@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """A context in which a generator runs in a thread of its own, at most ``most`` things ahead. It is closed, and what waits
-    is dropped, when the context ends."""
+    """A context in which a generator runs in a thread of its own, at most ``most`` things ahead. When the context ends it
+    is closed, and what waits is dropped."""
 
     def __init__(self, source: Generator[T, None, None] | Iterator[T], most: int = 64) -> None:
         self._source = source

@@ -83,8 +83,8 @@ def estimate(seconds: float, options: Options) -> str:
 
 
 CPU_PASS = 4
-"""Images of every forward pass on a CPU. Kernels are chosen by the size of a pass and differ in the last bits: at one size an
-image's bits depend neither on its neighbours nor on its place among them. Larger passes are no faster there."""
+"""Images of every forward pass on a CPU. Kernels are chosen by the size of a pass and differ in the last bits; at one size
+an image's bits depend neither on its neighbours nor on its place among them. Larger passes are no faster there."""
 
 
 class Runner:
@@ -106,8 +106,8 @@ class Runner:
         self.busy_seconds = 0.0
 
     def studies_at_once(self, images: int) -> int:
-        """How many studies of so many images to run together: enough to hand over work rarely, and such that few blank images
-        fill the last pass."""
+        """How many studies of so many images to run together: enough to hand over work rarely, and such that few blank
+        images fill the last pass."""
         fewest = max(1, (1 if self._cuda else 4) * self._pass // images)
         return min(range(fewest, 5 * fewest + 4), key=lambda count: (-(count * images) % self._pass / count, count))
 
@@ -261,8 +261,8 @@ def infer(
 ) -> Stages:
     """Run the localizer on prepared studies and hand each one's maps, or its status and reason, to ``write``.
 
-    ``write`` is called once for each study, in threads beside this one, several at a time and in no fixed order. ``say`` gets
-    a line on what the network costs, after the first studies, where that matters. Returns where the time went.
+    ``write`` is called once for each study, in threads beside this one, several at a time and in no fixed order. ``say``
+    gets a line on what the network costs, after the first studies, where that matters. Returns where the time went.
     """
     stages = Stages()
     at_once = runner.studies_at_once(options.images_per_study)

@@ -23,7 +23,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = open(path, "w+b")
+        self._file = open(path, "w+b")  # noqa: SIM115  # for as long as this object
         self._lock = threading.Lock()
         self._places: dict[str, tuple[int, int]] = {}
 

@@ -1,12 +1,12 @@
-"""What need not be inferred again: studies of the batch's earlier file, or of its interrupted run, that would come out alike.
+"""What need not be inferred again: studies of a batch's earlier file or interrupted run that would come out alike.
 
 A study is known by its key, a sha256 of everything that its part of the heatmap file depends on: the row of the sheet; name,
 size and time of every file of its series and of its centroids; checkpoint, options and device; versions and text of the
 program. Failed studies are tried again.
 
-The work folder (``.kept`` beside the heatmap file) holds, for each batch, ``<batch>.maps``, the last finished file (a hard link,
-so it takes no room while that is there), ``<batch>.json``, the keys and checksums of its studies, and, while a run goes on or
-after it was killed, ``<batch>.*.journal``. A file system without hard links keeps no finished file.
+The work folder (``.kept`` beside the heatmap file) holds for each batch ``<batch>.maps``, the last finished file (a hard
+link, so it takes no room while that is there), ``<batch>.json``, the keys and checksums of its studies, and, while a run goes
+on or after it was killed, ``<batch>.*.journal``. A file system without hard links keeps no finished file.
 """
 
 from __future__ import annotations
