@@ -63,11 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     rows = study_sheet.read_sheet(args.sheet)
     if args.centroids and not args.centroids.is_dir():
-<<<<<<< HEAD
-        raise UserError(args.centroids, " is not a folder; correct the path or leave the option out.")
-=======
-        raise UserError(f"localizer.centroids {args.centroids} is not a directory; correct the path or set it to null.")
->>>>>>> 9dd5fe7 (Infer in passes of one size, compress beside HDF5, and keep what a batch has: from an earlier file or an interrupted run)
+        raise UserError(args.centroids, " is not a directory; correct the path or leave the option out.")
     if args.batch:
         rows = [row for row in rows if batches.batch_of(row.study_id, args.batches) == args.batch]
     options = Options(
@@ -131,9 +127,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"where the time went: {stages}")
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated() / 2**30
-        print(
-            f"the GPU worked {runner.busy_seconds:.2f} of {time.monotonic() - start:.2f} s, at most {peak:.2f} GiB of its memory"
-        )
+        total = time.monotonic() - start
+        print(f"the GPU worked {runner.busy_seconds:.2f} of {total:.2f} s, at most {peak:.2f} GiB of its memory")
     return 0
 
 

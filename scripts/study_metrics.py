@@ -1,4 +1,4 @@
-"""Write the metrics of one study from its heatmaps."""
+"""Write the metrics of studies from their heatmaps: of one study, or of all studies of a heatmap file with a manifest of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import Path
 
 from lstv.base.cli import run
 from lstv.base.errors import UserError
+from lstv.base.progress import Progress
 from lstv.localizer import heatmap_file
-from lstv.uncertainty import Thresholds, feature_bank, study_record
+from lstv.uncertainty import Thresholds, batch, feature_bank, study_record
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file that holds the study")
-    parser.add_argument("--study", required=True, help="study id")
-    parser.add_argument("--out", type=Path, required=True, help="the study's metrics, JSON")
+    parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file")
+    one = parser.add_argument_group("one study")
+    one.add_argument("--study", help="study id")
+    one.add_argument("--out", type=Path, help="the study's metrics, JSON")
+    everyone = parser.add_argument_group("all studies of the file")
+    everyone.add_argument("--out-dir", type=Path, help="folder of the metrics, <study_id>.json each")
+    everyone.add_argument("--manifest", type=Path, help="CSV of what was written: study, status, size, sha256")
     parser.add_argument(
         "--risk-high", type=float, default=Thresholds.high, help="L5/S1 entropy above this is high (nats)"
     )
@@ -24,7 +29,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--risk-moderate", type=float, default=Thresholds.moderate, help="from this on it is moderate (nats)"
     )
     parser.add_argument("--reference", type=Path, help="reference set of the feature distance (reference_features.py)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for_one, for_all = (args.study, args.out), (args.out_dir, args.manifest)
+    if not (all(for_one) and not any(for_all)) and not (all(for_all) and not any(for_one)):
+        parser.error("give --study and --out for one study, or --out-dir and --manifest for all")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,15 +43,17 @@ def main(argv: list[str] | None = None) -> int:
             f"metrics.entropy_moderate is {args.risk_moderate:g}, above metrics.entropy_high {args.risk_high:g}; "
             "set it to at most that."
         )
-    maps = heatmap_file.read_study(args.heatmaps, args.study)
-    record = study_record.study_record(
-        maps,
-        heatmap_file.read_run(args.heatmaps),
-        Thresholds(args.risk_high, args.risk_moderate),
-        feature_bank.read(args.reference) if args.reference else None,
-    )
-    study_record.write(record, args.out)
-    print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")
+    thresholds = Thresholds(args.risk_high, args.risk_moderate)
+    reference = feature_bank.read(args.reference) if args.reference else None
+    if args.study:
+        maps = heatmap_file.read_study(args.heatmaps, args.study)
+        record = study_record.study_record(maps, heatmap_file.read_run(args.heatmaps), thresholds, reference)
+        study_record.write(record, args.out)
+        print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")
+        return 0
+    with Progress(len(heatmap_file.study_ids(args.heatmaps)), "studies") as progress:
+        batch.measure(args.heatmaps, args.out_dir, args.manifest, thresholds, reference, progress.step)
+    print(f"{args.manifest}: {progress.summary()}")
     return 0
 
 

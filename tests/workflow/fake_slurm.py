@@ -19,7 +19,7 @@ HERE = Path(os.environ["FAKE_SLURM"])
 OUTPUTS = {
     "study_sheet": ["study_sheet.csv"],
     "infer_heatmaps": ["heatmaps/{batch}.h5"],
-    "study_metrics": ["studies/{study}.json"],
+    "study_metrics": ["metrics/{batch}.csv"],
     "cohort_table": ["lstv_uncertainty_metrics.csv"],
     "review_queue": ["review_queue.csv", "review_queue.json"],
     "cohort_report": ["report.html"],

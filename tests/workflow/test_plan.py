@@ -38,17 +38,17 @@ def jobs(output: str) -> dict[str, int]:
 
 
 PLANS = {
-    "the demo": ([], {"demo_cohort": 1, "study_sheet": 1, "infer_heatmaps": 4, "study_metrics": 20}),
-    "a trial of the demo": (["--configfile", "config/trial.yaml"], {"infer_heatmaps": 2, "study_metrics": 10}),
-    "validation studies on disk": (["--configfile", "config/rsna.yaml"], {"infer_heatmaps": 1, "study_metrics": 25}),
-    "a trial of them": (["--configfile", "config/rsna.yaml", "config/trial.yaml"], {"study_metrics": 10}),
+    "the demo": ([], {"demo_cohort": 1, "study_sheet": 1, "infer_heatmaps": 4, "study_metrics": 4}),
+    "a trial of the demo": (["--configfile", "config/trial.yaml"], {"infer_heatmaps": 2, "study_metrics": 2}),
+    "validation studies on disk": (["--configfile", "config/rsna.yaml"], {"infer_heatmaps": 1, "study_metrics": 1}),
+    "a trial of them": (["--configfile", "config/rsna.yaml", "config/trial.yaml"], {"study_metrics": 1}),
     "all but those trained on": (
         ["--configfile", "config/rsna.yaml", "--config", "selection={mode: production}"],
-        {"study_metrics": 25},
+        {"study_metrics": 1},
     ),
     "all of them": (
         ["--configfile", "config/rsna.yaml", "--config", "selection={mode: production, allow_training_studies: true}"],
-        {"study_metrics": 40},
+        {"study_metrics": 1},
     ),
     "a sheet": (
         [
@@ -57,10 +57,10 @@ PLANS = {
             "source={kind: sheet, path: sheet.csv}",
             "localizer={checkpoint: resources/pointnet/00002484.pth}",
         ],
-        {"study_metrics": 2, "infer_heatmaps": 1},
+        {"study_metrics": 1, "infer_heatmaps": 1},
     ),
     "a job for each study": (["--config", "localizer={batch_studies: 1}"], {"infer_heatmaps": 20, "study_metrics": 20}),
-    "one study": (["results/demo/studies/104928817.json"], {"infer_heatmaps": 1, "study_metrics": 1}),
+    "one study": (["results/demo/studies/104928817.json"], {"infer_heatmaps": 1, "study_metrics": 1, "single_study": 1}),
     "one study as a figure": (["results/demo/debug/104928817.png"], {"study_metrics": 1, "debug_view": 1}),
     "what must be there first": (["inputs"], {"demo_cohort": 1}),
 }

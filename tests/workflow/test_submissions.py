@@ -16,6 +16,7 @@ from slurm_profile import PARTS, fill_in_site
 pytestmark = [pytest.mark.workflow]
 ROOT = Path(__file__).parents[2]
 STUDIES = 2000
+BATCHES = 16
 CONFIGURATION = """
 cohort: large
 source: {kind: sheet, path: sheet.csv}
@@ -73,9 +74,10 @@ def options(submission: dict) -> str:
 
 
 def test_fewer_than_64_submissions_for_2000_studies(submissions):
-    assert sum(line["jobs"] for line in submissions if line["rules"] == ["study_metrics"]) == STUDIES
+    assert sum(line["jobs"] for line in submissions if line["rules"] == ["study_metrics"]) == BATCHES
+    assert sum(line["rules"] == ["infer_heatmaps"] for line in submissions) == BATCHES
     print(f"{STUDIES} studies took {len(submissions)} submissions")
-    assert len(submissions) < 64
+    assert len(submissions) < 24
 
 
 def test_only_inference_asks_for_a_gpu_and_its_partition(submissions):
@@ -87,11 +89,9 @@ def test_only_inference_asks_for_a_gpu_and_its_partition(submissions):
         assert "-A lab" in options(line)
 
 
-def test_a_group_asks_for_one_study_at_a_time_and_the_time_of_all(submissions):
-    groups = [options(line) for line in submissions if line["rules"] == ["study_metrics"] and line["jobs"] == 100]
-    assert groups
-    for group in groups:
-        assert "--cpus-per-task=1" in group and "--mem 1000" in group and "-t 100" in group
+def test_a_group_asks_for_one_batch_at_a_time_and_the_time_of_all(submissions):
+    (group,) = (options(line) for line in submissions if line["rules"] == ["study_metrics"])
+    assert "--cpus-per-task=1" in group and "--mem 1000" in group and "-t 80" in group
 
 
 def test_inference_gets_the_threads_of_its_workers(submissions):

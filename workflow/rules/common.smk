@@ -28,6 +28,7 @@ SOURCE, LOCALIZER, SELECTION = CONFIG["source"], CONFIG["localizer"], CONFIG["se
 RESULTS = f"results/{CONFIG['cohort']}"
 DEMO_STUDIES = "resources/demo/studies.csv"
 IMAGE = CONFIG["container"]
+MOST_WORKERS = 16
 
 
 wildcard_constraints:
@@ -124,8 +125,12 @@ def fetched_images():
     return [f"{RESULTS}/kaggle/manifest.csv"] if SOURCE["download"] else []
 
 
-def study_files(wildcards):
-    return [f"{RESULTS}/studies/{study}.json" for study in studies()]
+def manifest_of(wildcards):
+    return heatmaps_of(wildcards).replace("/heatmaps/", "/metrics/").replace(".h5", ".csv")
+
+
+def manifest_files(wildcards):
+    return [f"{RESULTS}/metrics/{batch}.csv" for batch in batches()]
 
 
 def heatmap_files(wildcards):

@@ -17,7 +17,7 @@ rule infer_heatmaps:
         f"{RESULTS}/benchmarks/infer_heatmaps/{{batch}}.tsv"
     container:
         IMAGE
-    threads: LOCALIZER["workers"]
+    threads: LOCALIZER["workers"] or MOST_WORKERS
     resources:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,

@@ -116,7 +116,7 @@ rule method_heatmaps:
         f"{METHOD}/benchmarks/method_heatmaps.tsv"
     container:
         IMAGE
-    threads: LOCALIZER["workers"]
+    threads: LOCALIZER["workers"] or MOST_WORKERS
     resources:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,

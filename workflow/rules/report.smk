@@ -72,7 +72,7 @@ rule cohort_report:
         **script("build_report"),
         table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
         sheet=f"{RESULTS}/study_sheet.csv",
-        metrics=study_files,
+        metrics=manifest_files,
         heatmaps=heatmap_files,
     output:
         report=report(

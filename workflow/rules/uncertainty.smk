@@ -1,19 +1,67 @@
-"""Metrics of each study, and the cohort table."""
+"""Metrics of each study, a batch at a time, and the cohort table."""
+
+from lstv.base import manifest
+
+
+@functools.cache
+def metrics_files():
+    return manifest.Folder(Path(f"{RESULTS}/studies"))
+
+
+def heatmaps_to_measure(wildcards):
+    """The batch's heatmaps. Where metrics files are gone or no longer those of the manifest, the batch is planned again:
+    Snakemake itself watches the manifest only."""
+    written = f"{RESULTS}/metrics/{wildcards.batch}.csv"
+    if not workflow.remote_exec and metrics_files().altered(Path(written)):
+        workflow.dag.forcefiles.add(written)
+    return f"{RESULTS}/heatmaps/{wildcards.batch}.h5"
 
 
 rule study_metrics:
     input:
         **script("study_metrics"),
-        heatmaps=heatmaps_of,
+        heatmaps=heatmaps_to_measure,
         reference=CONFIG["reference"]["features"] or [],
     output:
-        metrics=f"{RESULTS}/studies/{{study}}.json",
+        # of the files <study>.json in {RESULTS}/studies, which the manifest names with their sha256
+        manifest=f"{RESULTS}/metrics/{{batch}}.csv",
     log:
-        f"{RESULTS}/logs/study_metrics/{{study}}.log",
+        f"{RESULTS}/logs/study_metrics/{{batch}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/study_metrics/{{study}}.tsv"
+        f"{RESULTS}/benchmarks/study_metrics/{{batch}}.tsv"
     group:
-        "studies"
+        "metrics"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        studies=f"{RESULTS}/studies",
+        high=CONFIG["metrics"]["entropy_high"],
+        moderate=CONFIG["metrics"]["entropy_moderate"],
+        reference=options(reference=CONFIG["reference"]["features"]),
+    message:
+        "Measuring the uncertainty of {wildcards.batch}"
+    shell:
+        "python {input.script} --heatmaps {input.heatmaps:q} --out-dir {params.studies:q} --manifest {output.manifest:q}"
+        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference} > {log} 2>&1"
+
+
+# For trying one study: what its batch wrote already, measured again with a log of its own.
+rule single_study:
+    input:
+        **script("study_metrics"),
+        heatmaps=heatmaps_of,
+        manifest=manifest_of,
+        reference=CONFIG["reference"]["features"] or [],
+    output:
+        metrics=update(f"{RESULTS}/studies/{{study}}.json"), # others may be reading it: replaced, never removed
+    log:
+        f"{RESULTS}/logs/single_study/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/single_study/{{study}}.tsv"
     container:
         IMAGE
     threads: 1
@@ -36,7 +84,7 @@ rule cohort_table:
     input:
         **script("cohort_table"),
         sheet=f"{RESULTS}/study_sheet.csv",
-        metrics=study_files,
+        metrics=manifest_files,
     output:
         table=report(
             f"{RESULTS}/lstv_uncertainty_metrics.csv",

@@ -85,10 +85,11 @@ class EncodedStudy:
 
     def to_bytes(self) -> bytes:
         """For a journal; ``from_bytes`` reads it."""
-        arrays = [[path, array.shape, array.dtype, len(array.chunk)] for path, array in sorted(self.arrays.items())]
+        paths = sorted(self.arrays)
+        arrays = [[path, (it := self.arrays[path]).shape, it.dtype, len(it.chunk)] for path in paths]
         attributes = {name: dict(sorted(values.items())) for name, values in sorted(self.attributes.items())}
         head = json.dumps([self.study_id, attributes, arrays]).encode()
-        return b"".join([struct.pack("<I", len(head)), head, *(self.arrays[path].chunk for path, *_ in arrays)])
+        return b"".join([struct.pack("<I", len(head)), head, *(self.arrays[path].chunk for path in paths)])
 
     @classmethod
     def from_bytes(cls, content: bytes) -> EncodedStudy:

@@ -14,13 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-<<<<<<< HEAD
-from lstv.base.arrays import IndexArray
-from lstv.base.errors import Setting, UserError
-=======
 from lstv.base.arrays import ByteArray, IndexArray
-from lstv.base.errors import UserError
->>>>>>> 9dd5fe7 (Infer in passes of one size, compress beside HDF5, and keep what a batch has: from an earlier file or an interrupted run)
+from lstv.base.errors import Setting, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
 from lstv.localizer.network import PointNet
@@ -144,7 +139,7 @@ class Runner:
     def launch(self, group: list[Prepared], with_views: bool) -> _Launched:
         """Have the device begin with a group of studies. A GPU goes on while the caller does other things."""
         counts = [len(study.images) for study in group]
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2)) if self._cuda else (None, None)
+        start, end = _events() if self._cuda else (None, None)
         images = torch.from_numpy(np.concatenate([study.images for study in group]))
         if start is not None:
             images = images.pin_memory()
@@ -162,7 +157,7 @@ class Runner:
         if len(images) > len(group):
             others = _as_bytes(slice_logits.softmax(1)[:, 1:]).to("cpu", non_blocking=True)
         centres = slice_logits[firsts].to("cpu", non_blocking=True)
-        features = [tuple(part.to("cpu", non_blocking=True) for part in parts) for parts in features]
+        features = [(a.to("cpu", non_blocking=True), b.to("cpu", non_blocking=True)) for a, b in features]
         if end is not None:
             end.record()
         return _Launched(group, counts, centres, others, back, features, start, end)
@@ -219,6 +214,11 @@ class _Launched:
     features: list[_Described]
     start: torch.cuda.Event | None
     end: torch.cuda.Event | None
+
+
+def _events() -> tuple[torch.cuda.Event, torch.cuda.Event]:
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    return first, last
 
 
 def _described(logits: torch.Tensor, decoded: torch.Tensor, deepest: torch.Tensor) -> _Described:

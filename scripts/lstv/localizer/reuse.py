@@ -5,8 +5,8 @@ size and time of every file of its series and of its centroids; checkpoint, opti
 program. Failed studies are tried again.
 
 The work folder (``.kept`` beside the heatmap file) holds for each batch ``<batch>.maps``, the last finished file (a hard
-link, so it takes no room while that is there), ``<batch>.json``, the keys and checksums of its studies, and, while a run goes
-on or after it was killed, ``<batch>.*.journal``. A file system without hard links keeps no finished file.
+link, so it takes no room while that is there), ``<batch>.json``, the keys and checksums of its studies, and, while a run
+goes on or after it was killed, ``<batch>.*.journal``. A file system without hard links keeps no finished file.
 """
 
 from __future__ import annotations

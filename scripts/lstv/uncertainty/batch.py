@@ -1,0 +1,63 @@
+"""The metrics of all studies of a heatmap file, by one process: its start costs more than the metrics of ten studies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lstv.base import manifest
+from lstv.base.errors import UserError
+from lstv.localizer import heatmap_file
+from lstv.localizer.outcome import NotAnalysed
+from lstv.uncertainty import Thresholds, study_record
+from lstv.uncertainty.feature_bank import Reference
+from lstv.uncertainty.records import StudyRecord
+
+
+def measure(
+    heatmaps: Path,
+    folder: Path,
+    manifest_file: Path,
+    thresholds: Thresholds,
+    reference: Reference | None,
+    step: Callable[[str], None] = lambda status: None,
+) -> dict[str, str]:
+    """Write ``folder``/<study_id>.json for every study of a heatmap file, then the manifest; returns the studies' statuses.
+
+    A study whose metrics cannot be had is written as failed, with the reason. ``step`` hears of each that is written. Raises
+    UserError where the heatmap file cannot be opened, or the reference is of another localizer.
+    """
+    study_ids = heatmap_file.study_ids(heatmaps)
+    run = heatmap_file.read_run(heatmaps)
+    if reference is not None and study_ids:
+        reference.check(run, study_ids[0])
+    manifest.remove_leftovers(folder, study_ids)
+    statuses: dict[str, str] = {}
+    for study_id in study_ids:
+        record = one(heatmaps, study_id, run, thresholds, reference)
+        try:
+            study_record.write(record, folder / f"{study_id}.json")
+        except ValueError as error:  # it does not fit its schema
+            record = _failed(study_id, error, run, thresholds)
+            study_record.write(record, folder / f"{study_id}.json")
+        statuses[study_id] = record["status"]
+        step(record["status"])
+    manifest.write(manifest_file, folder, statuses)
+    return statuses
+
+
+def one(
+    heatmaps: Path, study_id: str, run: dict[str, Any], thresholds: Thresholds, reference: Reference | None
+) -> StudyRecord:
+    """The record of one study of a heatmap file, whatever comes of it."""
+    try:
+        maps = heatmap_file.read_study(heatmaps, study_id)
+        return study_record.study_record(maps, run, thresholds, reference)
+    except Exception as error:  # one study's defect must not take the others with it
+        return _failed(study_id, error, run, thresholds)
+
+
+def _failed(study_id: str, error: Exception, run: dict[str, Any], thresholds: Thresholds) -> StudyRecord:
+    reason = str(error) if isinstance(error, UserError) else f"its metrics failed: {type(error).__name__}: {error}"
+    return study_record.study_record(NotAnalysed(study_id, "failed", reason), run, thresholds, None)
