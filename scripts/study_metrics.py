@@ -1,4 +1,4 @@
-"""Write the metrics of studies from their heatmaps: of one study, or of all studies of a heatmap file with a manifest of them."""
+"""Write the metrics of one study, or of all studies of a heatmap file with a manifest of what was written."""
 
 from __future__ import annotations
 

@@ -60,7 +60,10 @@ PLANS = {
         {"study_metrics": 1, "infer_heatmaps": 1},
     ),
     "a job for each study": (["--config", "localizer={batch_studies: 1}"], {"infer_heatmaps": 20, "study_metrics": 20}),
-    "one study": (["results/demo/studies/104928817.json"], {"infer_heatmaps": 1, "study_metrics": 1, "single_study": 1}),
+    "one study": (
+        ["results/demo/studies/104928817.json"],
+        {"infer_heatmaps": 1, "study_metrics": 1, "single_study": 1},
+    ),
     "one study as a figure": (["results/demo/debug/104928817.png"], {"study_metrics": 1, "debug_view": 1}),
     "what must be there first": (["inputs"], {"demo_cohort": 1}),
 }

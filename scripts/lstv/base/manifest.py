@@ -1,4 +1,4 @@
-"""The files that a job of many outputs made: a CSV with a line a study, by which it can be told later whether they are still so.
+"""The files that a job of many outputs made: a CSV with a line a study, by which later changes of them are noticed.
 
 ``study_id,status,bytes,sha256``; the files lie in one folder as ``<study_id>.json``.
 """

@@ -10,11 +10,13 @@ import json
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import h5py
 
 LEVEL = 1
 """Of zlib: heatmaps shrink to a fifth with it, and hardly further with more."""
@@ -68,6 +70,8 @@ class EncodedStudy:
         """What ``store`` wrote. Raises KeyError, OSError or ValueError where the file holds it no more."""
         study = cls(study_id)
         group = file[study_id]
+        import h5py
+
         study.attributes[""] = dict(group.attrs)
 
         def visit(path: str, item: h5py.Group | h5py.Dataset) -> None:

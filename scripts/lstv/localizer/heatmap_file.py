@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +27,9 @@ from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer.encoding import EncodedStudy
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces
+
+if TYPE_CHECKING:  # imported where a file is opened
+    import h5py
 
 FORMAT_VERSION = 1
 
@@ -134,6 +136,8 @@ class HeatmapWriter:
 @contextmanager
 def create(path: Path, run: dict[str, Any]) -> Iterator[HeatmapWriter]:
     """Open a new heatmap file for writing; it gets its name only when the block ends without an error."""
+    import h5py
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -202,6 +206,8 @@ def _read_members(group: h5py.Group) -> Members:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
+    import h5py
+
     try:
         file = h5py.File(path, "r")
     except OSError as error:

@@ -17,9 +17,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import h5py
+from typing import TYPE_CHECKING, Any
 
 from lstv.base.atomic import write_json
 from lstv.base.errors import StudyError
@@ -30,6 +28,9 @@ from lstv.localizer.centroids import centroid_file
 from lstv.localizer.encoding import EncodedStudy
 from lstv.localizer.heatmap_file import StudyMaps
 from lstv.localizer.journal import Journal
+
+if TYPE_CHECKING:
+    import h5py
 
 FOLDER = ".kept"
 
@@ -123,6 +124,8 @@ class Batch:
 
     def missing(self) -> set[str]:
         """Kept studies whose bytes are no longer those that were recorded; they must be inferred after all."""
+        import h5py
+
         wanted = {study for study in self.kept if study not in self._journal}
         good = set()
         with suppress(OSError):
@@ -137,8 +140,10 @@ class Batch:
 
     def assemble(self, out: Path, run: dict[str, Any]) -> None:
         """Write the heatmap file in the order of the keys, and keep what the next run may want."""
+        import h5py
+
         studies: dict[str, list[Any]] = {}
-        earlier = None
+        earlier: h5py.File | None = None
         try:
             if any(study not in self._journal for study in self._keys):
                 earlier = h5py.File(self._maps, "r")

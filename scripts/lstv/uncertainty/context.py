@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from scipy.special import log_softmax
+import scipy  # its parts are loaded where they are used
 
 from lstv.base.arrays import FloatArray, IndexArray
 from lstv.base.levels import LEVELS
@@ -59,7 +59,7 @@ class StudyContext:
     @cached_property
     def log_probability(self) -> FloatArray:
         """ln p of background and levels, (6, H, W)."""
-        return log_softmax(self.maps.logits.astype(np.float64), axis=0)
+        return scipy.special.log_softmax(self.maps.logits.astype(np.float64), axis=0)
 
     @cached_property
     def probability(self) -> FloatArray:

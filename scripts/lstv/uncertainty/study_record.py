@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from jsonschema import Draft202012Validator
 
 from lstv import __version__, uncertainty
 from lstv.base.atomic import write_json
@@ -23,6 +22,9 @@ from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import Thresholds
 from lstv.uncertainty.feature_bank import Reference
 from lstv.uncertainty.records import Provenance, StudyRecord
+
+if TYPE_CHECKING:  # imported where a record is checked
+    from jsonschema import Draft202012Validator
 
 SCHEMA_VERSION = 1
 SIGNIFICANT_DIGITS = 6
@@ -170,6 +172,8 @@ def first_problem(record: object) -> str | None:
 
 @lru_cache(maxsize=1)
 def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(schema())
 
 
