@@ -86,8 +86,9 @@ class Runner:
     """The network on one device, for batches of slices. Every pass has the same size, so that what a study gets does not
     depend on which others share its pass; the last one of a call is filled up with blank images.
 
-    ``image_seconds``: of the network alone in the fastest call so far on a CPU, None before; ``busy_seconds``: on a GPU, the
-    time between the first and the last kernel of each call, added up.
+    ``runs_beside``: whether a launched group is worked at while the caller does other things. ``image_seconds``: of the
+    network alone in the fastest call so far on a CPU, None before. ``busy_seconds``: on a GPU, the time between the first
+    and the last kernel of each call, added up.
     """
 
     def __init__(self, network: PointNet, device: torch.device, forward_batch: int) -> None:
@@ -96,6 +97,7 @@ class Runner:
         self._device = device
         self._cuda = device.type == "cuda"
         self._pass = forward_batch if self._cuda else CPU_PASS
+        self.runs_beside = self._cuda
         self.views = ViewMaker(device)
         self.image_seconds: float | None = None
         self.busy_seconds = 0.0
@@ -290,9 +292,11 @@ def infer(
             if group:
                 with stages.time("network"):
                     following = runner.launch(group, with_views)
-                # a GPU has the next group to do while this one's results are taken
-                finish(out)
+                finish(out)  # of the group before, while a GPU has this one to do
                 launched = following
+                if not runner.runs_beside:
+                    finish(out)
+                    launched = None
             if ended:
                 break
         finish(out)
@@ -354,9 +358,7 @@ class _Writer:
                 except Exception as error:  # handed to the thread that fills the queue
                     self._error = error
 
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is not None:
-            self._error = self._error or RuntimeError("ended early")  # what is queued is dropped
-        if self._threads:
+    def __exit__(self, *_: object) -> None:
+        if self._threads:  # it was not waited for, because something else failed; what is there is written all the same
             with suppress(Exception):
                 self.wait()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,7 +96,8 @@ class Batch:
         self._keys = keys
         self._maps, self._record = work / f"{name}.maps", work / f"{name}.json"
         self._old_journals = _journals(work, name)
-        self._journal = Journal(work / f"{name}.{os.uname().nodename.split('.')[0]}-{os.getpid()}.journal")
+        # not by the process id: in a container or on another node a run before may have had the same
+        self._journal = Journal(work / f"{name}.{secrets.token_hex(8)}.journal")
         self._recorded = self._finished_before()
         self.kept = {study for study, (key, _) in self._recorded.items() if keys.get(study) == key}
         """Studies that need not be inferred."""
