@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,12 @@ def library_files(program: Path) -> list[Path]:
     return sorted(found | templates)
 
 
-def _imports(path: Path) -> Iterator[str]:
+@functools.cache  # a plan asks for every program, and most import the same modules
+def _imports(path: Path) -> tuple[str, ...]:
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in LIBRARIES:
             yield from _with_parents(node.module)
