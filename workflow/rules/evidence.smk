@@ -1,10 +1,12 @@
-"""The method study: phantoms of known truth through the same programs, and what each metric makes of them.
+"""What proves the product: phantoms of known truth through the same rules, and what each metric makes of them.
 
-Independent of the configured cohort; only device and image are the configuration's. Target: method_study.
+Independent of the configured cohort; only device, workers and image are the configuration's. Target: method_study.
 """
 
 METHOD = "results/method_study"
 METHOD_LOCALIZER = "resources/demo/pointnet_demo.pth"
+METHOD_TABLE = f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}"
+METHOD_IMAGES = f"{METHOD}/dicom/{rsna_layout.IMAGES}"
 
 
 rule method_cohort:
@@ -20,70 +22,55 @@ rule method_cohort:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        **growing(mem_mb=1000, runtime=10),
     message:
         "Listing the phantoms of the method study"
     shell:
         "python {input.script} --out {output.phantoms:q} > {log} 2>&1"
 
 
-rule method_phantoms:
+use rule demo_cohort as method_phantoms with:
     input:
         **script("make_demo_cohort"),
-        phantoms=f"{METHOD}/phantoms.csv",
+        studies=f"{METHOD}/phantoms.csv",
     output:
-        table=f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}",
+        table=METHOD_TABLE,
         # about 3 MB a phantom, made again in two minutes
-        images=temp(directory(f"{METHOD}/dicom/{rsna_layout.IMAGES}")),
+        images=temp(directory(METHOD_IMAGES)),
     log:
         f"{METHOD}/logs/method_phantoms.log",
     benchmark:
         f"{METHOD}/benchmarks/method_phantoms.tsv"
-    container:
-        IMAGE
-    threads: 4
     resources:
-        mem_mb=3000,
-        runtime=30,
-    params:
-        out=lambda wildcards, output: os.path.dirname(output.table),
+        **growing(mem_mb=3000, runtime=30),
     message:
         "Making the phantoms of the method study as DICOM"
-    shell:
-        "python {input.script} --studies {input.phantoms:q} --out {params.out:q} --jobs {threads} > {log} 2>&1"
 
 
-rule method_sheet:
+use rule study_sheet as method_sheet with:
     input:
         **script("study_sheet"),
-        table=f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}",
-        images=f"{METHOD}/dicom/{rsna_layout.IMAGES}",
+        table=METHOD_TABLE,
+        images=METHOD_IMAGES,
     output:
         sheet=f"{METHOD}/study_sheet.csv",
     log:
         f"{METHOD}/logs/method_sheet.log",
     benchmark:
         f"{METHOD}/benchmarks/method_sheet.tsv"
-    container:
-        IMAGE
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
-        folder=lambda wildcards, input: os.path.dirname(input.table),
+        kind="demo",
+        path=lambda wildcards, input: os.path.dirname(input.table),
+        selection="",
     message:
         "Writing the study sheet of the method study"
-    shell:
-        "python {input.script} --kind demo --path {params.folder:q} --out {output.sheet:q} > {log} 2>&1"
 
 
-rule method_heatmaps:
+use rule infer_heatmaps as method_heatmaps with:
     input:
         **script("infer_heatmaps"),
         sheet=f"{METHOD}/study_sheet.csv",
-        images=f"{METHOD}/dicom/{rsna_layout.IMAGES}",
+        images=METHOD_IMAGES,
         checkpoint=METHOD_LOCALIZER,
     output:
         heatmaps=f"{METHOD}/heatmaps.h5",
@@ -91,20 +78,10 @@ rule method_heatmaps:
         f"{METHOD}/logs/method_heatmaps.log",
     benchmark:
         f"{METHOD}/benchmarks/method_heatmaps.tsv"
-    container:
-        IMAGE
-    threads: LOCALIZER["workers"]
-    resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
-        gpu=0 if LOCALIZER["device"] == "cpu" else 1,
     params:
-        device=LOCALIZER["device"],
+        options=options(members="full", device=LOCALIZER["device"]),
     message:
         "Localizing the disc levels of the phantoms, with all slices and views"
-    shell:
-        "python {input.script} --sheet {input.sheet:q} --checkpoint {input.checkpoint:q} --members full"
-        " --device {params.device} --workers {threads} --threads {threads} --out {output.heatmaps:q} > {log} 2>&1"
 
 
 rule method_table:
@@ -123,8 +100,7 @@ rule method_table:
         IMAGE
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **growing(mem_mb=2000, runtime=20),
     message:
         "Measuring and ranking the phantoms"
     shell:
@@ -157,8 +133,7 @@ rule method_study:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **growing(mem_mb=2000, runtime=30),
     message:
         "Evaluating the method study"
     shell:
