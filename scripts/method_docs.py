@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstv.base.atomic import write_json, write_text
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv_evidence.method import documentation, study_text
 
@@ -20,7 +20,7 @@ _FIGURES = ("auc", "groups", "roc")
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--docs", type=Path, default=_DOCS, help="folder of the documents (default: docs of this repository)"
     )

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from lstv.base import atomic
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
 from lstv.ranking.table_columns import read_cohort_table
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
     parser.add_argument("--ambiguous", type=int, default=60, help="most ambiguous studies (default: %(default)s)")
     parser.add_argument("--sample", type=int, default=90, help="random others (default: %(default)s)")

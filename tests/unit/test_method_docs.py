@@ -56,7 +56,8 @@ def test_figures_of_the_document_exist():
 
 
 @pytest.mark.parametrize(
-    ("name", "old"), [("metrics.md", "| flag | meaning |"), ("evidence.md", "| metric | AUC"), ("method.md", "- Slices: ")]
+    ("name", "old"),
+    [("metrics.md", "| flag | meaning |"), ("evidence.md", "| metric | AUC"), ("method.md", "- Slices: ")],
 )
 def test_altered_part_is_noticed_and_mended(tmp_path, name, old):
     document = copied(tmp_path) / name
