@@ -48,14 +48,6 @@ def script(name):
     }
 
 
-# --- resources --------------------------------------------------------------------------------------------------------
-
-
-def growing(**values):
-    """Resources that a retry gets twice, then three times of: ``mem_mb``, and ``runtime`` in minutes."""
-    return {name: lambda wildcards, attempt, value=value: value * attempt for name, value in values.items()}
-
-
 # --- studies and batches ----------------------------------------------------------------------------------------------
 
 
