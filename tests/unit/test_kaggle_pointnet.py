@@ -107,6 +107,7 @@ def test_another_file_under_the_same_name_is_refused_for_good(lab, any_checkpoin
     assert fetch(lab).returncode == 0
 
 
+@pytest.mark.slow
 def test_as_a_program_with_the_real_check_and_a_file_of_the_real_size(lab):
     stream = io.BytesIO()
     torch.save({"state_dict": {name: tensor.contiguous() for name, tensor in state().items()}}, stream)
