@@ -80,9 +80,8 @@ def metrics_text() -> str:
     blocks = []
     for family, heading in uncertainty.FAMILIES.items():
         blocks.append(f"### {heading}")
-        described: dict[
-            tuple[str, ...], list[str]
-        ] = {}  # variants of one metric, such as slices and views, share a section
+        # variants of one metric, such as slices and views, share a section
+        described: dict[tuple[str, ...], list[str]] = {}
         for entry in uncertainty.metrics():
             if entry.family == family:
                 fields = (entry.title, *(getattr(entry, name.lower()) for name in FIELDS))
