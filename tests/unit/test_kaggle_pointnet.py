@@ -22,6 +22,8 @@ from lstv.localizer.checkpoint import DEMO_PURPOSE
 from lstv.localizer.network import PointNet
 from lstv_kaggle import dataset
 
+pytestmark = pytest.mark.slow  # whole programs against a stand-in of Kaggle
+
 SMALL = Widths((2, 2, 2), (2, 2, 2, 2), (2, 2, 2, 2, 2))
 NAMES = ("valid_id.npy", "00002484.pth")
 
@@ -107,7 +109,6 @@ def test_another_file_under_the_same_name_is_refused_for_good(lab, any_checkpoin
     assert fetch(lab).returncode == 0
 
 
-@pytest.mark.slow
 def test_as_a_program_with_the_real_check_and_a_file_of_the_real_size(lab):
     stream = io.BytesIO()
     torch.save({"state_dict": {name: tensor.contiguous() for name, tensor in state().items()}}, stream)
