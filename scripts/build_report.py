@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.cohort import batches, study_sheet
 
@@ -30,7 +31,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--config-summary", type=Path, metavar="JSON", help="the settings of the run")
     parser.add_argument("--title", default="Lumbosacral junction report", help="heading of the page")
-    parser.add_argument("--top", type=int, default=12, help="candidates shown with images (default: 12)")
+    parser.add_argument(
+        "--top", type=int, default=default("report.top_candidates"), help="candidates shown with images"
+    )
     parser.add_argument(
         "--show-ids",
         choices=("yes", "no"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
 from lstv.cohort.labels import read_labels
 from lstv.evaluation.assess import evaluate
 from lstv.evaluation.bootstrap import REPLICATES
@@ -23,7 +24,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="everything, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric, CSV")
     parser.add_argument("--figures", type=Path, help="folder for roc.svg, pr.svg and decision_curve.svg")
-    parser.add_argument("--seed", type=int, default=2024, help="seed of resamples and folds")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=default("evaluation.seed"),
+        help="seed of resamples and folds (default: %(default)s)",
+    )
     parser.add_argument("--replicates", type=int, default=REPLICATES, help="bootstrap resamples (default: %(default)s)")
     return parser.parse_args(argv)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from lstv import __version__
 from lstv.base import checksums
 from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import batches, study_sheet
@@ -32,24 +33,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--preprocessing",
         choices=("trained", "reference"),
-        default="trained",
+        default=default("localizer.preprocessing"),
         help="intensities and order of slices as in training, or as in the reference implementation",
     )
     parser.add_argument(
         "--members",
         choices=("centre", "slices", "full"),
-        default="centre",
+        default=default("localizer.members"),
         help="what runs beside the centre slice: nothing, its neighbours, or neighbours and transformed views",
     )
     parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
     parser.add_argument(
         "--device",
         choices=("auto", "cuda", "cpu"),
-        default="auto",
+        default=default("localizer.device"),
         help="where the network runs; auto takes a GPU if there is one",
     )
-    parser.add_argument("--forward-batch", type=int, default=64, help="slices in one forward pass")
-    parser.add_argument("--workers", type=int, default=2, help="processes that decode DICOM")
+    parser.add_argument(
+        "--forward-batch", type=int, default=default("localizer.forward_batch"), help="slices in one forward pass"
+    )
+    parser.add_argument("--workers", type=int, default=default("localizer.workers"), help="processes that decode DICOM")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
     parser.add_argument("--out", type=Path, required=True, help="the heatmap file")
@@ -60,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     rows = study_sheet.read_sheet(args.sheet)
     if args.centroids and not args.centroids.is_dir():
-        raise UserError(f"localizer.centroids {args.centroids} is no folder; correct the path or set it to null.")
+        raise UserError(args.centroids, " is not a folder; correct the path or leave the option out.")
     if args.batch:
         rows = [row for row in rows if batches.batch_of(row.study_id, args.batches) == args.batch]
     import torch  # after the arguments are known to be good: this import takes seconds

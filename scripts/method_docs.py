@@ -12,7 +12,8 @@ from typing import Any
 from lstv.base.atomic import write_json, write_text
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
-from lstv_evidence.method import documentation, study_text
+from lstv_evidence.method import documentation
+from lstv_evidence.method.design import method_study_of_record
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FIGURES = ("auc", "groups", "roc")
@@ -24,7 +25,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--docs", type=Path, default=_DOCS, help="folder of the documents (default: docs of this repository)"
     )
-    parser.add_argument("--study", type=Path, help="take over a method study's results (results/method_study)")
+    parser.add_argument(
+        "--study",
+        type=Path,
+        help="take over a method study's results (results/method_study or results/method_study_patients)",
+    )
     parser.add_argument("--planted", type=Path, help="take over the results of planted_changes.py, JSON")
     parser.add_argument("--check", action="store_true", help="write nothing; status 2 where a document is not current")
     return parser.parse_args(argv)
@@ -37,9 +42,11 @@ def main(argv: list[str] | None = None) -> int:
     if args.check and (args.study or args.planted):
         raise UserError("--check writes nothing, so it takes neither --study nor --planted.")
     if args.study:
-        write_json(evidence / documentation.STUDY, study_text.needed(_read(args.study / documentation.STUDY)))
+        record = _read(args.study / documentation.RESULTS)
+        shown = documentation.STUDIES[method_study_of_record(record).generator]
+        write_json(evidence / shown.file, shown.part(record))
         for name in _FIGURES:
-            target = args.docs / "figures" / f"method_study_{name}.svg"
+            target = args.docs / "figures" / f"{Path(shown.file).stem}_{name}.svg"
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(args.study / "figures" / f"{name}.svg", target)
     if args.planted:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import fields, replace
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
-from lstv_evidence.method.design import Design, group_of, specs, write_list
+from lstv_evidence.method.design import FIRST, METHOD_STUDIES, Design, group_of, specs, write_list
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--seed", type=int, default=1, help="another seed, other phantoms (default: 1)")
-    parser.add_argument("--ordinary", type=int, default=Design.ordinary, help="ordinary spines (default: 200)")
     parser.add_argument(
-        "--each-degree", type=int, default=Design.each_degree, help="spines of each kind and degree (default: 10)"
+        "--generator",
+        choices=METHOD_STUDIES,
+        default=FIRST.generator,
+        help="tables: every phantom is the same tables scaled; patients: anatomy drawn patient by patient (default: tables)",
     )
+    parser.add_argument("--ordinary", type=int, help="ordinary spines (default: 200)")
     parser.add_argument(
-        "--each-nuisance", type=int, default=Design.each_nuisance, help="spines of each nuisance (default: 20)"
+        "--each-degree", type=int, help="spines of each kind and degree (default: 10; with --generator patients 15)"
     )
+    parser.add_argument("--each-nuisance", type=int, help="spines of each nuisance (default: 20)")
     parser.add_argument("--out", type=Path, required=True, help="the list, CSV, for make_demo_cohort.py")
     return parser.parse_args(argv)
 
@@ -29,7 +34,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Write the list; returns the exit status."""
     args = parse_args(argv)
-    phantoms = specs(Design(args.ordinary, args.each_degree, args.each_nuisance), args.seed)
+    study = METHOD_STUDIES[args.generator]
+    numbers = {item.name: getattr(args, item.name) for item in fields(Design)}
+    design = replace(study.design, **{name: number for name, number in numbers.items() if number is not None})
+    phantoms = specs(design, args.seed, study)
     write_list(phantoms, args.seed, args.out)
     counts = Counter(map(group_of, phantoms))
     print(f"{len(phantoms)} phantoms ({', '.join(f'{name} {n}' for name, n in counts.items())}): {args.out}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from lstv import __version__
 from lstv.base.atomic import write_csv, write_json, write_text
 from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import rsna_layout
@@ -39,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--device",
         choices=("auto", "cuda", "cpu"),
-        default="auto",
+        default=default("localizer.device"),
         help="where the network runs; auto takes a GPU if there is one",
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")

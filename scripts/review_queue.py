@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
 from lstv.ranking.table_columns import read_cohort_table
@@ -16,9 +17,18 @@ from lstv.ranking.table_columns import read_cohort_table
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
-    parser.add_argument("--ambiguous", type=int, default=60, help="most ambiguous studies (default: %(default)s)")
-    parser.add_argument("--sample", type=int, default=90, help="random others (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=2024, help="seed of the draw")
+    parser.add_argument(
+        "--ambiguous",
+        type=int,
+        default=default("review.ambiguous"),
+        help="most ambiguous studies (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sample", type=int, default=default("review.sample"), help="random others (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=default("review.seed"), help="seed of the draw (default: %(default)s)"
+    )
     parser.add_argument("--json", type=Path, required=True, help="the queue, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="the queue to fill in, CSV")
     return parser.parse_args(argv)

@@ -59,7 +59,7 @@ def _plans() -> list[list[str]]:
     """Snakemake's arguments of each plan; what the settings name has to exist, but no job runs."""
     study = read_table(_ROOT / _DEMO, ("study_id",))[0]["study_id"]
     return [
-        ["all", "method_study", f"results/demo/debug/{study}.png", "--rulegraph", "dot"]
+        ["all", "method_study", "method_study_patients", f"results/demo/debug/{study}.png", "--rulegraph", "dot"]
         + ["--config", f"evaluation={{labels: {_DEMO}}}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/folder.yaml"]
         + ["--config", "source={path: docs, key: resources/private/key}", "localizer={checkpoint: LICENSE}"],

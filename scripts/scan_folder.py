@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lstv.base.atomic import write_csv, write_json
 from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.private_files import write_private
 from lstv.cohort.study_sheet import write_sheet
@@ -40,7 +41,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--all-series", type=Path, help="also write every series found, its facts and why it was (not) chosen (CSV)")
     add("--summary", type=Path, help="also write counts of what was found and passed over (JSON)")
     add("--choices", type=Path, help="CSV with study_id, series_id: series that you chose yourself")
-    add("--ids", choices=("pseudonym", "uid"), default="pseudonym", help="ids in all outputs (default: %(default)s)")
+    add(
+        "--ids",
+        choices=("pseudonym", "uid"),
+        default=default("source.ids"),
+        help="ids in all outputs (default: %(default)s)",
+    )
     add("--key", type=_path, help="key of the pseudonyms, made on first use (mode 0600); keep it outside the results")
     add(
         "--mapping",

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.cohort import batches, rsna_layout, selection, study_sheet, training_guard
 
@@ -19,12 +20,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--mode",
         choices=("production", "trial", "validation", "list"),
-        default="production",
+        default=default("selection.mode"),
         help="which studies: all, a few for a trial, the validation studies, or those of --list",
     )
-    parser.add_argument("--trial-studies", type=int, default=10, help="mode trial: how many studies")
     parser.add_argument(
-        "--seed", type=int, default=2024, help="mode trial: which studies; the same seed, the same ones"
+        "--trial-studies", type=int, default=default("selection.trial_studies"), help="mode trial: how many studies"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=default("selection.seed"),
+        help="mode trial: which studies; the same seed, the same ones",
     )
     parser.add_argument("--list", help="mode list: file with one study id per line")
     parser.add_argument(

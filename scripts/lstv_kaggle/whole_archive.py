@@ -8,13 +8,15 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstv.base.errors import UserError
+from lstv.base.errors import Setting, UserError
 from lstv_kaggle import images, ranged_zip
 from lstv_kaggle.disk import PARTIAL, require_space, write_atomic
 from lstv_kaggle.progress import Progress
 from lstv_kaggle.ranged_zip import ZIP_ERRORS, BadArchive
 from lstv_kaggle.remote import RemoteFile
 from lstv_kaggle.single_file import download
+
+WHOLE_ARCHIVE = Setting("whole_archive", "the whole archive")
 
 NAME = "archive.zip"
 
@@ -42,10 +44,11 @@ def fetch(remote: RemoteFile, series: set[tuple[str, str]] | None, out: Path, ca
     except (BadArchive, *ZIP_ERRORS) as error:
         archive.unlink()
         cache.unlink(missing_ok=True)
-        rest = ", without --whole-archive (source.whole_archive) to fetch only what is missing" if remote.ranges else ""
+        rest = (", without ", WHOLE_ARCHIVE, " to fetch only what is missing") if remote.ranges else ()
         raise UserError(
-            f"{remote.what} arrived altered ({error}) and was discarded; the files unpacked so far are kept: run "
-            f"again{rest}."
+            f"{remote.what} arrived altered ({error}) and was discarded; the files unpacked so far are kept: run again",
+            *rest,
+            ".",
         ) from None
     archive.unlink()
     return plan

@@ -124,7 +124,7 @@ def test_validation_and_leakage(tmp_path):
     everything = selection.not_selected(splits, Selection("production", allow_training_studies=True))
     assert everything == {}
     assert set(selection.not_selected(splits, Selection("validation", allow_training_studies=True))) == {"1", "4"}
-    with pytest.raises(UserError, match="source.valid_ids"):
+    with pytest.raises(UserError, match="the list of ids that the point net was not trained on is not set"):
         selection.not_selected({"1": "unknown"}, Selection("validation"))
 
 

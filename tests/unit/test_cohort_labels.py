@@ -108,7 +108,7 @@ def test_different_weights_of_a_study_are_refused(labels):
 
 
 def test_missing_file_names_the_setting(tmp_path):
-    with pytest.raises(UserError, match="does not exist; check evaluation.labels"):
+    with pytest.raises(UserError, match="none.csv does not exist"):
         read_labels(tmp_path / "none.csv")
 
 

@@ -24,6 +24,7 @@ def test_direct_indirect_and_late_imports():
         "lstv/base/atomic.py",
         "lstv/base/checksums.py",
         "lstv/base/cli.py",
+        "lstv/base/defaults.py",
         "lstv/base/errors.py",
         "lstv/base/ids.py",
         "lstv/base/private_files.py",

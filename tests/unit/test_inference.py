@@ -220,7 +220,7 @@ def test_a_centroid_folder_that_is_none_is_one_sentence(sheet, checkpoint, tmp_p
     options = arguments(sheet, checkpoint, tmp_path / "x.h5", "--centroids", str(tmp_path / "none"))
     assert run(lambda: infer_heatmaps.main(options)) == 2
     error = capsys.readouterr().err
-    assert "localizer.centroids" in error and error.count("\n") == 1
+    assert "is not a folder" in error and error.count("\n") == 1
 
 
 def test_a_batch_holds_its_studies_only(sheet, checkpoint, tmp_path):
@@ -242,7 +242,7 @@ def test_device_cuda_without_a_gpu_is_an_error(sheet, checkpoint, tmp_path, caps
     options[options.index("cpu")] = "cuda"
     assert run(lambda: infer_heatmaps.main(options)) == 2
     error = capsys.readouterr().err
-    assert error.startswith("Error: localizer.device is cuda, but torch sees no GPU here") and error.count("\n") == 1
+    assert error.startswith("Error: --device is cuda, but torch sees no GPU here") and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -12,6 +12,8 @@ import method_docs
 from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv_evidence.method import documentation
+from lstv_evidence.method.markdown import words
+from lstv_evidence.phantoms_by_patient.traits import TRAITS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -50,9 +52,31 @@ def test_sections_are_lines_that_can_be_read():
 
 
 def test_figures_of_the_document_exist():
-    for name in ("auc", "groups", "roc"):
-        assert f"figures/method_study_{name}.svg" in text("method.md") + text("evidence.md")
-        assert (DOCS / "figures" / f"method_study_{name}.svg").read_text().startswith("<?xml")
+    for name in ("method_study_auc", "method_study_groups", "method_study_roc", "method_study_patients_groups"):
+        assert f"figures/{name}.svg" in text("method.md") + text("evidence.md")
+        assert (DOCS / "figures" / f"{name}.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("generator", "name"), [(generator, shown.file) for generator, shown in documentation.STUDIES.items()]
+)
+def test_results_are_taken_over_by_the_generator_of_their_phantoms(tmp_path, generator, name):
+    copied(tmp_path)
+    (tmp_path / "evidence" / name).unlink()
+    results = tmp_path / "results"
+    (results / "figures").mkdir(parents=True)
+    shutil.copy(DOCS / "evidence" / name, results / documentation.RESULTS)
+    for figure in ("auc", "groups", "roc"):
+        (results / "figures" / f"{figure}.svg").write_text("<?xml?>")
+    assert method_docs.main(["--docs", str(tmp_path), "--study", str(results)]) == 0
+    assert (tmp_path / "evidence" / name).read_text() == (DOCS / "evidence" / name).read_text()
+    assert (tmp_path / "figures" / f"{Path(name).stem}_groups.svg").is_file()
+
+
+def test_every_trait_of_the_second_phantoms_stands_with_its_source():
+    evidence = text("evidence.md")
+    assert all(f"| {words(trait.name)} | {trait.mean:g} (" in evidence for trait in TRAITS)
+    assert all(trait.source in evidence for trait in TRAITS)
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,13 @@ from lstv.cohort import study_sheet
 from lstv.localizer import heatmap_file
 from lstv.ranking.score import COMPONENTS
 from lstv.ranking.table_columns import registered_metrics
-from lstv_evidence.method import design, study, study_text
+from lstv_evidence.method import contrasts, design, study, study_text
 from lstv_evidence.method.design import Design, group_of
 from lstv_evidence.phantom.cohort import read_list
 from lstv_evidence.phantom.evaluation import held_out, held_out_with_nuisances
 from lstv_evidence.phantom.spec import Nuisances, PhantomSpec
 from lstv_evidence.phantom.training import FIRST_SEED as TRAINING_SEED
+from lstv_evidence.phantoms_by_patient.spec import Controls, PatientSpec
 
 CARD = Path(__file__).parents[2] / "resources" / "demo" / "model_card.json"
 
@@ -35,7 +36,7 @@ CARD = Path(__file__).parents[2] / "resources" / "demo" / "model_card.json"
 def test_the_study_has_200_ordinary_100_transitional_and_20_of_each_nuisance():
     counts = Counter(map(group_of, design.specs(Design(), seed=1)))
     assert counts.pop("ordinary") == 200 and counts.pop("sacralized") == counts.pop("lumbarized") == 50
-    assert set(counts) == set(design.NUISANCES) and set(counts.values()) == {20}
+    assert set(counts) == set(design.FIRST.nuisances) and set(counts.values()) == {20}
 
 
 def test_phantoms_are_none_that_the_localizer_was_trained_on_or_measured_with():
@@ -59,9 +60,41 @@ def test_list_reads_back_as_the_same_phantoms_under_ids_that_tell_nothing(tmp_pa
     assert all(p.series == ("t2",) and p.syntax == "explicit_le" for p in listed)
 
 
+def test_second_study_has_200_ordinary_120_transitional_and_20_of_each_nuisance_and_control():
+    phantoms = design.specs(design.SECOND.design, 1, design.SECOND)
+    counts = Counter(map(group_of, phantoms))
+    assert counts.pop("ordinary") == 200 and counts.pop("sacralized") == counts.pop("lumbarized") == 60
+    assert set(counts) == set(design.SECOND.nuisances) >= {"l5_s1_degenerated", "five_levels", "seam", "noise"}
+    assert set(counts.values()) == {20}
+    assert {spec.degree for spec in phantoms if spec.kind != "normal"} == {0.2, 0.4, 0.6, 0.8}
+    assert not {spec.seed for spec in phantoms} & {
+        spec.seed for spec in design.specs(design.SECOND.design, 2, design.SECOND)
+    }
+    assert design.method_study_of(phantoms) is design.SECOND
+
+
+def test_list_of_the_second_study_reads_back_and_tells_groups(tmp_path):
+    phantoms = design.specs(Design(3, 1, 1), 5, design.SECOND)
+    path = tmp_path / "phantoms.csv"
+    design.write_list(phantoms, 5, path)
+    read = {phantom.study_id: phantom.spec for phantom in read_list(path)}
+    listed = design.listed(phantoms, 5)
+    assert read == {item.study_id: item.spec for item in listed}
+    assert all(isinstance(spec, PatientSpec) for spec in read.values())
+    assert Counter(item.group for item in listed)["ordinary"] == 3
+    assert [item.kind for item in listed if item.degree] == [item.group for item in listed if item.degree]
+
+
+def test_phantoms_of_two_generators_are_no_study():
+    with pytest.raises(UserError, match="several generators"):
+        design.method_study_of([PhantomSpec(1), PatientSpec(1)])
+
+
 @pytest.mark.parametrize(
     "spec",
     [
+        PatientSpec(1, nuisances=Nuisances(noise=0.5), controls=Controls(blur=0.5)),
+        PatientSpec(1, "lumbarized", 0.5, controls=Controls(blur=0.5)),
         PhantomSpec(1, nuisances=Nuisances(noise=0.5, ghosting=0.5)),
         PhantomSpec(1, "sacralized", 0.5, Nuisances(noise=0.5)),
     ],
@@ -79,6 +112,14 @@ def test_cohort_program_says_how_many_of_each(tmp_path, capsys):
     )
     assert "9 phantoms (ordinary 2, degeneration 1" in capsys.readouterr().out
     assert len(read_list(out)) == 9
+
+
+def test_cohort_program_makes_the_second_study(tmp_path, capsys):
+    out = tmp_path / "list.csv"
+    numbers = ["--ordinary", "1", "--each-degree", "1", "--each-nuisance", "1"]
+    assert method_study_cohort.main(["--generator", "patients", *numbers, "--out", str(out)]) == 0
+    assert f"{1 + 8 + len(design.SECOND.nuisances)} phantoms (ordinary 1, sacralized 4" in capsys.readouterr().out
+    assert {phantom.spec.GENERATOR for phantom in read_list(out)} == {"patients"}
 
 
 def test_impossible_numbers_are_refused():
@@ -207,6 +248,45 @@ def test_component_that_is_the_score_carries_it():
     parts = {entry["component"]: entry for entry in record["without_component"][0]["components"]}
     assert parts["junction_identity_entropy"]["gain"] > 0.1 > parts["angle_difference"]["gain"]
     assert parts["caudal_residual"]["auc"] is None and parts["caudal_residual"]["gain"] is None
+
+
+def contrast(record, group, degree=None, least=None):
+    return next(
+        item
+        for item in record["contrasts"]
+        if (item["group"], item["degree"], item["at_least"]) == (group, degree, least)
+    )
+
+
+def test_groups_are_compared_with_ordinary_spines():
+    record = evaluated(*made_table({"ordinary": 0.4, "sacralized": 0.7, "noise": 0.6}))
+    seen = contrast(record, "sacralized", least=0.4)
+    assert seen["studies"] == 8 and seen["areas"]["score"]["auc"] > 0.95
+    assert contrast(record, "sacralized", 0.2)["areas"]["score"]["auc"] is None, "two spines are too few for a number"
+    assert contrast(record, "transitional")["studies"] == 10
+    noise = contrast(record, "noise")["areas"]
+    assert noise["score"]["auc"] > 0.8 and noise["score"]["auc_low"] > 0.5 > noise["l5_s1_entropy"]["auc_low"]
+    assert set(noise) == {"score", "rank", "l5_s1_entropy"}
+    words = study_text.text(record)
+    assert "Whose whole interval lies above 0.5: noise 1.00 (" in words and "| sacralized, degree ≥ 0.4 | 8 |" in words
+    quiet = study_text.text(evaluated(*made_table({"ordinary": 0.4, "sacralized": 0.7, "noise": 0.4})))
+    assert "Whose whole interval lies above 0.5: none." in quiet
+
+
+def test_area_of_two_groups_is_the_share_of_pairs_in_order():
+    found = contrasts.area(np.array([3, 4, 5, 6, np.nan, 7.0]), np.array([1, 2, 3, 4, 5.0]))
+    pairs = [(p > n) + 0.5 * (p == n) for p in (3, 4, 5, 6, 7) for n in (1, 2, 3, 4, 5)]
+    assert found["auc"] == pytest.approx(np.mean(pairs)) and found["undefined"] == [1, 0]
+    assert found["auc_low"] < found["auc"] < found["auc_high"] <= 1
+    assert contrasts.area(np.arange(4.0), np.arange(9.0))["auc"] is None
+    apart = contrasts.area(np.arange(30.0) + 50, np.arange(30.0))
+    assert apart["auc"] == apart["auc_high"] == 1 and 0.8 < apart["auc_low"] < 1
+
+
+def test_record_of_before_there_were_contrasts_is_told_as_it_was():
+    record = evaluated(*made_table())
+    old = {key: value for key, value in record.items() if key not in ("contrasts", "generator")}
+    assert study_text.text(record).startswith(study_text.text(old).rstrip("\n"))
 
 
 def test_table_and_list_of_different_runs_are_refused():

@@ -293,7 +293,7 @@ def test_rsna_studies_are_met_wherever_they_lie(tmp_path, where):
         with zipfile.ZipFile(folder / "competition", "w") as archive:
             for path in (root / "train_series_descriptions.csv", *root.glob("train_images/*/*/*")):
                 archive.write(path, path.relative_to(tmp_path))
-    with pytest.raises(UserError, match="has the layout of the RSNA 2024 studies, .* set source.kind to rsna"):
+    with pytest.raises(UserError, match="has the layout of the RSNA 2024 studies, .* take it as a source of kind rsna"):
         _run(folder, tmp_path, *_key(tmp_path))
     assert not (tmp_path / "results" / "study_sheet.csv").exists()
     stack(tmp_path / "data" / "own", "1.2.4", "1.2.4.1")  # beside them is not among them

@@ -111,10 +111,12 @@ def test_the_last_line_says_where_to_look(demo):
     assert other.returncode == 0 and "Report:" not in other.stdout, other.stdout
 
 
-def test_the_method_study_gets_its_sheet(demo, tmp_path):
+@pytest.mark.parametrize(("target", "generator"), [("method_study", "tables"), ("method_study_patients", "patients")])
+def test_the_method_study_gets_its_sheet(demo, tmp_path, target, generator):
     """The command as it is planned, on the demo's phantoms: the study itself takes hours."""
-    plan = demo.snakemake("-n", "-p", "method_study")
+    plan = demo.snakemake("-n", "-p", target)
     assert plan.returncode == 0, plan.stdout
+    assert f"--generator {generator} --out results/{target}/phantoms.csv" in plan.stdout
     planned = re.search(r"scripts/study_sheet\.py (--kind .*) > results/method", plan.stdout)
     assert planned, plan.stdout
     words = shlex.split(planned[1])

@@ -76,7 +76,7 @@ def studies():
         known = known_studies.known_studies(DEMO_STUDIES if SOURCE["kind"] == "demo" else source_table())
         return selection.selected(known, selection.Selection(**SELECTION), SOURCE["valid_ids"])
     except UserError as error:
-        raise WorkflowError(str(error))
+        raise WorkflowError(error.worded(functools.partial(settings.key_of, CONFIG)))
 
 
 if SOURCE["kind"] != "folder" and not SOURCE["download"]:

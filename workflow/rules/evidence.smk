@@ -1,12 +1,33 @@
 """What proves the product: phantoms of known truth through the same rules, and what each metric makes of them.
 
-Independent of the configured cohort; only device, workers and image are the configuration's. Target: method_study.
+Independent of the configured cohort; only device, workers and image are the configuration's. Targets: method_study, with the
+phantoms of the demo's make, and method_study_patients, with phantoms whose anatomy is drawn patient by patient.
 """
 
-METHOD = "results/method_study"
+METHOD = "results/{method}"
+METHOD_GENERATORS = {"method_study": "tables", "method_study_patients": "patients"}
 METHOD_LOCALIZER = "resources/demo/pointnet_demo.pth"
 METHOD_TABLE = f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}"
 METHOD_IMAGES = f"{METHOD}/dicom/{rsna_layout.IMAGES}"
+
+
+wildcard_constraints:
+    method="|".join(METHOD_GENERATORS),
+
+
+localrules:
+    method_study,
+    method_study_patients,
+
+
+rule method_study:
+    input:
+        expand(f"{METHOD}/method_study.json", method="method_study"),
+
+
+rule method_study_patients:
+    input:
+        expand(f"{METHOD}/method_study.json", method="method_study_patients"),
 
 
 rule method_cohort:
@@ -23,10 +44,12 @@ rule method_cohort:
     threads: 1
     resources:
         **growing(mem_mb=1000, runtime=10),
+    params:
+        generator=lambda wildcards: METHOD_GENERATORS[wildcards.method],
     message:
         "Listing the phantoms of the method study"
     shell:
-        "python {input.script} --out {output.phantoms:q} > {log} 2>&1"
+        "python {input.script} --generator {params.generator} --out {output.phantoms:q} > {log} 2>&1"
 
 
 use rule demo_cohort as method_phantoms with:
@@ -35,7 +58,7 @@ use rule demo_cohort as method_phantoms with:
         studies=f"{METHOD}/phantoms.csv",
     output:
         table=METHOD_TABLE,
-        # about 3 MB a phantom, made again in two minutes
+        # about 3 MB a phantom, made again in a few minutes
         images=temp(directory(METHOD_IMAGES)),
     log:
         f"{METHOD}/logs/method_phantoms.log",
@@ -108,7 +131,7 @@ rule method_table:
         " --components {output.components:q} --out {output.table:q} > {log} 2>&1"
 
 
-rule method_study:
+rule method_results:
     input:
         **script("method_study"),
         table=f"{METHOD}/lstv_uncertainty_metrics.csv",
@@ -126,9 +149,9 @@ rule method_study:
         text=f"{METHOD}/method_study.md",
         figures=directory(f"{METHOD}/figures"),
     log:
-        f"{METHOD}/logs/method_study.log",
+        f"{METHOD}/logs/method_results.log",
     benchmark:
-        f"{METHOD}/benchmarks/method_study.tsv"
+        f"{METHOD}/benchmarks/method_results.tsv"
     container:
         IMAGE
     threads: 1

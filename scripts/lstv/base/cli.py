@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from lstv import __version__
-from lstv.base.errors import StudyError, UserError
+from lstv.base.errors import Setting, StudyError, UserError
 
 _UNSAID = (None, False, argparse.SUPPRESS)
 
@@ -49,11 +51,28 @@ def options(**values: object) -> str:
     return " ".join(words)
 
 
+def option_of(argv: Sequence[str], subject: Path | Setting) -> str:
+    """What a program calls the subject of an error: a setting by its option, a file that stands on the command line ``argv``
+    by the option before it and its path, any other file by its path."""
+    if isinstance(subject, Setting):
+        return f"--{subject.name.replace('_', '-')}"
+    option = ""
+    for word in argv:
+        if word.startswith("--"):
+            option, _, word = word.partition("=")
+        if option and word and Path(word) == subject:
+            return f"{option} {subject}"
+    return str(subject)
+
+
 def run(main: Callable[[], int]) -> int:
     """Run ``main`` and turn what the user can mend into one sentence; other exceptions keep their traceback."""
     try:
         return main()
-    except (UserError, StudyError) as error:
+    except UserError as error:
+        print(f"Error: {error.worded(partial(option_of, sys.argv[1:]))}", file=sys.stderr)
+        return 2
+    except StudyError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -31,7 +31,7 @@ def read_ids(path: Path) -> set[str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"the list of study ids {path} does not exist; correct the path in the configuration.")
+        raise UserError(path, " does not exist; it is to be a list of study ids.")
     checksums.verify(path)
     if path.suffix == ".npy":
         import numpy as np
@@ -39,19 +39,19 @@ def read_ids(path: Path) -> set[str]:
         try:
             values = np.load(path, allow_pickle=False)
         except Exception as error:  # numpy reads the header as Python and takes other files for archives of arrays
-            raise UserError(f"{path} is not a NumPy file of study ids: {error}.") from error
+            raise UserError(path, f" is not a NumPy file of study ids: {error}.") from error
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuU":
-            raise UserError(f"{path} holds no array of integers or strings; study ids are one of these.")
+            raise UserError(path, " holds no array of integers or strings; study ids are one of these.")
         ids = {str(value) for value in values.ravel().tolist()}
     else:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is no text file of study ids in UTF-8: {error}.") from error
+            raise UserError(path, f" is no text file of study ids in UTF-8: {error}.") from error
         ids = {line for line in (line.split("#")[0].strip() for line in text.splitlines()) if line}
     wrong = sorted(study_id for study_id in ids if not is_safe(study_id))
     if wrong:
         raise UserError(
-            f"{path} lists {wrong[0]!r}, which is no study id (letters, digits, '.', '_' and '-'); correct it."
+            path, f" lists {wrong[0]!r}, which is no study id (letters, digits, '.', '_' and '-'); correct it."
         )
     return ids

@@ -22,16 +22,16 @@ def numbered_rows(path: Path, required: Iterable[str]) -> list[tuple[int, dict[s
             reader = csv.DictReader(stream)
             absent = [name for name in required if name not in (reader.fieldnames or [])]
             if absent and ";" in (reader.fieldnames or [""])[0]:
-                raise UserError(f"{path} is separated by semicolons; save it as CSV with commas.")
+                raise UserError(path, " is separated by semicolons; save it as CSV with commas.")
             if absent:
-                raise UserError(f"{path} has no column {absent[0]}; its first line must name {', '.join(required)}.")
+                raise UserError(path, f" has no column {absent[0]}; its first line must name {', '.join(required)}.")
             rows = [
                 (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader
             ]
     except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; check source.path in the configuration.") from error
+        raise UserError(path, " does not exist.") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no text in UTF-8; save it as CSV in UTF-8, with commas.") from error
+        raise UserError(path, " is no text in UTF-8; save it as CSV in UTF-8, with commas.") from error
     except (OSError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as a CSV table: {error}.") from error
+        raise UserError(path, f" cannot be read as a CSV table: {error}.") from error
     return [(number, row) for number, row in rows if any(row.values())]

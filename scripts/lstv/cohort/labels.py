@@ -160,14 +160,15 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                 (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader
             ]
     except FileNotFoundError as error:
-        raise UserError(f"label file {path} does not exist; check evaluation.labels in the configuration.") from error
+        raise UserError(path, " does not exist; it is to hold the labels.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"label file {path} cannot be read as CSV ({error}); save it as CSV in UTF-8.") from error
+        raise UserError(path, f" cannot be read as CSV ({error}); save it as CSV in UTF-8.") from error
     for name in ("study_id", "label"):
         if name not in header:
             raise UserError(
-                f"label file {path} has no column {name}; its first line must name study_id and label, "
-                "optionally reader, castellvi, weight or sampling_fraction, patient_id."
+                path,
+                f" has no column {name}; its first line must name study_id and label, "
+                "optionally reader, castellvi, weight or sampling_fraction, patient_id.",
             )
     return header, [(line, row) for line, row in rows if any(row.values())]
 

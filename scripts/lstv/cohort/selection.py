@@ -7,13 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lstv.base.errors import UserError
+from lstv.base.errors import Setting, UserError
 from lstv.base.ids import read_ids
 from lstv.cohort.known_studies import Study
 from lstv.cohort.study_sheet import Row
 
 NOT_SELECTED = "not selected"
 """How the reason of a study begins that the selection of the run (a trial, a list) left out."""
+
+MODE = Setting("mode", "the mode of the selection")
+LIST = Setting("list", "the list of studies to analyse")
+VALID_IDS = Setting("valid_ids", "the list of ids that the point net was not trained on")
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def split_of(studies: Iterable[Study | Row], valid_ids: str | None) -> dict[str,
     validation = read_ids(Path(valid_ids))
     if not validation:
         raise UserError(
-            f"{valid_ids} lists no study id; name the file valid_id.npy, or a text file with one id a line."
+            Path(valid_ids), " lists no study id; name the file valid_id.npy, or a text file with one id a line."
         )
     return {study.study_id: "validation" if study.study_id in validation else "train" for study in studies}
 
@@ -49,24 +53,23 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
     for study_id, split in splits.items():
         if split == "train" and not selection.allow_training_studies:
             reasons[study_id] = (
-                "by source.valid_ids or the study sheet one that the point net was trained on "
-                "(selection.allow_training_studies is off)"
+                "by the list of ids or the study sheet one that the point net was trained on; such studies are analysed "
+                "only where that is asked for"
             )
         elif selection.mode == "validation" and split != "validation":
             reasons[study_id] = "not in the validation list"
     if selection.mode == "validation" and "unknown" in splits.values():
-        raise UserError(
-            "selection.mode is validation, but source.valid_ids is not set; name the file valid_id.npy there."
-        )
+        raise UserError(MODE, " is validation, but ", VALID_IDS, " is not set; name the file valid_id.npy there.")
     if selection.mode == "list":
         if selection.list is None:
-            raise UserError("selection.mode is list, but selection.list names no file; set it to a file of study ids.")
+            raise UserError(MODE, " is list, but ", LIST, " names no file; set it to a file of study ids.")
         wanted = read_ids(Path(selection.list))
         absent = sorted(wanted - set(splits))
         if absent:
             raise UserError(
-                f"{selection.list} lists study {absent[0]}, which the source does not have"
-                f"{f' ({len(absent)} such ids)' if len(absent) > 1 else ''}; correct the list or the source."
+                Path(selection.list),
+                f" lists study {absent[0]}, which the source does not have"
+                f"{f' ({len(absent)} such ids)' if len(absent) > 1 else ''}; correct the list or the source.",
             )
         for study_id in splits:
             if study_id not in wanted:
@@ -87,8 +90,10 @@ def selected(studies: Iterable[Study], selection: Selection, valid_ids: str | No
     splits = split_of(studies, valid_ids)
     if studies and valid_ids and "validation" not in splits.values() and not selection.allow_training_studies:
         raise UserError(
-            f"none of the {len(studies)} studies is in {valid_ids}, so all would be left out as studies that the point net "
-            f"was trained on (the first is {studies[0].study_id}); is it the list for these studies?"
+            f"none of the {len(studies)} studies is in ",
+            Path(valid_ids),
+            ", so all would be left out as studies that the point net "
+            f"was trained on (the first is {studies[0].study_id}); is it the list for these studies?",
         )
     left_out = not_selected(splits, selection)
     return {

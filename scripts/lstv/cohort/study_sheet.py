@@ -65,13 +65,16 @@ def refuse_mistakes(table: str | Path, rows: list[tuple[int, dict[str, str]]]) -
         for name, allowed in (("use", ("yes", "no")), ("split", SPLITS)):
             if row.get(name) and row[name] not in allowed:
                 raise UserError(
-                    f"{table}, line {number}: {name} is {row[name]!r}, but must be {', '.join(allowed[:-1])} or "
-                    f"{allowed[-1]}{' (in small letters)' if row[name].lower() in allowed else ''}."
+                    Path(table),
+                    f", line {number}: {name} is {row[name]!r}, but must be {', '.join(allowed[:-1])} or "
+                    f"{allowed[-1]}{' (in small letters)' if row[name].lower() in allowed else ''}.",
                 )
         if "series_dir" in row and not row["study_id"]:
-            raise UserError(f"{table}, line {number}: there is no study_id; fill it in or remove the line.")
+            raise UserError(Path(table), f", line {number}: there is no study_id; fill it in or remove the line.")
         if "series_dir" in row and row["study_id"] in seen:
-            raise UserError(f"{table}, line {number}: study {row['study_id']} stands there twice; keep one line of it.")
+            raise UserError(
+                Path(table), f", line {number}: study {row['study_id']} stands there twice; keep one line of it."
+            )
         seen.add(row["study_id"])
 
 

@@ -12,12 +12,14 @@ from lstv.base import private_files
 from lstv.cohort.rsna_layout import IMAGES, SERIES_TABLE
 from lstv.cohort.study_sheet import Row, sheet_rows
 
+LAYOUT = "has the layout of the RSNA 2024 studies, on most of which the point net was trained"
+
 
 def refusal(where: str | Path) -> str:
     """The sentence on a folder in that layout where its studies would enter without a mark of their training."""
     return (
-        f"{where} has the layout of the RSNA 2024 studies, on most of which the point net was trained: set source.kind to "
-        "rsna and source.valid_ids to valid_id.npy (for studies of your own in this layout, to a text file with their ids)."
+        f"{where} {LAYOUT}: take it as a source of kind rsna with the ids of valid_id.npy (for studies of your own in this "
+        "layout, with a text file of their ids)."
     )
 
 
@@ -69,5 +71,5 @@ def _unmarked_root(row: Row) -> Path | None:
 def _reason(root: Path) -> str:
     return (
         f"its series lies in the RSNA 2024 images of {root}, but nothing tells whether the point net was trained on it: "
-        "fill in the sheet's column split, or set source.valid_ids"
+        "fill in the sheet's column split, or give the list of ids that it was not trained on"
     )

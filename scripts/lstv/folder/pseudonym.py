@@ -98,7 +98,7 @@ def load_key(path: Path) -> tuple[bytes, str]:
         mode = stat.S_IMODE(path.stat().st_mode)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"key file {path} cannot be read or created ({error}); give another path with --key."
+            path, f" cannot be read or created as the key file ({error}); name a place where you can write."
         ) from error
     if not re.fullmatch(f"[0-9a-f]{{{2 * KEY_BYTES}}}", text):
         raise UserError(

@@ -1,6 +1,6 @@
 """Vertebra centroids that another program found, read into the patient's coordinates.
 
-A study's file is ``<study_id>_ctd.json`` in the folder ``localizer.centroids``. Two forms are taken:
+A study's file is ``<study_id>_ctd.json`` in the folder of centroids. Two forms are taken:
 
 1. Plain: ``{"L1": [x, y, z], ..., "S1": [x, y, z]}`` in mm of the DICOM patient system (x to the left, y to posterior,
    z to superior).

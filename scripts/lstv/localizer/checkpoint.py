@@ -75,15 +75,17 @@ def read_checkpoint(path: Path, *, expected_sha256: str | None = None) -> Checkp
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(
-            f"checkpoint {path} does not exist; set localizer.checkpoint to the point net's file "
-            "(00002484.pth of the Kaggle dataset hengck23/rsna2024-demo-workflow)."
+            path,
+            " does not exist; it is to be the point net's file (00002484.pth of the Kaggle dataset "
+            "hengck23/rsna2024-demo-workflow).",
         )
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     if expected_sha256 and sha256 != expected_sha256:
         raise CheckpointError(
-            f"checkpoint {path} has sha256 {sha256}, but {expected_sha256} was expected; the file is altered or another "
-            "one: fetch it again or correct localizer.sha256."
+            path,
+            f" has sha256 {sha256}, but {expected_sha256} was expected; the file is altered or another one: fetch it again "
+            "or correct the expected sha256.",
         )
     container = _container(path, content)
     state = container.get("state_dict", container)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from lstv.base.arrays import IndexArray
-from lstv.base.errors import UserError
+from lstv.base.errors import Setting, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.localizer.checkpoint import Localizer
@@ -28,12 +28,14 @@ from lstv.localizer.prepare import Prepared
 from lstv.localizer.view_maker import ViewMaker
 from lstv.localizer.views import VIEWS
 
+DEVICE = Setting("device", "the device")
+
 
 def choose_device(name: str) -> torch.device:
     """``auto`` takes a GPU if this torch can use it. Raises UserError where ``cuda`` is asked for and cannot be had."""
     problem = _cuda_problem()
     if name == "cuda" and problem:
-        raise UserError(f"localizer.device is cuda, but {problem}; set it to auto or cpu, or run on a GPU node.")
+        raise UserError(DEVICE, f" is cuda, but {problem}; set it to auto or cpu, or run on a GPU node.")
     return torch.device("cuda" if name != "cpu" and not problem else "cpu")
 
 

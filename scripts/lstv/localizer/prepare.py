@@ -61,7 +61,7 @@ def prepare(
         if phantoms_only and not series.phantom:
             raise StudyError(
                 "the demo's localizer knows synthetic phantoms only and is refused for real images; "
-                "set localizer.checkpoint to the published point net"
+                "use the published point net"
             )
         prepared = _images(row, series, offsets, _IDENTIFYING if without_uids else ())
         return prepared if centroids is None else _with_patches(prepared, series, Path(centroids))

@@ -52,7 +52,7 @@ class Queue(TypedDict):
 COLUMNS = (*Entry.__annotations__, *FOR_THE_READER)
 
 
-def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 30, seed: int = 2024) -> Queue:
+def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 90, seed: int = 2024) -> Queue:
     """The queue of a cohort.
 
     ``table`` from ``cohort_table.read_cohort_table``. Flagged: the first ``ambiguous`` by rank. Sample: ``sample`` of the

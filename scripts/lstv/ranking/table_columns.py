@@ -55,18 +55,16 @@ def read_cohort_table(path: Path) -> list[dict[str, str]]:
             header = reader.fieldnames or []
             rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
     except FileNotFoundError as error:
-        raise UserError(
-            f"cohort table {path} does not exist; run the workflow up to its cohort table first."
-        ) from error
+        raise UserError(path, " does not exist; it is to be the cohort table, which the workflow writes.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cohort table {path} cannot be read as CSV ({error}).") from error
+        raise UserError(path, f" cannot be read as CSV ({error}).") from error
     absent = [name for name in _REQUIRED if name not in header]
     if absent:
-        raise UserError(f"{path} has no column {absent[0]}, so it is not the cohort table of this workflow.")
+        raise UserError(path, f" has no column {absent[0]}, so it is not the cohort table of this workflow.")
     seen = set()
     for row in rows:
         if row["study_id"] in seen:
-            raise UserError(f"cohort table {path} has study {row['study_id']} twice; run the workflow's table again.")
+            raise UserError(path, f" has study {row['study_id']} twice; run the workflow's table again.")
         seen.add(row["study_id"])
     return rows
 

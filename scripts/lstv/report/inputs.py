@@ -91,9 +91,9 @@ def read_json(path: Path) -> dict:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}); delete it and run its rule again.") from error
+        raise UserError(path, f" cannot be read as JSON ({error}); delete it and make it again.") from error
     if not isinstance(document, dict):
-        raise UserError(f"{path} holds no JSON object; delete it and run its rule again.")
+        raise UserError(path, " is not a JSON object; delete it and make it again.")
     return document
 
 

@@ -94,7 +94,10 @@ def _rsna_has_valid_ids(settings: Settings) -> Iterator[str]:
 def _folder_is_not_rsna(settings: Settings) -> Iterator[str]:
     source = settings["source"]
     if source["kind"] == "folder" and source["path"] is not None and training_guard.root_of(source["path"]) is not None:
-        yield f"source.path {training_guard.refusal(source['path'])}"
+        yield (
+            f"source.path {source['path']} {training_guard.LAYOUT}: set source.kind to rsna and source.valid_ids to "
+            "valid_id.npy (for studies of your own in this layout, to a text file with their ids)."
+        )
 
 
 def _private_files_are_not_shared(settings: Settings) -> Iterator[str]:

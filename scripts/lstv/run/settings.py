@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import difflib
 import os
+from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from lstv.base.errors import UserError
+from lstv.base.errors import Setting, UserError
 from lstv.run.checks import contradictions
 
 
@@ -53,6 +54,25 @@ def complete(settings: dict, schema: dict) -> dict:
         if isinstance(settings.get(key), dict):
             settings[key] = complete(settings[key], subschema)
     return settings
+
+
+def key_of(settings: dict, subject: Path | Setting) -> str:
+    """What the configuration calls the subject of an error.
+
+    A setting goes by its key, and by its words where no key or more than one may be meant; a file by the key that names it
+    and its path, or by its path alone.
+    """
+    keys = {
+        f"{part}.{name}": value
+        for part, values in settings.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    }
+    if isinstance(subject, Setting):
+        found = [key for key in keys if key.partition(".")[2] == subject.name]
+        return found[0] if len(found) == 1 else str(subject)
+    found = [key for key, value in keys.items() if isinstance(value, str) and Path(value) == subject]
+    return f"{found[0]} {subject}" if found else str(subject)
 
 
 PATHS = {

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from lstv import uncertainty
 from lstv.base.errors import UserError
@@ -16,11 +17,29 @@ from lstv.localizer.views import SLICE_OFFSETS, VIEWS
 from lstv.ranking import score
 from lstv.uncertainty import flags
 from lstv.uncertainty.registry import FIELDS
-from lstv_evidence.method import effects_text, study_text
+from lstv_evidence.method import effects_text, study_text, traits_text
 from lstv_evidence.method.markdown import table
 
-STUDY, PLANTED = "method_study.json", "planted_changes.json"
-"""Records of the evidence, in the folder beside the documents."""
+RESULTS = "method_study.json"
+"""Record that a method study writes."""
+PLANTED = "planted_changes.json"
+"""Record of the planted changes, in the folder beside the documents."""
+
+
+class Shown(NamedTuple):
+    """How a method study stands in the documents: the ``file`` of its record beside them, the ``part`` of the record
+    that is kept, and the ``text`` made from that."""
+
+    file: str
+    part: Callable[[dict], dict]
+    text: Callable[[dict], str]
+
+
+STUDIES = {
+    "tables": Shown("method_study.json", study_text.needed, study_text.text),
+    "patients": Shown("method_study_patients.json", study_text.needed_short, study_text.short),
+}
+"""The method studies by the generator of their phantoms."""
 
 _PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", re.MULTILINE | re.DOTALL)
 
@@ -28,7 +47,7 @@ _PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", 
 DOCUMENTS = {
     "method.md": ("members", "ranking"),
     "metrics.md": ("metrics", "flags"),
-    "evidence.md": ("method_study", "planted_changes"),
+    "evidence.md": ("method_study", "traits", "method_study_patients", "planted_changes"),
 }
 """The generated parts of each document."""
 
@@ -63,16 +82,23 @@ def parts() -> dict[str, Callable[[Path], str]]:
         "flags": lambda evidence: flags_text(),
         "members": lambda evidence: members_text(),
         "ranking": lambda evidence: ranking_text(),
-        "method_study": lambda evidence: study_text.text(_record(evidence / STUDY)),
+        "method_study": lambda evidence: _study("tables", evidence),
+        "traits": lambda evidence: traits_text.text(),
+        "method_study_patients": lambda evidence: _study("patients", evidence),
         "planted_changes": lambda evidence: effects_text.text(_record(evidence / PLANTED)),
     }
+
+
+def _study(generator: str, evidence: Path) -> str:
+    shown = STUDIES[generator]
+    return shown.text(_record(evidence / shown.file))
 
 
 def _record(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); run method_docs.py with --study and --planted.") from error
+        raise UserError(f"{path} cannot be read ({error}); store the study and the planted changes first.") from error
 
 
 def metrics_text() -> str:

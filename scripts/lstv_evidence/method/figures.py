@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lstv.base.atomic import write_text
-from lstv_evidence.method.design import DEGREES, NUISANCES, ORDINARY, TRANSITIONAL
+from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, method_study_of_record
 from lstv_evidence.method.markdown import words
 from lstv_evidence.method.study_text import LAYER_1, shown
 
@@ -68,11 +68,12 @@ def _auc(record: dict) -> Figure:
 
 
 def _groups(record: dict) -> Figure:
+    study = method_study_of_record(record)
     rows = [(ORDINARY, [s for s in record["studies"] if s["group"] == ORDINARY], _GREY)]
     for kind in TRANSITIONAL:
         own = [s for s in record["studies"] if s["group"] == kind]
-        rows += [(f"{kind} {degree:g}", [s for s in own if s["degree"] == degree], _BLUE) for degree in DEGREES]
-    rows += [(words(name), [s for s in record["studies"] if s["group"] == name], _ORANGE) for name in NUISANCES]
+        rows += [(f"{kind} {degree:g}", [s for s in own if s["degree"] == degree], _BLUE) for degree in study.degrees]
+    rows += [(words(name), [s for s in record["studies"] if s["group"] == name], _ORANGE) for name in study.nuisances]
     figure = Figure(figsize=(7.5, 0.8 + 0.24 * len(rows)), layout="constrained")
     score, entropy = figure.subplots(1, 2, sharey=True)
     _strips(score, rows, "score", "Score of the combined ranking")

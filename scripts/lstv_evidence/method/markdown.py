@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -43,5 +44,6 @@ def entry(record: dict, name: str, digits: int = 2, sign: bool = False) -> str:
 
 
 def words(name: str) -> str:
-    """A name of the code as words: ``crop_bottom`` -> ``crop bottom``."""
-    return name.replace("_", " ")
+    """A name of the code as words: ``crop_bottom`` -> ``crop bottom``, ``l5_s1_degenerated`` -> ``L5/S1 degenerated``."""
+    spaced = re.sub(r"\b([ls]\d) ([ls]\d)\b", r"\1/\2", name.replace("_", " "))
+    return re.sub(r"\b[ls]\d\b", lambda vertebra: vertebra[0].upper(), spaced)

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lstv.base.errors import StudyError, UserError
+from lstv.base.errors import Setting, StudyError, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.series import Series, read_series
@@ -63,7 +63,9 @@ def _plant(row: Row, runner: Runner, options: Options, of_run: dict, anterior_mm
         return Planted(row.study_id, str(error), {}, {})
     if of_run.get("demo_weights") and not series.phantom:
         raise UserError(
-            f"study {row.study_id} is no phantom and the demo's localizer knows only those; give another --checkpoint."
+            f"study {row.study_id} is no phantom and the demo's localizer knows only those; give another ",
+            Setting("checkpoint", "checkpoint"),
+            ".",
         )
     original = _prepared(row, series, options)
     record = _measured([original], runner, options, of_run)[0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lstv.base.levels import LEVELS
-from lstv_evidence.method.design import NUISANCES, ORDINARY, TRANSITIONAL
+from lstv_evidence.method import contrasts_text
+from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, method_study_of_record
 from lstv_evidence.method.markdown import entry, number, table, words
 from lstv_evidence.method.study import CONFIDENCE, FIRST_RULE, PLAIN_FIRST
 
@@ -13,7 +14,20 @@ LAYER_1 = tuple(f"{LEVELS[-1]}_{name}" for name in ("confidence", "entropy", "sp
 def text(record: dict) -> str:
     """The whole fragment: both questions and their answers, then the tables."""
     parts = [_cohort(record), _answers(record), _areas(record), _components(record), _degrees(record), _groups(record)]
-    return "\n\n".join([*parts, _chance(record)]) + "\n"
+    return "\n\n".join(filter(None, [*parts, _chance(record), contrasts_text.text(record)])) + "\n"
+
+
+def short(record: dict) -> str:
+    """The cohort, and its groups against ordinary spines."""
+    return "\n\n".join(filter(None, [_cohort(record), contrasts_text.text(record)])) + "\n"
+
+
+def needed_short(record: dict) -> dict:
+    """The part of the record that ``short`` is made from."""
+    groups = [{key: group[key] for key in ("group", "studies")} for group in record["groups"]]
+    return {key: record[key] for key in ("schema_version", "generator", "settings", "primary", "contrasts")} | {
+        "groups": groups
+    }
 
 
 def shown(record: dict, against: str) -> list[dict]:
@@ -45,12 +59,14 @@ def _find(record: dict, metric: str, against: str = "all") -> dict:
 
 
 def _cohort(record: dict) -> str:
+    study = method_study_of_record(record)
     counts = {group["group"]: group["studies"] for group in record["groups"]}
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in TRANSITIONAL)
-    nuisances = ", ".join(f"{counts[name]} {words(name)}" for name in NUISANCES)
+    nuisances = ", ".join(f"{counts[name]} {words(name)}" for name in study.nuisances)
     return (
         f"{record['settings']['analysed']} of {record['settings']['studies']} phantoms analysed: {counts[ORDINARY]} "
-        f"ordinary spines, {counts['transitional']} transitional ({kinds}; degrees 0.2 to 1), and ordinary spines with a "
+        f"ordinary spines, {counts['transitional']} transitional ({kinds}; degrees "
+        f"{study.degrees[0]:g} to {study.degrees[-1]:g}), and ordinary spines with a "
         f"nuisance of severity 0.5 to 1 ({nuisances})."
     )
 
@@ -85,7 +101,11 @@ def _answers(record: dict) -> str:
         f"{order['transitional_by_entropy']}; by chance {number(order['expected_by_chance'], 0)}."
     )
     rank = next(group["median_rank"] for group in record["groups"] if group["group"] == "transitional")
-    nuisances = [group for group in record["groups"] if group["group"] in NUISANCES and group["studies"]]
+    nuisances = [
+        group
+        for group in record["groups"]
+        if group["group"] in method_study_of_record(record).nuisances and group["studies"]
+    ]
     higher = [words(group["group"]) for group in nuisances if (group["score_difference"] or 0) < 0]
     earlier = [words(group["group"]) for group in nuisances if rank is not None and group["median_rank"] < rank]
     lines.append(

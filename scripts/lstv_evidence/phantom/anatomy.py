@@ -11,7 +11,7 @@ The tables hold values of a typical adult, chosen for looks; they are no referen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ VERTEBRAE = tuple(
 T12, L1, L3, L5, S1, S2 = (VERTEBRAE.index(name) for name in ("T12", "L1", "L3", "L5", "S1", "S2"))
 
 # height, depth of upper and lower endplate (mm), wedge (degrees, positive where the front is taller)
-_BODIES = np.array(
+BODIES = np.array(
     [
         (18.0, 24.5, 25.0, -3.5),  # T5
         (18.5, 25.0, 26.0, -3.5),
@@ -50,7 +50,7 @@ _BODIES = np.array(
     ]
 )
 # disc below each body: height (mm), wedge (degrees), T2 signal of the nucleus (CSF = 1), depth relative to the endplates
-_DISCS = np.array(
+DISCS = np.array(
     [
         (3.8, -0.5, 0.45, 1.0),  # T5/T6
         (4.0, -0.5, 0.45, 1.0),
@@ -89,7 +89,7 @@ _SAC = np.array(
         (2.0, 2.0, 1.0),
     ]
 )
-_CHANGE_AT_DEGREE_1 = 0.8
+CHANGE_AT_DEGREE_1 = 0.8
 _FOLLOWING = {0: 1.0, 1: 0.6, 2: 0.3}
 SAMPLES_PER_VERTEBRA = 16
 
@@ -125,7 +125,10 @@ class Anatomy:
     ``signal`` (V - 1,): nucleus signal of each disc relative to CSF; ``degeneration`` (V - 1,): 0..1.
     ``lateral`` (V,): how far each body lies to the left of the mid-sagittal plane; ``half_width`` (V,).
     ``position`` (V,): where in the tables of a normal spine each body is read: 12.0 is L5, 13.0 is S1, a fraction is
-    between; ``sacral`` (V,): how sacral (1) or lumbar (0) a body looks; ``size``: overall scale.
+    between; ``sacral`` (V,): how sacral (1) or lumbar (0) a body looks; ``bridged`` (V - 1,): whether marrow joins the
+    bodies around the disc; ``size``: overall scale. ``marrow_change`` (V - 1, 3): changed marrow on either side of a disc,
+    its signal relative to marrow, how deep it reaches (mm; 0: there is none) and where its middle lies from front (-1) to
+    back (1).
     """
 
     spec: PhantomSpec
@@ -137,8 +140,10 @@ class Anatomy:
     half_width: np.ndarray
     position: np.ndarray
     sacral: np.ndarray
+    bridged: np.ndarray
     canal: Canal
     size: float
+    marrow_change: np.ndarray = field(default_factory=lambda: np.zeros((len(VERTEBRAE) - 1, 3)))
 
     def lateral_at(self, tau: npt.ArrayLike) -> np.ndarray:
         """Lateral position (mm, left positive) at fractional vertebra positions."""
@@ -152,7 +157,7 @@ class Anatomy:
         """v (mm) of the body that stands where ``index`` stands in a normal spine, counted from the sacrum as whoever
         plans the scan would: one body higher where L5 is sacralized."""
         heights = self.bodies[:, :, 1].mean(axis=1)
-        return float(np.interp(index - _CHANGE_AT_DEGREE_1 * self.spec.shift, np.arange(len(heights)), heights))
+        return float(np.interp(index - CHANGE_AT_DEGREE_1 * self.spec.shift, np.arange(len(heights)), heights))
 
     def points(self, where: str) -> dict[str, np.ndarray]:
         """(u, v, w) in mm of every counted disc by level name, ``where`` = ``disc`` (centre) or ``canal``.
@@ -177,31 +182,33 @@ def build(spec: PhantomSpec) -> Anatomy:
     degeneration = _degeneration(spec, rng)
     disc[:, 0] *= 1.0 - 0.5 * np.clip(degeneration - 0.25, 0.0, 1.0)
     signal = disc[:, 2] * rng.normal(1.0, 0.06) * (1.0 - 0.8 * degeneration)
-    bodies, discs = _stack(body, disc, rng)
-    position = _positions(spec)
+    slope = np.deg2rad(np.clip(rng.normal(38.0, 7.0), 22.0, 56.0))
+    bodies = _stand_up(stack(body, disc, slope), rng)
+    position = positions(spec.shift)
     sacral = np.clip(position - L5, 0.0, 1.0)
-    half_width = 0.69 * body[:, 1] * (1 + 0.35 * sacral * np.clip(S2 + 1 - position, 0.0, 1.0))
     return Anatomy(
         spec=spec,
         bodies=bodies,
-        discs=discs,
+        discs=between(bodies, disc[:, 3]),
         signal=np.clip(signal, 0.08, 0.85),
         degeneration=degeneration,
-        lateral=_lateral(spec, rng, bodies),
-        half_width=half_width,
+        lateral=lateral(spec.nuisances.scoliosis, rng, bodies),
+        half_width=half_width(body, position),
         position=position,
         sacral=sacral,
-        canal=_canal(spec, bodies, rng, size),
+        bridged=sacral[:-1] > 0.5,
+        canal=canal(spec.shift, position, bodies, rng, size),
         size=size,
     )
 
 
-def _positions(spec: PhantomSpec) -> np.ndarray:
-    """Where in the tables each body, and the disc below it, is read."""
+def positions(shift: float, most: float = CHANGE_AT_DEGREE_1) -> np.ndarray:
+    """Where in the tables each body, and the disc below it, is read (V,): at its own place, or up to ``most`` places
+    lower (``shift`` > 0, sacralized) or higher (``shift`` < 0, lumbarized)."""
     index = np.arange(len(VERTEBRAE), dtype=np.float64)
-    change = _CHANGE_AT_DEGREE_1 * spec.shift
+    change = most * shift
     # the transitional body and all below it change fully, those above it less and less
-    junction = L5 if spec.shift > 0 else S1
+    junction = L5 if shift > 0 else S1
     weight = np.array([1.0 if i >= junction else _FOLLOWING.get(junction - i, 0.0) for i in range(len(VERTEBRAE))])
     weight[index > S2 + 1] = 0.5
     weight[-1] = 0.0
@@ -210,9 +217,9 @@ def _positions(spec: PhantomSpec) -> np.ndarray:
 
 def _tables(spec: PhantomSpec, rng: np.random.Generator, size: float) -> tuple[np.ndarray, np.ndarray]:
     index = np.arange(len(VERTEBRAE))
-    position = _positions(spec)
-    body = np.stack([np.interp(position, index, column) for column in _BODIES.T], axis=1)
-    disc = np.stack([np.interp(position, index, column) for column in _DISCS.T], axis=1)[:-1]
+    position = positions(spec.shift)
+    body = np.stack([np.interp(position, index, column) for column in BODIES.T], axis=1)
+    disc = np.stack([np.interp(position, index, column) for column in DISCS.T], axis=1)[:-1]
     slender = rng.normal(1.0, 0.05)
     body[:, 0] *= size * slender * rng.normal(1.0, 0.025, len(body))
     body[:, 1:3] *= size / slender * rng.normal(1.0, 0.02, (len(body), 1))
@@ -223,23 +230,21 @@ def _tables(spec: PhantomSpec, rng: np.random.Generator, size: float) -> tuple[n
     lordosis = np.clip(rng.normal(1.0, 0.24), 0.45, 1.55)
     body[L1 : L5 + 1, 3] *= lordosis
     disc[L1 : L5 + 1, 1] *= lordosis
-    _share_break(spec, body, disc)
+    near = slice(L1 + 2, S1 + 1)
+    change = np.interp(position, index, BODIES[:, 3])[near].sum() - BODIES[near, 3].sum()
+    change += np.interp(position, index, DISCS[:, 1])[near].sum() - DISCS[near, 1].sum()
+    share_break(spec.kind, change, body, disc)
     body[S1:, 3] *= np.clip(rng.normal(1.0, 0.3), 0.4, 1.6)
     return body, disc
 
 
-def _share_break(spec: PhantomSpec, body: np.ndarray, disc: np.ndarray) -> None:
-    """Give back most of the lordosis that the transitional form adds or takes, so that the lumbosacral break is spread
-    over two levels and the patient still stands upright."""
-    position = _positions(spec)
-    index = np.arange(len(VERTEBRAE))
-    near = slice(L1 + 2, S1 + 1)
-    change = np.interp(position, index, _BODIES[:, 3])[near].sum() - _BODIES[near, 3].sum()
-    change += np.interp(position, index, _DISCS[:, 1])[near].sum() - _DISCS[near, 1].sum()
-    if spec.kind == "lumbarized":
+def share_break(kind: str, change: float, body: np.ndarray, disc: np.ndarray) -> None:
+    """Give back most of the lordosis that the transitional form adds or takes (``change`` degrees), so that the
+    lumbosacral break is spread over two levels and the patient still stands upright. Changes the wedges in place."""
+    if kind == "lumbarized":
         body[[L5, S1], 3] -= 0.7 * change * np.array([0.2, 0.2])
         disc[[L5 - 1, L5, S1], 1] -= 0.7 * change * np.array([0.1, 0.25, 0.25])
-    elif spec.kind == "sacralized":
+    elif kind == "sacralized":
         body[[L5 - 1, L5 - 2], 3] -= 0.6 * change * np.array([0.3, 0.1])
         disc[[L5 - 1, L5 - 2], 1] -= 0.6 * change * np.array([0.35, 0.25])
 
@@ -248,16 +253,27 @@ def _degeneration(spec: PhantomSpec, rng: np.random.Generator) -> np.ndarray:
     count = len(VERTEBRAE) - 1
     grade = 0.35 * rng.beta(1.0, 3.0, count)
     grade[L5 - 1 : L5 + 1] += 0.25 * rng.beta(1.0, 3.0, 2)
-    extra = np.random.default_rng([spec.seed, 2])
+    return worn_more(grade, spec.nuisances.degeneration, spec.seed)
+
+
+def worn_more(grade: np.ndarray, severity: float, seed: int) -> np.ndarray:
+    """Grades (V - 1,) of the discs, 0..1, with the nuisance of that severity: more of the lower discs are hit."""
+    extra, count = np.random.default_rng([seed, 2]), len(grade)
     hit = extra.random(count) < np.linspace(0.3, 0.85, count)
-    return np.clip(grade + spec.nuisances.degeneration * hit * extra.uniform(0.5, 1.0, count), 0.0, 1.0)
+    return np.clip(grade + severity * hit * extra.uniform(0.5, 1.0, count), 0.0, 1.0)
 
 
-def _stack(body: np.ndarray, disc: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of bodies and discs; the column is turned as a whole so that it stands as in a supine patient."""
+def half_width(body: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Half width to the side (V,) in mm of bodies of a table: the upper sacrum is wider for its depth."""
+    sacral = np.clip(position - L5, 0.0, 1.0)
+    return 0.69 * body[:, 1] * (1 + 0.35 * sacral * np.clip(S2 + 1 - position, 0.0, 1.0))
+
+
+def stack(body: np.ndarray, disc: np.ndarray, slope: float) -> np.ndarray:
+    """Corners of the bodies (V, 4, 2), built upwards and downwards from the upper plate of S1, which is inclined by
+    ``slope`` radians against the horizontal. ``body``, ``disc``: rows as in ``BODIES`` and ``DISCS``."""
     count = len(body)
     bodies = np.zeros((count, 4, 2))
-    slope = np.deg2rad(np.clip(rng.normal(38.0, 7.0), 22.0, 56.0))
 
     def plate(centre: np.ndarray, angle: float, depth: float, shift: float) -> np.ndarray:
         forward = np.array([-np.cos(angle), -np.sin(angle)])
@@ -284,34 +300,48 @@ def _stack(body: np.ndarray, disc: np.ndarray, rng: np.random.Generator) -> tupl
         bodies[i] = np.concatenate([upper, plate(centre, angle, body[i, 2], -0.12 * taper)])
         if i < count - 1:
             centre, angle = step(centre, angle, -disc[i, 0], -disc[i, 1])
-    bodies = _stand_up(bodies, rng)
+    return bodies
+
+
+def between(bodies: np.ndarray, extent: np.ndarray) -> np.ndarray:
+    """Corners of the discs (V - 1, 4, 2) between bodies; ``extent`` (V - 1,): their depth relative to the endplates."""
     discs = np.stack([bodies[:-1, 2], bodies[:-1, 3], bodies[1:, 0], bodies[1:, 1]], axis=1)
     middle = discs.mean(axis=1, keepdims=True)
-    return bodies, middle + (discs - middle) * disc[:, 3, None, None]
+    return middle + (discs - middle) * extent[:, None, None]
 
 
 def _stand_up(bodies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Turn about L3 until L1 stands at a drawn distance before or behind S1; L3's middle becomes the origin."""
     wanted = rng.normal(-1.0, 9.0)
-    base, top = bodies[S1, :2].mean(axis=0), bodies[L1].mean(axis=0)
-    reach = top - base
-    angle = np.arctan2(-wanted, np.hypot(*reach)) - np.arctan2(-reach[0], reach[1])
+    reach = column(bodies)
+    return turned(bodies, np.arctan2(-wanted, np.hypot(*reach)) - np.arctan2(-reach[0], reach[1]))
+
+
+def column(bodies: np.ndarray) -> np.ndarray:
+    """(u, v) in mm from the middle of S1's upper plate to the middle of L1."""
+    return bodies[L1].mean(axis=0) - bodies[S1, :2].mean(axis=0)
+
+
+def turned(bodies: np.ndarray, angle: float) -> np.ndarray:
+    """The column turned by ``angle`` (radians) about the middle of L3, which becomes the origin."""
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return (bodies - bodies[L3].mean(axis=0)) @ rotation.T
 
 
-def _lateral(spec: PhantomSpec, rng: np.random.Generator, bodies: np.ndarray) -> np.ndarray:
+def lateral(scoliosis: float, rng: np.random.Generator, bodies: np.ndarray) -> np.ndarray:
+    """How far each body (V,) lies to the left in mm; ``scoliosis`` 0..1 bends the column by up to 15 mm."""
     height = bodies[:, :, 1].mean(axis=1)
     tilt, offset, bow = rng.normal(0.0, 0.012), rng.normal(0.0, 1.2), rng.normal(0.0, 1.0)
     length, phase, side = rng.uniform(200.0, 320.0), rng.uniform(-0.6, 0.6), rng.choice([-1.0, 1.0])
-    amplitude = bow + side * 15.0 * spec.nuisances.scoliosis
+    amplitude = bow + side * 15.0 * scoliosis
     curve = amplitude * np.cos(2 * np.pi * (height - 10.0) / length + phase)
     # the scan was planned so that L3 is near the middle slice
     planned = curve - 0.6 * np.interp(0.0, height[::-1], curve[::-1])
     return offset + tilt * height + planned
 
 
-def _canal(spec: PhantomSpec, bodies: np.ndarray, rng: np.random.Generator, size: float) -> Canal:
+def canal(shift: float, position: np.ndarray, bodies: np.ndarray, rng: np.random.Generator, size: float) -> Canal:
+    """The thecal sac behind ``bodies``; where it ends and how wide it is follows the form of the vertebrae."""
     count = len(bodies)
     tau = np.arange(-0.5, count - 1.0, 1.0 / SAMPLES_PER_VERTEBRA)
     knots = np.concatenate([np.arange(count) - 0.36, np.arange(count) + 0.36])
@@ -322,7 +352,7 @@ def _canal(spec: PhantomSpec, bodies: np.ndarray, rng: np.random.Generator, size
     along = np.gradient(wall, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     posterior = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    form = np.interp(tau, np.arange(count), _positions(spec))
+    form = np.interp(tau, np.arange(count), position)
     sac = np.stack([np.interp(form, np.arange(count), column) for column in _SAC.T], axis=1) * size
     width = np.clip(rng.normal(1.0, 0.1), 0.75, 1.25)
     diameter = sac[:, 0] * width * (1 + 0.04 * rng.standard_normal() * np.cos(np.pi * tau))
@@ -333,7 +363,7 @@ def _canal(spec: PhantomSpec, bodies: np.ndarray, rng: np.random.Generator, size
         diameter=diameter,
         half_width=sac[:, 1] * np.sqrt(width),
         gap=sac[:, 2] * np.clip(rng.normal(1.0, 0.2), 0.5, 1.6),
-        end=float(S2 - 0.6 * spec.shift + np.clip(rng.normal(0.0, 0.45), -0.9, 0.9)),
+        end=float(S2 - 0.6 * shift + np.clip(rng.normal(0.0, 0.45), -0.9, 0.9)),
         conus=float(L1 + np.clip(rng.normal(0.1, 0.65), -1.4, 1.4)),
     )
 

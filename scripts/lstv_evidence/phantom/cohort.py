@@ -23,10 +23,10 @@ from lstv.base.ids import is_safe
 from lstv.base.tables import read_table
 from lstv.cohort.rsna_layout import IMAGES, SAGITTAL_T2, SERIES_TABLE
 from lstv.dicom.geometry import SliceGeometry
-from lstv_evidence.phantom import dicom_writer
+from lstv_evidence.phantom import dicom_writer, generators
 from lstv_evidence.phantom.dicom_writer import SYNTAXES, TRUNCATED, SeriesHeader
-from lstv_evidence.phantom.spec import PhantomSpec, parse_nuisances
-from lstv_evidence.phantom.study import Truth, draw
+from lstv_evidence.phantom.spec import PhantomSpec
+from lstv_evidence.phantom.study import Truth
 
 TRUTH_TABLE = "truth.csv"
 TRUTH_COLUMNS = (
@@ -39,7 +39,8 @@ INSTANCES = ("plain", "reversed", "gaps")
 COLUMNS = (
     "study_id", "seed", "kind", "degree", "nuisances", "transfer_syntax", "instances", "series", "damage", "remark",
 )  # fmt: skip
-"""Columns of a study list."""
+"""Columns of a study list; a further one, GENERATOR, names the generator of each study (default: ``tables``)."""
+GENERATOR = "generator"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _study(row: dict[str, str]) -> PhantomStudy:
     ):
         if value not in allowed:
             raise UserError(f"{name} {value!r} is unknown; use one of {', '.join(filter(None, allowed))}.")
-    spec = PhantomSpec(seed, row["kind"], degree, parse_nuisances(row["nuisances"]))
+    spec = generators.parse(row.get(GENERATOR, ""), seed, row["kind"], degree, row["nuisances"])
     return PhantomStudy(row["study_id"], spec, row["transfer_syntax"], row["instances"], series, row["damage"])
 
 
@@ -101,7 +102,7 @@ def write(
     """
     root = Path(root)
     if (root / IMAGES).exists() and any((root / IMAGES).iterdir()) and not (root / TRUTH_TABLE).is_file():
-        raise UserError(f"{root / IMAGES} holds images that are no phantoms; choose another folder for --out.")
+        raise UserError(root, f" holds images in {IMAGES} that are no phantoms; choose another folder.")
     root.parent.mkdir(parents=True, exist_ok=True)
     temporary = root.with_name(f".{root.name}.{os.getpid()}.tmp")
     try:
@@ -141,7 +142,7 @@ def _move(temporary: Path, root: Path) -> None:
 
 def write_study(study: PhantomStudy, images: Path) -> tuple[str, list[tuple[str, str]], list[dict]]:
     """Write one study below ``images``; returns its id, its series (id, description) and its rows of the truth table."""
-    phantom = draw(study.spec)
+    phantom = generators.draw(study.spec)
     gap = float(phantom.plan.offsets[1] - phantom.plan.offsets[0])
     count = len(phantom.plan.offsets)
     described = []

@@ -27,17 +27,31 @@ class Painter:
 
     def fill(self, outlines: Iterable[np.ndarray], signal: float, texture: int = PLAIN) -> None:
         """Fill polygons (K, 2) of (u, v) mm; later ones cover earlier ones."""
-        for points in self._fixed(outlines):
+        for points in _fixed(self._scan, outlines):
             cv2.fillPoly(self.signal, [points], _value(signal), cv2.LINE_AA, _SUBPIXEL_BITS)
             cv2.fillPoly(self.texture, [points], texture, cv2.LINE_8, _SUBPIXEL_BITS)
 
     def lines(self, paths: Iterable[np.ndarray], signal: float, thickness: int = 1) -> None:
         """Draw open lines (K, 2) of (u, v) mm, ``thickness`` in pixels."""
-        cv2.polylines(self.signal, self._fixed(paths), False, _value(signal), thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.polylines(
+            self.signal, _fixed(self._scan, paths), False, _value(signal), thickness, cv2.LINE_AA, _SUBPIXEL_BITS
+        )
 
-    def _fixed(self, outlines: Iterable[np.ndarray]) -> list[np.ndarray]:
-        scale = 1 << _SUBPIXEL_BITS
-        return [np.rint(self._scan.pixels(points) * scale).astype(np.int32) for points in outlines]
+
+def mark(mask: np.ndarray, scan: Scan, outlines: Iterable[np.ndarray], values: Iterable[int]) -> None:
+    """Give the pixels of ``mask`` uint8 (height, width) that polygons (K, 2) of (u, v) mm cover their values; 0 leaves them
+    as they are. Covered is what ``Painter.fill`` paints by half or more: its brush reaches 0.6 pixels beyond a polygon."""
+    for points, value in zip(_fixed(scan, outlines), values):
+        if value:
+            brush = np.zeros_like(mask)
+            cv2.fillPoly(brush, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+            mask[brush > 127] = value
+
+
+def _fixed(scan: Scan, outlines: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Polygons in pixels, as fixed-point numbers."""
+    scale = 1 << _SUBPIXEL_BITS
+    return [np.rint(scan.pixels(points) * scale).astype(np.int32) for points in outlines]
 
 
 def _value(signal: float) -> int:

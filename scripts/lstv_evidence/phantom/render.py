@@ -9,7 +9,7 @@ import numpy as np
 
 from lstv_evidence.phantom import shapes
 from lstv_evidence.phantom.anatomy import L1, L5, S1, S2, T12, VERTEBRAE, Anatomy
-from lstv_evidence.phantom.painter import BELLY, FAT, FLUID, LIGAMENT, MARROW, MUSCLE, PLAIN, UNIT, Painter
+from lstv_evidence.phantom.painter import BELLY, FAT, FLUID, LIGAMENT, MARROW, MUSCLE, PLAIN, UNIT, Painter, mark
 from lstv_evidence.phantom.scan import Look, Scan
 
 _Triple = tuple[float, float, float]
@@ -17,6 +17,8 @@ _Organ = tuple[_Triple, _Triple, float, int]
 
 MAXIMUM = 4095
 """Largest stored value (12 bits)."""
+_CORTEX = 0.55
+"""Half the thickness of cortical bone in mm."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,24 @@ def render(
     chosen = tuple(range(len(scan.offsets))) if slices is None else slices
     stage = _Stage(anatomy, scan, look, palette(look, weighting))
     return np.stack([stage.slice(index) for index in chosen])
+
+
+def labels(
+    anatomy: Anatomy,
+    scan: Scan,
+    look: Look,
+    bodies: np.ndarray,
+    discs: np.ndarray,
+    slices: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """Label masks uint8 (n, height, width) of the slices that ``render`` draws, 0 where nothing is labelled.
+
+    ``bodies`` (V,), ``discs`` (V - 1,): value of each vertebral body (to the middle of its cortical bone, without its
+    arch) and of each disc; 0 leaves it out. Bodies cover discs, as in the picture.
+    """
+    chosen = tuple(range(len(scan.offsets))) if slices is None else slices
+    stage = _Stage(anatomy, scan, look, palette(look, "T2"))
+    return np.stack([stage.labels(index, bodies, discs) for index in chosen])
 
 
 class _Stage:
@@ -204,6 +224,19 @@ class _Stage:
             parts.append(bank[y : y + rows, x : x + columns])
         magnitude = cv2.magnitude(image + parts[0], np.ascontiguousarray(parts[1]))
         return np.clip(np.rint(magnitude * np.float32(self.look.gain)), 0, MAXIMUM).astype(np.uint16)
+
+    def labels(self, index: int, bodies: np.ndarray, discs: np.ndarray) -> np.ndarray:
+        """Labels uint8 (height, width) of slice ``index``; see ``labels`` of this module."""
+        mask = np.zeros((self.scan.height, self.scan.width), np.uint8)
+        q = (float(self.scan.offsets[index]) - self.anatomy.lateral) / self.anatomy.half_width
+        between = (q[:-1] + q[1:]) / 2
+        shown = _crossed(between)
+        hollow, bulge = self._disc_shape(shown, between[shown])
+        outlines = shapes.discs(self.anatomy.discs[shown], between[shown], hollow, bulge)
+        mark(mask, self.scan, outlines, discs[shown])
+        shown = _crossed(q)
+        mark(mask, self.scan, self._body_outlines(shown, q, 0.0), bodies[shown])
+        return mask
 
     def _texture(self, classes: np.ndarray, offset: float) -> np.ndarray:
         #                     PLAIN MARROW MUSCLE FAT BELLY LIGAMENT FLUID
@@ -407,18 +440,14 @@ class _Stage:
         anatomy, tissue = self.anatomy, self.tissue
         q = away / anatomy.half_width
         self._paint_discs(painter, q)
-        shown = np.abs(q) < 0.985
-        if not shown.any():
+        shown = _crossed(q)
+        if not len(shown):
             return
-        corners, sacral = anatomy.bodies[shown], anatomy.sacral[shown]
-        outline = {
-            grow: shapes.bodies(corners, q[shown], self.wobble[shown] + grow, self.hollow[shown], self.waist[shown])
-            for grow in (0.55, -0.55)
-        }
-        marrow = tissue.marrow * (1 + 0.08 * sacral) * self.tint[shown]
-        painter.fill(outline[0.55], tissue.bone)
-        for points, signal in zip(outline[-0.55], marrow):
+        marrow = tissue.marrow * (1 + 0.08 * anatomy.sacral[shown]) * self.tint[shown]
+        painter.fill(self._body_outlines(shown, q, _CORTEX), tissue.bone)
+        for points, signal in zip(self._body_outlines(shown, q, -_CORTEX), marrow):
             painter.fill([points], float(signal), MARROW)
+        self._paint_marrow_changes(painter, q)
         for i in np.flatnonzero(np.abs(away) < 6):
             if anatomy.position[i] > S1 + 0.3:
                 continue
@@ -435,21 +464,47 @@ class _Stage:
                 centre = shapes.place(np.array([[s, t]]), anatomy.bodies[body : body + 1])[0, 0]
                 painter.fill([shapes.ROUND * radius * share**0.5 + centre], 1.55 * tissue.marrow, MARROW)
 
+    def _paint_marrow_changes(self, painter: Painter, q: np.ndarray) -> None:
+        """Marrow of another signal beside the endplates of a worn disc."""
+        anatomy = self.anatomy
+        half = np.linspace(0.0, np.pi, 15)
+        for i in np.flatnonzero(anatomy.marrow_change[:, 1] > 0):
+            share = 1 - np.abs(q[i]) / 0.8
+            if share <= 0.1:
+                continue
+            signal, depth, middle = anatomy.marrow_change[i]
+            for body, side in ((i, -1.0), (i + 1, 1.0)):
+                height = shapes.sizes(anatomy.bodies[body : body + 1])[1][0]
+                s = np.clip(middle + 0.6 * np.cos(half) * share**0.5, -0.9, 0.9)
+                t = side * (0.86 - 2 * depth * share**0.5 / height * np.sin(half))
+                outline = shapes.place(np.stack([s, t], axis=-1), anatomy.bodies[body : body + 1])[0]
+                painter.fill([outline], float(signal) * self.tissue.marrow, MARROW)
+
+    def _body_outlines(self, shown: np.ndarray, q: np.ndarray, grow: float) -> np.ndarray:
+        """Outlines (N, K, 2) of the bodies ``shown`` (N,), grown by ``grow`` mm from the middle of their cortical bone;
+        ``q`` (V,): where the slice crosses each body, as a fraction of its half width."""
+        corners = self.anatomy.bodies[shown]
+        return shapes.bodies(corners, q[shown], self.wobble[shown] + grow, self.hollow[shown], self.waist[shown])
+
+    def _disc_shape(self, shown: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far (N,) in mm the discs ``shown`` (N,) reach into their neighbours, and bulge backwards at ``side``."""
+        hollow = (self.hollow[:-1] + self.hollow[1:])[shown] / 2
+        bulge = 2.6 * self.anatomy.degeneration[shown] * (1 - self.anatomy.sacral[shown]) * (1 - 0.5 * np.abs(side))
+        return hollow, bulge
+
     def _paint_discs(self, painter: Painter, q: np.ndarray) -> None:
         anatomy, tissue = self.anatomy, self.tissue
         q = (q[:-1] + q[1:]) / 2
-        shown = np.flatnonzero(np.abs(q) < 0.985)
+        shown = _crossed(q)
         if not len(shown):
             return
-        fused = shown[anatomy.sacral[shown] > 0.5]
+        fused = shown[anatomy.bridged[shown]]
         if len(fused):
             between = np.stack([anatomy.bodies[fused, 2], anatomy.bodies[fused, 3]], axis=1)
             below = np.stack([anatomy.bodies[fused + 1, 0], anatomy.bodies[fused + 1, 1]], axis=1)
             painter.fill(np.concatenate([between, below[:, ::-1]], axis=1), tissue.marrow, MARROW)
         corners, side = anatomy.discs[shown], q[shown]
-        hollow = (self.hollow[:-1] + self.hollow[1:])[shown] / 2
-        grade = anatomy.degeneration[shown]
-        bulge = 2.6 * grade * (1 - anatomy.sacral[shown]) * (1 - 0.5 * np.abs(side))
+        hollow, bulge = self._disc_shape(shown, side)
         signal = anatomy.signal[shown] * tissue.disc
         outer = shapes.discs(corners, side, hollow, bulge)
         inner = shapes.discs(corners, side, hollow, 0.4 * bulge, 0.84)
@@ -478,6 +533,11 @@ def painter_strip(line: np.ndarray, width: float) -> np.ndarray:
 def _closed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Polygon between two lines that run the same way."""
     return np.concatenate([first, second[::-1]])
+
+
+def _crossed(q: np.ndarray) -> np.ndarray:
+    """Indices of the bodies or discs that a slice crosses at ``q`` of their half width."""
+    return np.flatnonzero(np.abs(q) < 0.985)
 
 
 def _runs(keep: np.ndarray) -> list[np.ndarray]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from lstv.base.levels import GRID, LEVELS
 from lstv.dicom import intensities
+from lstv_evidence.phantom.generators import draw
 from lstv_evidence.phantom.spec import Nuisances, PhantomSpec
-from lstv_evidence.phantom.study import Phantom, draw
+from lstv_evidence.phantom.study import Phantom
 
 TARGET_RADIUS = 5.6
 """Radius in grid pixels of the disc that marks a level. With the soft edge that training leaves, the entropy of a found
@@ -55,7 +56,7 @@ def make(spec: PhantomSpec, neighbours: int = 1, whole_series: bool = False) -> 
 def grid_points(phantom: Phantom) -> np.ndarray:
     """Canal points (6, 2) (column, row) on the network's grid; NaN where absent or outside the field."""
     points = np.full((len(LEVELS) + 1, 2), np.nan)
-    canal = phantom.body.points("canal")
+    canal = phantom.body_points("canal")
     for k, level in enumerate((*LEVELS, "s1_s2")):
         if level in canal:
             pixel = phantom.plan.pixels(canal[level])

@@ -89,14 +89,22 @@ MATRICES = ((256, 256), (320, 320), (384, 384), (448, 448), (320, 256), (384, 32
 """(rows, columns) a phantom scanner may use."""
 
 
-def plan(anatomy: Anatomy) -> Scan:
-    """Place the field of view on an anatomy as a technologist would; crops leave the rest of the plan as it is."""
+def plan(anatomy: Anatomy, zoom: float = 1.0, matrix: tuple[int, int] | None = None) -> Scan:
+    """Place the field of view on an anatomy as a technologist would; crops leave the rest of the plan as it is.
+
+    ``zoom``: factor on the size of the field; ``matrix``: (rows, columns) in place of those that are drawn, with the same
+    field.
+    """
     spec = anatomy.spec
     rng = np.random.default_rng([spec.seed, 3])
     rows, columns = MATRICES[rng.integers(len(MATRICES))]
     low, high = max(0.6, 235.0 / rows), min(0.9, 320.0 / rows)
     spacing = round(float(rng.uniform(low, max(low, high))), 4)
     stretch = round(spacing * float(rng.choice([1.0, 1.0, 1.0, 1.04])), 4)
+    if zoom != 1.0 or matrix:
+        drawn, (rows, columns) = (rows, columns), matrix or (rows, columns)
+        spacing = round(spacing * zoom * drawn[0] / rows, 4)
+        stretch = round(stretch * zoom * drawn[1] / columns, 4)
     field = rows * spacing
     # the field is centred below L3 and must hold L1 and the upper sacrum
     top = anatomy.height_of(L1) + 25.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from typing import ClassVar
 
 from lstv.base.errors import UserError
 
@@ -11,7 +13,18 @@ KINDS = ("normal", "sacralized", "lumbarized")
 
 
 @dataclass(frozen=True)
-class Nuisances:
+class Severities:
+    """A dataclass of severities by name, each from 0 (absent) to 1."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not 0.0 <= value <= 1.0:
+                raise UserError(f"phantom nuisance {item.name} is {value}; give a severity between 0 and 1.")
+
+
+@dataclass(frozen=True)
+class Nuisances(Severities):
     """Severity 0 (only the natural variation of every phantom) to 1 of what is no transitional vertebra but disturbs.
 
     ``degeneration`` dark narrow discs; ``scoliosis`` the column leaves the mid-sagittal plane by up to about 15 mm;
@@ -27,12 +40,6 @@ class Nuisances:
     ghosting: float = 0.0
     noise: float = 0.0
 
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if not 0.0 <= value <= 1.0:
-                raise UserError(f"phantom nuisance {item.name} is {value}; give a severity between 0 and 1.")
-
 
 @dataclass(frozen=True)
 class PhantomSpec:
@@ -41,6 +48,9 @@ class PhantomSpec:
     ``degree`` 0..1: how far L5 (or S1) has changed over; 0 for ``normal``. 1 is as far as the phantom goes: a narrow but
     real S1/S2 disc above a squared S1 for ``lumbarized``, a rudimentary L5/S1 disc for ``sacralized``.
     """
+
+    GENERATOR: ClassVar[str] = "tables"
+    """Name of the generator that draws such a spec, as in the study lists."""
 
     seed: int
     kind: str = "normal"
@@ -60,10 +70,19 @@ class PhantomSpec:
         """Signed degree: positive where the junction moves up (sacralized), negative where it moves down."""
         return {"normal": 0.0, "sacralized": self.degree, "lumbarized": -self.degree}[self.kind]
 
+    @property
+    def present(self) -> dict[str, float]:
+        """Nuisances of a severity above 0, by name."""
+        return {name: severity for name, severity in asdict(self.nuisances).items() if severity > 0}
+
 
 def parse_nuisances(text: str) -> Nuisances:
     """``"scoliosis=0.8;noise=0.5"`` -> Nuisances; an empty text means none. Raises UserError on an unknown name."""
-    known = {item.name for item in fields(Nuisances)}
+    return Nuisances(**parse_severities(text, [item.name for item in fields(Nuisances)]))
+
+
+def parse_severities(text: str, known: Iterable[str]) -> dict[str, float]:
+    """``"scoliosis=0.8;noise=0.5"`` -> numbers by name. Raises UserError on a name that is not ``known``."""
     values = {}
     for part in filter(None, (piece.strip() for piece in text.split(";"))):
         name, _, value = part.partition("=")
@@ -73,4 +92,4 @@ def parse_nuisances(text: str) -> Nuisances:
             raise UserError(f"phantom nuisance {part!r} is not of the form name=number.") from None
         if name not in known:
             raise UserError(f"phantom nuisance {name!r} is unknown; use one of {', '.join(sorted(known))}.")
-    return Nuisances(**values)
+    return values
