@@ -12,7 +12,10 @@ PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
 # Snakemake keeps a cache of its own, which stays in this folder too
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
 
-.PHONY: help demo test test-cluster lint setup lock clean
+# tests that neither run Snakemake nor a browser nor take long
+FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
+
+.PHONY: help demo check test test-cluster lint docs setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +24,9 @@ demo: $(READY) ## run the workflow on the demo cohort and say where the report i
 	@$(RUN) python scripts/quiet_snakemake.py --profile profiles/local
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 	@echo "Table:  $(CURDIR)/results/demo/lstv_uncertainty_metrics.csv"
+
+check: lint ## lint, and the fast tests: what to run before a commit
+	@$(RUN) python -m pytest $(PYTEST_OPTIONS) $(FAST)
 
 test: $(READY) ## run all tests but those of the cluster
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS)
@@ -31,6 +37,11 @@ test-cluster: $(READY) ## run the tests on a one-node SLURM with Apptainer (root
 lint: $(READY) ## check format, style and types of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
 	@$(RUN) PYTHONPATH=scripts lint-imports --no-cache --no-logo
+
+docs: $(READY) ## write the generated parts of the docs and draw the rule graph (needs Graphviz)
+	@$(RUN) python scripts/metrics_schema.py
+	@$(RUN) python scripts/method_docs.py
+	@$(RUN) python scripts/rule_graph.py
 
 setup: $(READY) ## install the pinned packages into .venv
 

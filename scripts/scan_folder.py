@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lstv.base.atomic import write_csv, write_json
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.private_files import write_private
@@ -27,7 +27,7 @@ from lstv.folder.series import Study, build_studies
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     add = parser.add_argument
     add("--folder", type=Path, required=True, help="folder to scan; everything below it is looked at")
     add("--out", type=Path, required=True, help="study sheet to write (CSV)")

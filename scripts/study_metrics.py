@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
 from lstv.uncertainty import Thresholds, feature_bank, study_record
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file that holds the study")
     parser.add_argument("--study", required=True, help="study id")
     parser.add_argument("--out", type=Path, required=True, help="the study's metrics, JSON")

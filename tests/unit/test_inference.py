@@ -119,6 +119,7 @@ def runs(sheet, checkpoint, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_heatmaps_do_not_depend_on_batching_or_members(runs):
     reference = heatmap_file.read_study(runs / "one.h5", "good1")
     for name in ("many", "full", "slices"):
@@ -168,6 +169,7 @@ def centroid_folder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", ["centre", "full"])
 def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path, members):
     folder = centroid_folder(tmp_path / "centroids")
@@ -290,6 +292,7 @@ def test_a_pool_that_breaks_between_two_studies_costs_none(monkeypatch):
     assert {study.reason for study in found} == {"fine"}
 
 
+@pytest.mark.slow
 def test_a_decoder_that_crashes_costs_its_study_only(monkeypatch):
     monkeypatch.setattr(decoding, "prepare", _crash_on_second)
     rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]

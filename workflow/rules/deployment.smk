@@ -9,6 +9,12 @@ from lstv_kaggle import container
 # out its strict mode, so that stands here.
 shell.prefix("set -euo pipefail; . containers/job_environment.sh; ")
 
+
+def growing(**values):
+    """Resources that a retry gets twice, then three times of: ``mem_mb``, and ``runtime`` in minutes."""
+    return {name: lambda wildcards, attempt, value=value: value * attempt for name, value in values.items()}
+
+
 METHODS = frozenset(method.name.lower() for method in workflow.deployment_settings.deployment_method)
 CONTAINED = "apptainer" in METHODS
 

@@ -23,8 +23,7 @@ rule review_queue:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **growing(mem_mb=1000, runtime=10),
     params:
         options=options(**CONFIG["review"]),
     message:
@@ -56,8 +55,7 @@ rule evaluation:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **growing(mem_mb=2000, runtime=60),
     params:
         seed=CONFIG["evaluation"]["seed"],
     message:
@@ -89,8 +87,7 @@ rule cohort_report:
         IMAGE
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        **growing(mem_mb=4000, runtime=30),
     params:
         studies=f"{RESULTS}/studies",
         heatmaps=f"{RESULTS}/heatmaps",
@@ -124,8 +121,7 @@ rule debug_view:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **growing(mem_mb=2000, runtime=10),
     message:
         "Drawing study {wildcards.study}"
     shell:

@@ -18,8 +18,7 @@ rule study_metrics:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        **growing(mem_mb=1000, runtime=1),
     params:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
@@ -52,8 +51,7 @@ rule cohort_table:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **growing(mem_mb=2000, runtime=20),
     params:
         studies=f"{RESULTS}/studies",
     message:
