@@ -32,6 +32,7 @@ def test_every_line_of_the_lock_is_a_pin():
     assert len(lines) > 20 and all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in lines)
 
 
+@pytest.mark.slow
 def test_health_check_passes_where_the_library_works():
     done = subprocess.run([sys.executable, ROOT / "containers/health_check.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -284,6 +284,7 @@ def test_singularity_alone_will_do(run, apptainer, tmp_path, monkeypatch):
     assert deployment.cannot_be_seen(run.image, "", [tmp_path]) == []
 
 
+@pytest.mark.slow
 def test_more_paths_than_a_command_line_takes(run, apptainer, tmp_path):
     apptainer(f'{RUN_IT} exec "$@"')
     folders = [tmp_path / f"{number:0200d}" for number in range(12_000)]

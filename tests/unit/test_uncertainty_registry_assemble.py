@@ -99,6 +99,7 @@ def documented_flags(name: str, scope: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_undefined_value_is_explained_by_a_flag_of_the_metrics_own_docstring() -> None:
     explained = set()
     for maps, reference in made_studies().values():
