@@ -56,3 +56,7 @@ def test_a_rule_file_is_included_by_the_index():
     index = (ROOT / "workflow/Snakefile").read_text()
     files = {path.name for path in (ROOT / "workflow/rules").glob("*.smk")}
     assert set(re.findall(r'include: "rules/(\w+\.smk)"', index)) == files
+
+
+def test_the_rules_were_found():
+    assert len(RULES) >= 20
