@@ -26,7 +26,8 @@ from pydicom.uid import (
 
 from dicom_files import AXIAL, CORONAL, SAGITTAL, save, textured_volume, write_enhanced, write_series
 from lstv.base.errors import StudyError
-from lstv.dicom.headers import scan, sources
+from lstv.dicom import headers
+from lstv.dicom.pixels import quiet_pydicom
 from lstv.dicom.series import FLAGS, PHANTOM_MODEL, read_series
 
 ORIGIN = np.array([20.0, -80.0, 120.0])
@@ -552,7 +553,7 @@ def test_files_of_a_list_are_named_by_their_line(tmp_path, volume):
     assert series.provenance["unreadable_files"] == ["line 2"]
     paths[2].unlink()
     paths[3].write_text("text")
-    refused(series_list, r"3 of the 5 DICOM files in .*series\.txt cannot be read \(the first, line 2: ")
+    refused(series_list, r"3 of the 5 DICOM files of the series cannot be read \(the first, line 2: ")
     for path in (paths[0], paths[1], paths[3], paths[4]):
         path.unlink()
     with pytest.raises(StudyError, match=r"line 1: it cannot be opened \(No such file") as caught:
@@ -623,7 +624,7 @@ def test_too_many_damaged_files_are_an_error(tmp_path, volume, damage, preproces
     paths = write_series(tmp_path, volume)
     for path in paths[:3]:
         damage(path)
-    with pytest.raises(StudyError, match=r"3 of the 5 DICOM files in .* cannot be read \(the first, 1\.dcm: .*copy"):
+    with pytest.raises(StudyError, match=r"3 of the 5 DICOM files of the series cannot be read \(the first, 1\.dcm: .*copy"):
         read_series(tmp_path, preprocessing=preprocessing)
 
 
@@ -662,10 +663,10 @@ def test_all_files_damaged(tmp_path, volume, damage):
     for path in write_series(tmp_path, volume):
         damage(path)
     with pytest.raises(
-        StudyError, match=r"none of the 5 DICOM files in .* can be read \(the first, 1\.dcm: "
+        StudyError, match=r"none of the 5 DICOM files of the series can be read \(the first, 1\.dcm: "
     ) as caught:
         read_series(tmp_path)
-    assert str(tmp_path) in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
 
 
 # --- unusable series --------------------------------------------------------------------------------------------------
@@ -682,7 +683,7 @@ def one_sentence(error) -> str:
 def refused(folder, match, preprocessing="trained"):
     with pytest.raises(StudyError, match=match) as caught:
         read_series(folder, preprocessing=preprocessing)
-    assert str(folder) in one_sentence(caught)
+    assert str(folder) not in one_sentence(caught)  # reasons go into shared tables, paths name people
 
 
 BOTH = pytest.mark.parametrize("preprocessing", ["trained", "reference"])
@@ -809,8 +810,9 @@ def test_nothing_of_the_patient_gets_out(tmp_path, volume, caplog, capfd, recwar
     assert "1901" not in text
     assert not caplog.records
     assert not recwarn.list
-    held = scan(sources(tmp_path)).frames[0].file.dataset
-    assert "secret" not in str(held).lower()
+    with quiet_pydicom(), open(paths[0], "rb") as stream:
+        held = headers.read(stream, pixels=True)
+    assert "PatientName" not in held and "PatientBirthDate" not in held
 
 
 def test_provenance_is_json_and_complete(tmp_path, volume):

@@ -7,7 +7,7 @@ import pytest
 
 from folder_tree import AXIAL, BARE, CORONAL, SAGITTAL, STIR, T1, image, save
 from lstv.folder.choose import choose, judge, plane, weighting
-from lstv.folder.header import read_header
+from lstv.dicom.headers import headers, read
 from lstv.folder.series import build_studies
 
 
@@ -17,8 +17,9 @@ def _study(tmp_path, *series: list):
     for number, datasets in enumerate(series):
         for index, dataset in enumerate(datasets):
             path = save(tmp_path / f"{number}_{index:04d}", dataset)
-            header = read_header(lambda size, path=path: path.read_bytes()[:size])
-            found.setdefault(header.shared, []).append((str(path), header.sop_instance, header.position))
+            with open(path, "rb") as stream:
+                for header in headers(read(stream)):
+                    found.setdefault(header.shared, []).append((str(path), header.frame, header.own))
     (study,) = build_studies(found)
     return study
 
@@ -110,7 +111,8 @@ def test_weighting(tmp_path, values, expected):
         ({"ImageType": ["DERIVED", "PRIMARY", "DIXON", "FAT"]}, "fat image"),
         ({"SeriesDescription": "t2_tse_dixon_sag_F"}, "fat image"),
         ({"SeriesDescription": "t2_tse_dixon_sag_opp"}, "opposed"),
-        ({"NumberOfFrames": 20}, "describe no frames"),
+        ({"NumberOfFrames": 20}, "describe none of"),
+        ({"PixelSpacing": None}, "PixelSpacing is missing"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2"}, "spectroscopy"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "screenshot"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.22"}, "structured report"),
@@ -147,7 +149,6 @@ def test_no_orientation_but_named_sagittal(tmp_path):
         {"StudyDescription": "Spine", "BodyPartExamined": "SPINE"},
         {"SeriesDescription": "t2 sag thoracolumbar"},
         {"ImageType": ["DERIVED", "PRIMARY", "M", "ND"]},
-        {"PixelSpacing": None},
     ],
 )
 def test_what_does_not_disqualify(tmp_path, values):
@@ -213,7 +214,7 @@ def test_two_echoes_in_one_series(tmp_path):
         for n in range(30)
     ]
     choice = choose(_study(tmp_path, datasets))
-    assert len(choice.chosen.stack.files) == 15
+    assert len(choice.chosen.stack.images) == 15
     assert choice.chosen.stack.facts.echo_time == 105
 
 
