@@ -74,7 +74,14 @@ def main(argv: list[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     options = Options(
-        args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids, args.centroids
+        args.preprocessing,
+        args.members,
+        args.forward_batch,
+        args.workers,
+        args.without_uids,
+        args.centroids,
+        args.study_seconds,
+        args.study_memory_mb,
     )
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from folder_tree import AXIAL, BARE, CORONAL, SAGITTAL, STIR, T1, image, save
-from lstv.folder.choose import choose, judge, plane, weighting
 from lstv.dicom.headers import headers, read
+from lstv.folder.choose import choose, judge, plane, weighting
 from lstv.folder.series import build_studies
 
 

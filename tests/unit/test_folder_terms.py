@@ -32,7 +32,8 @@ def test_normalise(text, normal):
             "C-Spine", "CSPINE", "HWS", "rachis cervical", "columna cervical", "颈椎", "頸椎T2", "頚椎", "Шейный отдел",
             "경추", "T2 SAG CERV", "T2 SAG C/S", "CWK", "Zervikal", "kręgosłup szyjny", "颈段")],
         *[(text, {"thoracic"}) for text in (
-            "T2 SAG THOR", "T2 SAG TWK", "T/S sag", "Dorsalis", "胸段", "T-Spine", "TSPINE", "BWS", "colonna dorsale", "胸椎", "грудной отдел")],
+            "T2 SAG THOR", "T2 SAG TWK", "T/S sag", "Dorsalis", "胸段", "T-Spine", "TSPINE",
+            "BWS", "colonna dorsale", "胸椎", "грудной отдел")],
         *[(text, {"whole spine"}) for text in ("Whole Spine", "GWS", "ganze Wirbelsäule", "rachis entier", "全脊柱")],
         *[(text, {"another body part"}) for text in ("BRAIN", "Knie links", "Schädel", "HEAD", "頭部", "головного мозга")],
         ("thoracolumbar", {"thoracic", "lumbar"}),
