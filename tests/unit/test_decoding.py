@@ -109,8 +109,13 @@ def _only_fine(row, *_):
 
 
 def _children() -> list[int]:
-    text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    return [pid for pid in map(int, text.split()) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in _children_of(os.getpid()) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def _children_of(pid: int) -> list[int]:
+    """Also of its threads: workers are started by one."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in lists for child in path.read_text().split()]
 
 
 def test_nothing_is_left_running(monkeypatch):
@@ -181,7 +186,7 @@ def test_workers_die_with_their_parent(tmp_path):
 
 
 def _busy_child(pid: int) -> int:
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    for child in _children_of(pid):
         command = Path(f"/proc/{child}/cmdline").read_bytes()
         busy = float(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11]) > 100  # ticks of CPU
         if b"spawn_main" in command and busy:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.uid import UID
 
+from lstv.base.arrays import FloatArray, triple
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.headers import FIELDS, OWN, Header
 
@@ -161,7 +161,7 @@ class Facts:
         return "derived" if self.image_type[:1] == ("DERIVED",) else "original"
 
     @cached_property
-    def axes(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    def axes(self) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
         """Unit vectors along a row and along a column; None without a usable orientation."""
         if self.orientation is None:
             return None
@@ -170,15 +170,16 @@ class Facts:
         if not (abs(lengths - 1) < 0.05).all():
             return None
         row, column = directions / lengths[:, None]
-        return None if abs(row @ column) > 0.05 else (tuple(row.tolist()), tuple(column.tolist()))
+        return None if abs(row @ column) > 0.05 else (triple(row), triple(column))
 
     @cached_property
-    def normal(self) -> np.ndarray | None:
+    def normal(self) -> FloatArray | None:
         """Unit normal of the image plane, float64 (3,), patient coordinates; None without a usable orientation."""
         if self.axes is None:
             return None
         normal = np.cross(*self.axes)
-        return normal / np.linalg.norm(normal)
+        unit: FloatArray = normal / np.linalg.norm(normal)
+        return unit
 
     @cached_property
     def problem(self) -> Problem | None:
@@ -223,7 +224,7 @@ class Facts:
         if self.pixel_spacing is None:
             return Problem("geometry", f"PixelSpacing is {self._said('pixel_spacing')}")
         low, high = sorted(self.pixel_spacing)
-        size = max(self.rows * self.pixel_spacing[0], self.columns * self.pixel_spacing[1])
+        size = max((self.rows or 0) * self.pixel_spacing[0], (self.columns or 0) * self.pixel_spacing[1])
         if low < SPACING_MM[0] or high > SPACING_MM[1] or high > MAX_SPACING_RATIO * low or size > MAX_FIELD_MM:
             said = "\\".join(f"{value:g}" for value in self.pixel_spacing)
             return Problem("geometry", f"PixelSpacing is {said} mm, which cannot be")
@@ -248,7 +249,7 @@ def decode(shared: tuple[bytes, ...]) -> Facts:
     """Decode raw values in the order of ``headers.FIELDS``."""
     raw = dict(zip(FIELDS, shared))
     character_set = _plain(raw["character_set"])
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     unusable: dict[str, str] = {}
     readings: dict[str, tuple[str, ...]] = {}
     for name, value in raw.items():
@@ -364,28 +365,31 @@ class Image:
     ``order`` ranks images at one place: echo, acquisition and instance number, instance UID, frame.
     """
 
-    source: Hashable
+    source: Any
     frame: int
     facts: Facts
     sop_instance: str
     position: tuple[float, float, float] | None
     slope: float
     intercept: float
-    order: tuple
+    order: tuple[Any, ...]
     problem: Problem | None
 
     @property
     def plane(self) -> SliceGeometry:
         """Where the image lies; of images without ``problem`` only."""
-        facts = self.facts
+        facts, position = self.facts, self.position
+        if position is None or facts.axes is None or facts.pixel_spacing is None or not (facts.rows and facts.columns):
+            raise ValueError("an image with a problem has no plane")
         row, column = facts.axes
-        return SliceGeometry(self.position, row, column, *facts.pixel_spacing, facts.rows, facts.columns)
+        between_rows, between_columns = facts.pixel_spacing
+        return SliceGeometry(position, row, column, between_rows, between_columns, facts.rows, facts.columns)
 
 
 _OWN = tuple(OWN.values())
 
 
-def image(source: Hashable, header: Header) -> Image:
+def image(source: Any, header: Header) -> Image:
     """The image that a header describes."""
     facts = decode(header.shared)
     raw = dict(zip(_OWN, header.own))
@@ -405,7 +409,7 @@ def image(source: Hashable, header: Header) -> Image:
 
 def _position(value: bytes) -> tuple[float, float, float] | None:
     found = numbers(value)
-    return found if found and len(found) == 3 else None
+    return triple(found) if found and len(found) == 3 else None
 
 
 @lru_cache(maxsize=4096)

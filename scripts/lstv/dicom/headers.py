@@ -12,7 +12,7 @@ import re
 import struct
 import zlib
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import pydicom
 from pydicom.datadict import dictionary_VR
@@ -104,6 +104,16 @@ MOST_FRAMES = 20_000
 """Frames of one file that are looked at."""
 
 
+class Readable(Protocol):
+    """What is asked of a file."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
+
+    def tell(self) -> int: ...
+
+
 class Header(NamedTuple):
     """Raw values of one image, padding removed: ``shared`` in the order of ``FIELDS``, ``own`` in that of ``OWN``, and
     its number in the file (0 in single-frame files)."""
@@ -133,12 +143,12 @@ def looks_like_dicom(start: bytes) -> bool:
     # element is short (explicit VR: two capital letters; implicit VR: a small length).
     if len(start) < _PREFIX_LENGTH or start[:2] not in (b"\x02\0", b"\x08\0", b"\0\x08"):
         return False
-    order = "big" if start[:2] == b"\0\x08" else "little"
+    order: Literal["big", "little"] = "big" if start[:2] == b"\0\x08" else "little"
     element, length = int.from_bytes(start[2:4], order), int.from_bytes(start[4:8], order)
     return element <= 0x0100 and (start[4:6].isalpha() and start[4:6].isupper() or length < 1024)
 
 
-def read(stream: BinaryIO, *, pixels: bool = False) -> Dataset:
+def read(stream: Readable, *, pixels: bool = False) -> Dataset:
     """The wanted elements of a file; with ``pixels`` also those that decoding needs. Attribute ``has_pixel_data`` tells
     whether pixel data was met; without ``pixels`` it is not read.
 
@@ -170,7 +180,7 @@ def read(stream: BinaryIO, *, pixels: bool = False) -> Dataset:
     return dataset
 
 
-def _parsed(stream: BinaryIO, pixels: bool) -> Dataset:
+def _parsed(stream: Readable, pixels: bool) -> Dataset:
     start = stream.read(1024)
     stream.seek(0)
     if _DEFLATED in start and start[128:144].startswith(b"DICM\x02\0\0\0UL"):
@@ -178,9 +188,12 @@ def _parsed(stream: BinaryIO, pixels: bool) -> Dataset:
     return _dcmread(stream, pixels)
 
 
-def _dcmread(stream: BinaryIO, pixels: bool) -> Dataset:
+def _dcmread(stream: Readable, pixels: bool) -> Dataset:
     dataset = pydicom.dcmread(
-        stream, force=True, stop_before_pixels=not pixels, specific_tags=_PIXEL_TAGS if pixels else _HEADER_TAGS
+        stream,
+        force=True,
+        stop_before_pixels=not pixels,
+        specific_tags=_PIXEL_TAGS if pixels else _HEADER_TAGS,
     )
     if not hasattr(dataset, "file_meta"):
         dataset.file_meta = FileMetaDataset()
@@ -202,7 +215,7 @@ def _seen_syntax(dataset: Dataset) -> pydicom.uid.UID:
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def _inflated(stream: BinaryIO, start: bytes, pixels: bool) -> Dataset:
+def _inflated(stream: Readable, start: bytes, pixels: bool) -> Dataset:
     """A deflated data set, unpacked to a bounded size (pydicom would unpack whatever is there)."""
     meta = _end_of_meta(start)
     stream.seek(meta)
@@ -225,7 +238,7 @@ def _end_of_meta(start: bytes) -> int:
     return 144 + int.from_bytes(start[140:144], "little")
 
 
-def _relabelled(stream: BinaryIO, labelled: Dataset, pixels: bool) -> Dataset:
+def _relabelled(stream: Readable, labelled: Dataset, pixels: bool) -> Dataset:
     """The data set read by what it is, where the label in its meta group (such as little endian) finds nothing in it."""
     stream.seek(0)
     start = stream.read(1024)
@@ -339,7 +352,7 @@ _VR = {
 
 def _raw(dataset: Dataset, tag: int) -> bytes:
     """The value's bytes without padding; numbers stored in binary as text; b"" where absent or empty."""
-    element = dataset._dict.get(tag)  # no conversion: pydicom's raises on values that do not fit, and takes its time
+    element = dataset._dict.get(tag)  # type: ignore[call-overload]  # no conversion: pydicom's raises on values that do not fit, and takes its time
     if element is None:
         return b""
     value = element.value

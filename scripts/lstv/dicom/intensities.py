@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.base.arrays import BoolArray, ByteArray, FloatArray, IndexArray, StoredArray
+
 TRAINED_PERCENTILES = (0.1, 99.9)
 FULL_RANGE = (0.0, 100.0)
 
@@ -31,7 +33,7 @@ class Transform:
     intercept: float = 0.0
     mirror: int | None = None
 
-    def __call__(self, stored: np.ndarray) -> np.ndarray:
+    def __call__(self, stored: StoredArray) -> FloatArray:
         values = stored.astype(np.float64)
         if self.mirror is not None:
             values = self.mirror - values
@@ -50,11 +52,11 @@ Padding = tuple[int, int]
 
 
 def scale(
-    slices: list[np.ndarray],
+    slices: list[StoredArray],
     transforms: list[Transform],
     percentiles: tuple[float, float],
     padding: list[Padding | None] | None = None,
-) -> tuple[np.ndarray, float, float]:
+) -> tuple[ByteArray, float, float]:
     """Integer slices (each (H, W)) -> uint8 (D, H, W), and the two values that became 0 and 255.
 
     Equal, to the last bit, to stacking the transformed slices as float64 and applying numpy's percentile, clip and
@@ -73,14 +75,14 @@ def scale(
     return _to_bytes(values, low, high) * image, low, high
 
 
-def _is_padding(stored: np.ndarray, padding: Padding | None) -> np.ndarray:
+def _is_padding(stored: StoredArray, padding: Padding | None) -> BoolArray:
     if padding is None:
-        return np.zeros(stored.shape, dtype=bool)
+        return np.zeros(stored.shape, dtype=np.bool_)
     return (stored >= padding[0]) & (stored <= padding[1])
 
 
 def stretches(
-    slices: list[np.ndarray],
+    slices: list[StoredArray],
     transforms: list[Transform],
     padding: list[Padding | None],
     percentiles: tuple[float, float],
@@ -104,24 +106,24 @@ def stretches(
     return False
 
 
-def _to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
+def _to_bytes(values: FloatArray, low: float, high: float) -> ByteArray:
     if not low < high:
         raise BlankImage
     return ((np.clip(values, low, high) - low) / (high - low) * 255).astype(np.uint8)
 
 
 def _scale_by_table(
-    slices: list[np.ndarray],
+    slices: list[StoredArray],
     transforms: list[Transform],
     percentiles: tuple[float, float],
     padding: list[Padding | None],
-) -> tuple[np.ndarray, float, float]:
+) -> tuple[ByteArray, float, float]:
     alike = defaultdict(list)
     for index, (array, transform) in enumerate(zip(slices, transforms)):
         alike[array.dtype, transform, padding[index]].append(index)
     tables = []
     for (dtype, transform, none), indices in alike.items():
-        counts = sum(_counts(slices[index]) for index in indices)
+        counts = np.sum([_counts(slices[index]) for index in indices], axis=0)
         present = np.flatnonzero(counts)
         stored = present.astype(f"u{dtype.itemsize}").view(dtype)
         image = ~_is_padding(stored, none)
@@ -140,15 +142,15 @@ def _scale_by_table(
     return volume, low, high
 
 
-def _unsigned(array: np.ndarray) -> np.ndarray:
+def _unsigned(array: StoredArray) -> StoredArray:
     return array.view(f"u{array.dtype.itemsize}")
 
 
-def _counts(array: np.ndarray) -> np.ndarray:
+def _counts(array: StoredArray) -> IndexArray:
     return np.bincount(_unsigned(array).ravel(), minlength=65536)
 
 
-def _percentiles(values: np.ndarray, counts: np.ndarray, percentiles: tuple[float, float]) -> tuple[float, float]:
+def _percentiles(values: FloatArray, counts: IndexArray, percentiles: tuple[float, float]) -> tuple[float, float]:
     """numpy's percentile (method ``linear``, Hyndman and Fan's type 7) of ``values`` repeated ``counts`` times."""
     order = np.argsort(values, kind="stable")
     values, last = values[order], np.cumsum(counts[order])

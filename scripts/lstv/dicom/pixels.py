@@ -13,8 +13,10 @@ from contextlib import contextmanager
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+
+from lstv.base.arrays import StoredArray
 
 DECODERS = ("gdcm", "pylibjpeg", "pydicom")
 """In the order they are tried on compressed data; pydicom's plugin of that name serves RLE only. Uncompressed data needs
@@ -53,7 +55,7 @@ _RLE_EXPANSION = 64
 """A run of two bytes stands for 128 (PS3.5 annex G)."""
 
 
-def decode(dataset: Dataset) -> tuple[np.ndarray, str]:
+def decode(dataset: Dataset) -> tuple[StoredArray, str]:
     """All frames of a file as stored values, and the name of the decoder that gave them.
 
     The array is (frames, rows, columns) in the machine's byte order, unsigned or signed as PixelRepresentation says, of
@@ -167,12 +169,16 @@ def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 
 
-def _decoded(decoder, dataset: Dataset, plugin: str) -> np.ndarray:
+def _decoded(decoder: Decoder, dataset: Dataset, plugin: str) -> StoredArray:
     """Cells (frames, rows, columns) as the decoder gives them."""
     try:
         with _quiet_codecs():
             cells, _ = decoder.as_array(
-                dataset, raw=True, decoding_plugin=plugin, correct_unused_bits=False, allow_excess_frames=False
+                dataset,
+                raw=True,
+                decoding_plugin=plugin,
+                correct_unused_bits=False,  # type: ignore[arg-type]  # pydicom declares each option as all of them
+                allow_excess_frames=False,  # type: ignore[arg-type]
             )
     except (KeyboardInterrupt, SystemExit):
         raise
@@ -225,7 +231,7 @@ def _complete(dataset: Dataset) -> bool:
     return bool(frames) and all(_END_OF_IMAGE in frame[-_LONGEST_PADDING:] for frame in frames)
 
 
-def _stored_values(cells: np.ndarray, dataset: Dataset, *, own_cells: bool) -> np.ndarray:
+def _stored_values(cells: StoredArray, dataset: Dataset, *, own_cells: bool) -> StoredArray:
     """Cut BitsStored bits ending at HighBit out of each cell and extend the sign (PS3.5 8.1.1).
 
     ``own_cells``: the file held the cells themselves (uncompressed, RLE); a JPEG-family codestream holds values, so

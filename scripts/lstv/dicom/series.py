@@ -13,13 +13,15 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from natsort import natsort_keygen, natsorted
 from pydicom.dataset import Dataset
 
+from lstv.base.arrays import ByteArray, StoredArray
 from lstv.base.errors import StudyError
 from lstv.base.private_files import Listed, read_list
 from lstv.base.text import printable
@@ -65,10 +67,10 @@ class Series:
     JSON-ready facts; ``phantom`` whether every file is one of this project's synthetic ones.
     """
 
-    volume: np.ndarray
+    volume: ByteArray
     slices: tuple[SliceGeometry, ...]
     flags: tuple[str, ...]
-    provenance: dict
+    provenance: dict[str, Any]
     phantom: bool
 
     @property
@@ -102,7 +104,7 @@ class _File:
         self.source = source
         self.syntax = self.decoder = ""
         self._dataset = dataset
-        self._cells: np.ndarray | None = None
+        self._cells: StoredArray | None = None
         self._error: PixelError | None = None
 
     @property
@@ -114,7 +116,7 @@ class _File:
                 raise PixelError("it changed while it was read") from error
         return self._dataset
 
-    def pixels(self, frame: int) -> np.ndarray:
+    def pixels(self, frame: int) -> StoredArray:
         """Stored values (rows, columns) of one frame. Raises PixelError."""
         if self._error is not None:
             raise self._error
@@ -127,7 +129,8 @@ class _File:
                 raise
         if frame >= len(self._cells):
             raise PixelError("its pixel data has fewer frames than its header says")
-        return self._cells[frame]
+        cells: StoredArray = self._cells[frame]
+        return cells
 
     def transform(self, image: Image) -> Transform:
         """Modality rescale and MONOCHROME1; to be asked after the pixels."""
@@ -141,7 +144,7 @@ class _File:
         return pixels.padding(self.dataset)
 
 
-def _decoded(dataset: Dataset) -> tuple[np.ndarray, str]:
+def _decoded(dataset: Dataset) -> tuple[StoredArray, str]:
     try:
         return pixels.decode(dataset)
     except (PixelError, MemoryError):
@@ -220,14 +223,14 @@ def _read(folder: Path, preprocessing: str, n_slices: int | None) -> Series:
     volume, window, padded = _intensities([turn.pixels(image) for image in cells], images, files, preprocessing)
     if padded:
         flags.add("pixel_padding")
-    files = {id(file): file for file in files}.values()
+    once = {id(file): file for file in files}.values()
     provenance = {
         "series_uid": images[0].facts.series_uid,
         "n_files": found.n_images,
         "n_slices": len(images),
         "slice_spacing_mm": spacing,
-        "transfer_syntaxes": _counts(file.syntax for file in files),
-        "decoders": _counts(file.decoder for file in files),
+        "transfer_syntaxes": _counts(file.syntax for file in once),
+        "decoders": _counts(file.decoder for file in once),
         "preprocessing": preprocessing,
         "preprocessing_version": PREPROCESSING_VERSION,
         "intensity_window": window,
@@ -364,7 +367,7 @@ def _all_unreadable(found: _Found) -> str:
     )
 
 
-def _natural_order():
+def _natural_order() -> Callable[[Image], Any]:
     key = natsort_keygen()
     return lambda image: (key(str(image.source.path)), image.frame)
 
@@ -381,7 +384,7 @@ def _check_count(places: int, n_slices: int | None, found: _Found) -> None:
 # --- pixels -----------------------------------------------------------------------------------------------------------
 
 
-def _decode(places: list[list[Image]], found: _Found) -> tuple[list[Image], list[np.ndarray]]:
+def _decode(places: list[list[Image]], found: _Found) -> tuple[list[Image], list[StoredArray]]:
     """One image and its stored values for each place that has a decodable one; the others' files go to ``unreadable``."""
     images, cells = [], []
     for place in places:
@@ -431,8 +434,8 @@ def _check_one_size(planes: list[SliceGeometry]) -> None:
 
 
 def _intensities(
-    cells: list[np.ndarray], images: list[Image], files: list[_File], preprocessing: str
-) -> tuple[np.ndarray, list[float], bool]:
+    cells: list[StoredArray], images: list[Image], files: list[_File], preprocessing: str
+) -> tuple[ByteArray, list[float], bool]:
     """Volume, window, and whether padding was left out of it."""
     percentiles = intensities.TRAINED_PERCENTILES
     try:
@@ -452,5 +455,5 @@ def _intensities(
     return volume, [low, high], padded
 
 
-def _counts(words) -> dict[str, int]:
+def _counts(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))

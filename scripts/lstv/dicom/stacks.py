@@ -6,12 +6,14 @@ The scan of a folder and the analysis both sort images here, so that what is cou
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from lstv.base.arrays import FloatArray, StoredArray, triple
 from lstv.dicom.facts import UNUSABLE_KINDS, Facts, Image, Problem
 from lstv.dicom.geometry import SliceGeometry
 
@@ -56,7 +58,7 @@ class Turn:
             "+".join(word for word in ("transpose", "reverse_rows", "reverse_columns") if getattr(self, word)) or "none"
         )
 
-    def pixels(self, image: np.ndarray) -> np.ndarray:
+    def pixels(self, image: StoredArray) -> StoredArray:
         """A view of ``image`` (H, W), turned."""
         image = image.T if self.transpose else image
         return image[:: -1 if self.reverse_rows else 1, :: -1 if self.reverse_columns else 1]
@@ -77,14 +79,14 @@ class Turn:
         first_row = plane.height - 1 if self.reverse_rows else 0
         return replace(
             plane,
-            position=tuple(plane.to_patient(first_column, first_row).tolist()) if self != Turn() else plane.position,
+            position=triple(plane.to_patient(first_column, first_row)) if self != Turn() else plane.position,
             row_direction=_reversed(plane.row_direction, self.reverse_columns),
             column_direction=_reversed(plane.column_direction, self.reverse_rows),
         )
 
 
 def _reversed(direction: tuple[float, float, float], reverse: bool) -> tuple[float, float, float]:
-    return tuple(0.0 - value for value in direction) if reverse else direction
+    return triple(0.0 - np.asarray(direction)) if reverse else direction
 
 
 def turn_of(plane: SliceGeometry) -> Turn:
@@ -116,14 +118,14 @@ class Stack:
     problem: Problem | None = None
 
     @property
-    def sources(self) -> list[Hashable]:
+    def sources(self) -> list[Any]:
         """Where the images are, each file once."""
         return list(dict.fromkeys(image.source for image in self.images))
 
     @cached_property
-    def offsets(self) -> np.ndarray:
+    def offsets(self) -> FloatArray:
         """Position of each image along the normal, float64 (n,), in mm; empty without geometry."""
-        return self._positions @ self.facts.normal if len(self._positions) else np.empty(0)
+        return self._positions @ np.asarray(self.facts.normal) if len(self._positions) else np.empty(0)
 
     @cached_property
     def n_slices(self) -> int:
@@ -150,7 +152,7 @@ class Stack:
         positions = self._positions
         if not len(positions):
             return 0.0
-        flat = positions - self.offsets[:, None] * self.facts.normal
+        flat = positions - self.offsets[:, None] * np.asarray(self.facts.normal)
         return float(np.linalg.norm(flat.max(axis=0) - flat.min(axis=0)))
 
     @property
@@ -166,19 +168,20 @@ class Stack:
         return float(np.degrees(np.arccos(min(1.0, abs(self.facts.normal[0])))))
 
     @cached_property
-    def _positions(self) -> np.ndarray:
+    def _positions(self) -> FloatArray:
         if self.facts.normal is None or any(image.position is None for image in self.images):
             return np.empty((0, 3))
         return np.array([image.position for image in self.images], dtype=np.float64)
 
     @cached_property
-    def _sides(self) -> tuple[tuple[float, float, float, float], ...]:
+    def _sides(self) -> tuple[tuple[float, ...], ...]:
         """(x, y, z of the direction, length in mm) of the image's two sides."""
         facts = self.facts
         if self.problem is not None or facts.axes is None or facts.pixel_spacing is None:
             return ()
         row, column = facts.axes
-        return (*row, facts.columns * facts.pixel_spacing[1]), (*column, facts.rows * facts.pixel_spacing[0])
+        width, height = (facts.columns or 0) * facts.pixel_spacing[1], (facts.rows or 0) * facts.pixel_spacing[0]
+        return (*row, width), (*column, height)
 
 
 def split(images: Iterable[Image]) -> list[Stack]:
@@ -212,7 +215,7 @@ def split(images: Iterable[Image]) -> list[Stack]:
     return [stack for _, stack in made]
 
 
-def _sort_key(facts: Facts) -> tuple:
+def _sort_key(facts: Facts) -> tuple[Any, ...]:
     """An order of kinds of images that says nothing about files."""
     return (
         facts.sop_class,
@@ -250,7 +253,7 @@ def _together(facts: Facts, other: Facts, problem: Problem | None, echoes: dict[
     return bool(np.abs(np.array(facts.axes) - np.array(other.axes)).max() <= SAME_DIRECTION)
 
 
-def places(offsets: Sequence[float] | np.ndarray) -> list[list[int]]:
+def places(offsets: Sequence[float] | FloatArray) -> list[list[int]]:
     """Indices of positions along the normal (mm), those of one place together, in ascending order of position."""
     offsets = np.asarray(offsets, dtype=np.float64)
     order = np.argsort(offsets, kind="stable")
@@ -279,7 +282,7 @@ class Chosen:
     first; ``turn`` brings them to the usual orientation; ``flags`` say what was found beside it."""
 
     places: list[list[Image]]
-    normal: np.ndarray
+    normal: FloatArray
     turn: Turn
     flags: list[str]
     dropped: dict[str, int]
@@ -313,7 +316,7 @@ def build(images: list[Image]) -> Chosen:
     plane = normal_turn.geometry(best.images[0].plane)
     normal = np.cross(plane.row_direction, plane.column_direction)
     normal /= np.linalg.norm(normal)
-    found = places([float(np.dot(image.position, normal)) for image in best.images])
+    found = places([float(np.dot(image.plane.position, normal)) for image in best.images])
     ordered = [sorted((best.images[i] for i in place), key=lambda image: image.order) for place in found]
     if len(found) < len(best.images):
         flags.append("duplicate_slices")
@@ -323,7 +326,7 @@ def build(images: list[Image]) -> Chosen:
     return Chosen(ordered, normal, normal_turn, flags, dropped)
 
 
-def _preference(stack: Stack) -> tuple:
+def _preference(stack: Stack) -> tuple[Any, ...]:
     facts = stack.facts
     echo, repetition = facts.echo_time, facts.repetition_time
     if echo is None:
@@ -389,16 +392,16 @@ def _size(stack: Stack) -> str:
     return f"{stack.facts.rows}x{stack.facts.columns}"
 
 
-def has_gaps(planes: list[SliceGeometry], normal: np.ndarray) -> bool:
+def has_gaps(planes: list[SliceGeometry], normal: FloatArray) -> bool:
     """Whether the distances between neighbouring slices differ by more than a tenth of the usual one."""
     gaps = np.diff([np.dot(plane.position, normal) for plane in planes])
     return bool(np.ptp(gaps) > 0.1 * np.median(gaps))
 
 
-def spacing(planes: list[SliceGeometry], normal: np.ndarray) -> float:
+def spacing(planes: list[SliceGeometry], normal: FloatArray) -> float:
     """Median distance in mm between the centres of neighbouring slices."""
     return float(np.median(np.diff([np.dot(plane.position, normal) for plane in planes])))
 
 
 def _plane_name(facts: Facts) -> str:
-    return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(facts.normal)))]
+    return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(np.asarray(facts.normal))))]

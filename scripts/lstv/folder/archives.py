@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from lstv.base.errors import StudyError
 
@@ -44,7 +44,7 @@ class MemberReader:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> IO[bytes]:
         """Member ``name`` as a stream. It and what is done with it raise one of ``ZIP_ERRORS``."""
         return self._archive.open(name)
 

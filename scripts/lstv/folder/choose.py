@@ -119,11 +119,11 @@ def _doubts(chosen: Judgement, study: Study) -> list[str]:
         of_study = _regions(chosen.stack.facts, "study_description")
         also = f" (the study's name holds {' and '.join(sorted(of_study))})" if len(of_study) > 1 else ""
         doubts.append(f"its region is not named in words that are understood{also}: see that it is the lumbar spine")
-    beside = [s for s in study.series[chosen.stack.facts.series_uid].stacks if s.problem is not None]
-    for stack in beside:
-        if stack.problem.kind in ("geometry", "values") and stack.facts.image_kind == chosen.stack.facts.image_kind:
+    for stack in study.series[chosen.stack.facts.series_uid].stacks:
+        problem, same_kind = stack.problem, stack.facts.image_kind == chosen.stack.facts.image_kind
+        if problem is not None and problem.kind in ("geometry", "values") and same_kind:
             n = len(stack.images)
-            doubts.append(f"{n} image{'s' * (n != 1)} of it cannot be used ({stack.problem.text})")
+            doubts.append(f"{n} image{'s' * (n != 1)} of it cannot be used ({problem.text})")
     return doubts
 
 

@@ -7,18 +7,17 @@ import stat
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from lstv.base.errors import UserError
 from lstv.cohort import training_guard
 from lstv.cohort.rsna_layout import IMAGES, SERIES_TABLE
-from lstv.dicom.headers import FIELDS, DamagedHeader, DicomDirectory, NotDicom, headers, read
+from lstv.dicom.headers import FIELDS, DamagedHeader, DicomDirectory, NotDicom, Readable, headers, read
 from lstv.dicom.pixels import quiet_pydicom
 from lstv.folder import archives
 from lstv.folder.series import Own, Source
@@ -116,7 +115,9 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
         raise UserError(f"folder {root} cannot be listed for lack of permission; ask for access and scan again.")
     zips: list[str] = []
     with _pool(jobs) as pool:
-        work = [(None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)]
+        work: Sequence[tuple[str | None, list[str]]] = [
+            (None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)
+        ]
         done = _run(pool, jobs, work, result, zips, partial(_report, report, 0, len(paths)))
         members = list(_members(sorted(zips), result))
         _refuse_packed_rsna(members)
@@ -166,7 +167,8 @@ class _Here:
 
 def _walk(root: Path, result: Scan) -> Iterator[str]:
     """Paths of all files in a stable order; linked folders come last, so that a real path is preferred to a link."""
-    waiting, links, seen = [str(root)], [], set()
+    waiting, links = [str(root)], list[str]()
+    seen: set[tuple[int, int]] = set()
     while waiting or links:
         folder = waiting.pop() if waiting else links.pop(0)
         try:
@@ -236,7 +238,7 @@ def _members(zips: Iterable[str], result: Scan) -> Iterator[tuple[str, list[str]
 def _run(
     pool: Executor | _Here,
     jobs: int,
-    work: list[tuple[str | None, list[str]]],
+    work: Sequence[tuple[str | None, list[str]]],
     result: Scan,
     zips: list[str],
     report: Callable[[int], None],
@@ -266,7 +268,7 @@ def _run(
 def _merge(part: _Part, archive: str | None, names: list[str], result: Scan, zips: list[str]) -> None:
     sources: list[Source] = list(names) if archive is None else [(archive, name) for name in names]
     for shared, files in part.found.items():
-        result.found.setdefault(shared, []).extend((sources[index], *rest) for index, *rest in files)
+        result.found.setdefault(shared, []).extend((sources[index], frame, own) for index, frame, own in files)
     if archive is None:
         seen = {index for files in part.found.values() for index, _, _ in files}
         result.directories.update(os.path.dirname(names[index]) for index in seen)
@@ -312,7 +314,7 @@ def _read_members(archive: str, names: list[str]) -> _Part:
 class _Bounded:
     """A stream that gives no huge value, and nothing behind ``end``: an element's length may say anything."""
 
-    def __init__(self, stream: BinaryIO, end: int | None = None) -> None:
+    def __init__(self, stream: Readable, end: int | None = None) -> None:
         self._stream = stream
         self._end = end
         self.tell = stream.tell
@@ -331,7 +333,7 @@ class _Bounded:
         return self._stream.seek(offset, whence)
 
 
-def _sort(part: _Part, index: int, stream: BinaryIO, *, inside: bool) -> None:
+def _sort(part: _Part, index: int, stream: Readable, *, inside: bool) -> None:
     """Put one file where it belongs by its content; its name says nothing."""
     try:
         described = headers(read(stream))
@@ -359,7 +361,7 @@ def _sort(part: _Part, index: int, stream: BinaryIO, *, inside: bool) -> None:
             part.found.setdefault(header.shared, []).append((index, header.frame, header.own))
 
 
-def _kind_of_other(stream: BinaryIO) -> str:
+def _kind_of_other(stream: Readable) -> str:
     """zip, other_archive or not_dicom."""
     stream.seek(0)
     start = stream.read(512)

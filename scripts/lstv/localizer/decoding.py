@@ -151,6 +151,8 @@ class _Worker:
 
     def result(self) -> tuple[int, Outcome] | None:
         """Number and outcome of the study in hand, or None while it is at work."""
+        if self._task is None:
+            return None
         number, row = self._task
         try:
             if self.pipe.poll():
