@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -225,7 +226,7 @@ def _read(folder: Path, preprocessing: str, n_slices: int | None) -> Series:
         flags.add("pixel_padding")
     once = {id(file): file for file in files}.values()
     provenance = {
-        "series_uid": images[0].facts.series_uid,
+        "series_uid": uid if re.fullmatch(r"[0-9.]{1,64}", uid := images[0].facts.series_uid) else "",
         "n_files": found.n_images,
         "n_slices": len(images),
         "slice_spacing_mm": spacing,
