@@ -624,7 +624,9 @@ def test_too_many_damaged_files_are_an_error(tmp_path, volume, damage, preproces
     paths = write_series(tmp_path, volume)
     for path in paths[:3]:
         damage(path)
-    with pytest.raises(StudyError, match=r"3 of the 5 DICOM files of the series cannot be read \(the first, 1\.dcm: .*copy"):
+    with pytest.raises(
+        StudyError, match=r"3 of the 5 DICOM files of the series cannot be read \(the first, 1\.dcm: .*copy"
+    ):
         read_series(tmp_path, preprocessing=preprocessing)
 
 
@@ -845,3 +847,105 @@ def test_reading_twice_gives_the_same(tmp_path, volume):
 
 def test_every_flag_is_explained():
     assert all(key.islower() and key.replace("_", "").isalnum() and text for key, text in FLAGS.items())
+
+
+# --- headers that cannot be true, and what is missing -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("elements", "said"),
+    [
+        ({"PixelSpacing": ["1e300", "1e300"]}, "PixelSpacing is 1e\\+300"),
+        ({"PixelSpacing": [15, 0.015]}, "PixelSpacing is 15"),
+        ({"Modality": "CT"}, "its Modality is CT, not MR"),
+        ({"Modality": "US", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.6.1"}, "not MR"),
+        ({"NumberOfFrames": "-1"}, "its NumberOfFrames is -1"),
+        ({"NumberOfFrames": 2147483647}, "none of 2147483647 frames"),
+        ({"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}, "more pixel data than it says"),
+        ({"RescaleSlope": 0}, "its RescaleSlope is '0"),
+    ],
+    ids=str,
+)
+def test_the_reason_names_element_and_value(tmp_path, volume, elements, said):
+    def alter(dataset, _):
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+
+    write_series(tmp_path, volume, each=alter)
+    refused(tmp_path, said)
+
+
+def test_positions_that_cannot_be(tmp_path, volume):
+    def far(dataset, index):
+        dataset.ImagePositionPatient = [f"{index}e300", "0", "0"]
+
+    write_series(tmp_path, volume, each=far)
+    refused(tmp_path, "4 images of unknown place .*ImagePositionPatient is '1e300")
+    write_series(tmp_path, volume, slice_spacing=1900.0)
+    refused(tmp_path, "positions .* that cannot be")
+
+
+def test_images_of_other_kinds_are_left_out(tmp_path, volume):
+    write_series(tmp_path, volume)
+    write_series(tmp_path, volume[:1], names=["capture"], SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="OT")
+    series = read_series(tmp_path)
+    np.testing.assert_array_equal(series.volume, trained(volume))
+    assert series.flags == ("other_objects",)
+
+
+def test_a_series_uid_for_each_image_is_named_as_the_cause(tmp_path, volume):
+    for index, image in enumerate(volume):
+        write_series(tmp_path, image[None], names=[f"{index}"], origin=ORIGIN - [4.0 * index, 0, 0])
+    refused(tmp_path, "holds 5 series, .* SeriesInstanceUID of its own")
+
+
+def test_a_missing_photometric_interpretation_is_assumed_and_flagged(tmp_path, volume):
+    write_series(tmp_path, volume, PhotometricInterpretation=None)
+    series = read_series(tmp_path)
+    np.testing.assert_array_equal(series.volume, trained(volume))
+    assert series.flags == ("photometric_assumed",)
+
+
+def test_padding_does_not_count_for_the_brightness(tmp_path, volume):
+    padded = volume - 100
+    padded[:, :8] = -32768
+    write_series(tmp_path, padded, signed=True, bits_stored=16, PixelPaddingValue=-32768)
+    series = read_series(tmp_path)
+    low, high = np.percentile((volume - 100)[:, 8:], (0.1, 99.9))
+    assert series.provenance["intensity_window"] == [low, high]
+    assert series.flags == ("pixel_padding",) and not series.volume[:, :8].any()
+
+
+def test_a_padding_within_the_usual_values_changes_nothing(tmp_path, volume):
+    write_series(tmp_path / "a", volume)
+    write_series(tmp_path / "b", volume, PixelPaddingValue=0)
+    plain, padded = read_series(tmp_path / "a"), read_series(tmp_path / "b")
+    np.testing.assert_array_equal(plain.volume, padded.volume)
+    assert padded.flags == ()
+
+
+def test_names_that_are_not_utf8(tmp_path, volume):
+    paths = write_series(tmp_path, volume)
+    for number, path in enumerate(paths[:4]):
+        cut(path)
+        path.rename(tmp_path / f"M\udcfcller {number}.dcm")
+    with pytest.raises(StudyError, match=r"the first, M\\udcfcller 0\.dcm") as caught:
+        read_series(tmp_path)
+    str(caught.value).encode()
+
+
+def test_a_huge_file_is_not_read(tmp_path, volume):
+    paths = write_series(tmp_path, volume)
+    with open(paths[0], "r+b") as stream:
+        stream.truncate(3 << 30)  # sparse
+    series = read_series(tmp_path)
+    assert series.flags == ("unreadable_files",)
+
+
+def test_files_beyond_what_is_held_are_read_again(tmp_path, volume, monkeypatch):
+    write_series(tmp_path, volume, transfer_syntax=RLELossless)
+    held = read_series(tmp_path)
+    monkeypatch.setattr("lstv.dicom.series._HELD_BYTES", 3000)
+    again = read_series(tmp_path)
+    np.testing.assert_array_equal(again.volume, held.volume)
+    assert again.provenance == held.provenance

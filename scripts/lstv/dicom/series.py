@@ -26,7 +26,7 @@ from lstv.base.arrays import ByteArray, StoredArray
 from lstv.base.errors import StudyError
 from lstv.base.private_files import Listed, read_list
 from lstv.base.text import printable
-from lstv.dicom import facts, headers, intensities, pixels, stacks
+from lstv.dicom import facts, headers, intensities, pixels, plausibility, stacks
 from lstv.dicom.facts import Image
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.intensities import Padding, Transform
@@ -42,6 +42,7 @@ PREPROCESSING_VERSION = 1
 FLAGS = {
     "colour_images": "colour images beside the slices were left out",
     "duplicate_slices": "several images at one position; the first by echo, acquisition and instance number was used",
+    "implausible_pixels": "a slice has patches of noise that its neighbours have not, as damaged compressed data decodes to",
     "missing_geometry": "images without usable position, orientation or pixel spacing were left out",
     "missing_slices": "distances between slices are unequal, slices may be missing",
     "mixed_echoes": "the series holds several echoes; the one with T2-weighted times or most slices was used",
@@ -104,6 +105,7 @@ class _File:
     def __init__(self, source: _Source, dataset: Dataset | None) -> None:
         self.source = source
         self.syntax = self.decoder = ""
+        self.compressed = False
         self._dataset = dataset
         self._cells: StoredArray | None = None
         self._error: PixelError | None = None
@@ -124,7 +126,8 @@ class _File:
         if self._cells is None:
             try:
                 self._cells, self.decoder = _decoded(self.dataset)
-                self.syntax = str(self.dataset.file_meta.TransferSyntaxUID)
+                syntax = self.dataset.file_meta.TransferSyntaxUID
+                self.syntax, self.compressed = str(syntax), bool(syntax.is_encapsulated)
             except PixelError as error:
                 self._error = error
                 raise
@@ -224,6 +227,8 @@ def _read(folder: Path, preprocessing: str, n_slices: int | None) -> Series:
     volume, window, padded = _intensities([turn.pixels(image) for image in cells], images, files, preprocessing)
     if padded:
         flags.add("pixel_padding")
+    if preprocessing == "trained" and all(file.compressed for file in files) and plausibility.implausible(cells):
+        flags.add("implausible_pixels")
     once = {id(file): file for file in files}.values()
     provenance = {
         "series_uid": uid if re.fullmatch(r"[0-9.]{1,64}", uid := images[0].facts.series_uid) else "",
@@ -413,6 +418,12 @@ def _check_enough(images: list[Image], found: _Found) -> None:
     if len(images) < MIN_SLICES:
         count = "only one slice" if len(images) == 1 else f"only {len(images)} slices"
         series = {image.facts.series_uid for image in found.images}
+        if found.without_geometry:
+            name, text = natsorted(found.without_geometry.items())[0]
+            raise StudyError(
+                f"the series has {count} of known place and {len(found.without_geometry)} images of unknown place (first "
+                f"{name}: {text}); export the original series from the scanner or PACS."
+            )
         if len(series) > 1:
             raise StudyError(
                 f"the folder holds {len(series)} series, of which the largest has {count}: if they are slices of one, each "
