@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydicom import config
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.uid import UID
 
@@ -240,7 +241,7 @@ class Facts:
 
 
 def _object_name(uid: str) -> str:
-    name = UID(uid).name
+    name = UID(uid, config.IGNORE).name  # no warning that quotes a text in its place
     return "another kind of object" if name == uid else f"{name.removesuffix(' Storage')} (SOP class)"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lstv.dicom.facts import Facts, Image, image
 from lstv.dicom.headers import Header
+from lstv.dicom.pixels import quiet_pydicom
 from lstv.dicom.stacks import Stack, split
 
 Source = str | tuple[str, str]
@@ -53,6 +54,11 @@ def build_studies(found: Mapping[tuple[bytes, ...], Iterable[Own]]) -> list[Stud
     An image met twice (same SOP Instance UID, frame and position in one series) counts once: unzipped before zipped, then
     by path.
     """
+    with quiet_pydicom():  # of names that do not fit their character set
+        return _studies(found)
+
+
+def _studies(found: Mapping[tuple[bytes, ...], Iterable[Own]]) -> list[Study]:
     grouped: dict[str, dict[str, list[Image]]] = {}
     for shared in sorted(found):
         images = [image(source, Header(shared, own, frame)) for source, frame, own in found[shared]]

@@ -77,7 +77,8 @@ def prepare(
     except BaseException as error:
         # a defect met by one study must not take the others with it (a panic of a decoder in Rust is no Exception); its
         # type tells us where
-        said = "" if without_uids else f": {error}"  # the words of a library may hold a path or a UID
+        # the words of a library may hold a UID or a path, which names the user's home and perhaps a patient
+        said = "" if without_uids or "/" in str(error) else f": {error}"
         return failed(row, f"unexpected {type(error).__name__}{said}")
 
 
