@@ -183,7 +183,7 @@ class _Worker:
         if self._fresh:
             return f"the process that decodes its images did not start within {_STARTUP_S:g} s; run the job again"
         limit = self._options.study_seconds
-        return f"decoding its images took longer than {limit:g} s (localizer.study_seconds) and was ended"
+        return f"decoding its images took longer than {limit:g} s, all that a study may take, and was ended"
 
     def _renew(self) -> None:
         self._kill()
@@ -203,7 +203,7 @@ def _why_it_died(code: int | None) -> str:
     if code == -signal.SIGKILL:
         return (
             "the process that decoded its images was killed twice, probably for want of memory; give the job more memory or "
-            "lower localizer.workers"
+            "fewer decoding processes"
         )
     how = f" ({signal.Signals(-code).name})" if code and -code in set(signal.Signals) else ""
     return f"a DICOM decoder crashed{how} on its images; export this series again"

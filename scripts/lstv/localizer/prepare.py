@@ -71,7 +71,7 @@ def prepare(
     except StudyError as error:
         return failed(row, str(error))
     except MemoryError:
-        return failed(row, "decoding its images needs more memory than a study may take (localizer.study_memory_mb)")
+        return failed(row, "decoding its images needs more memory than a study may take")
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
