@@ -280,6 +280,18 @@ def test_kinds_of_images(values, kind):
     assert _decoded(image_type="\\".join(values).encode()).image_kind == kind
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"), [(0, "original"), (1, "phase image"), (2, "phase image"), (3, "phase image")]
+)
+def test_a_phase_image_of_ge(tmp_path, value, kind):
+    dataset = image(
+        "1.2.3", "1.2.3.4", 5, Manufacturer="GE MEDICAL SYSTEMS", ImageType=["ORIGINAL", "PRIMARY", "OTHER"]
+    )
+    dataset.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", value)
+    (found,) = _images(_bytes(tmp_path, dataset))
+    assert found.facts.image_kind == kind
+
+
 def test_a_phase_image_by_its_complex_component():
     assert _decoded(image_type=b"ORIGINAL\\PRIMARY\\M", complex_component=b"PHASE").image_kind == "phase image"
 

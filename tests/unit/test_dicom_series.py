@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 import shutil
 
 import numpy as np
@@ -301,13 +302,23 @@ def test_copies_of_files_are_duplicates(tmp_path, volume):
     assert series.provenance["dropped"] == {"duplicates": 1}
 
 
-@pytest.mark.parametrize("keyword", ["EchoNumbers", "AcquisitionNumber", "InstanceNumber"])
+@pytest.mark.parametrize("keyword", ["AcquisitionNumber", "InstanceNumber"])
 def test_the_first_of_several_images_at_a_position_is_kept(tmp_path, volume, keyword):
     uid = generate_uid()
     second = textured_volume(seed=9)
     near = ORIGIN + [0.005, 0, 0]
     write_series(tmp_path, second, series_uid=uid, origin=near, names="abcde", **{keyword: 12})
     write_series(tmp_path, volume, series_uid=uid, names="vwxyz", **{keyword: 2})
+    series = read_series(tmp_path)
+    np.testing.assert_array_equal(series.volume, trained(volume))
+    assert series.flags == ("duplicate_slices",)
+
+
+def test_the_last_echo_is_kept_where_times_do_not_tell(tmp_path, volume):
+    """It is the longest, and T2-weighted rather than the first."""
+    uid = generate_uid()
+    write_series(tmp_path, textured_volume(seed=9), series_uid=uid, names="abcde", EchoNumbers=1)
+    write_series(tmp_path, volume, series_uid=uid, names="vwxyz", EchoNumbers=2)
     series = read_series(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("duplicate_slices",)
@@ -949,3 +960,10 @@ def test_files_beyond_what_is_held_are_read_again(tmp_path, volume, monkeypatch)
     again = read_series(tmp_path)
     np.testing.assert_array_equal(again.volume, held.volume)
     assert again.provenance == held.provenance
+
+
+def test_a_pipe_or_a_device_in_a_list_is_not_opened(tmp_path, volume):
+    paths = write_series(tmp_path / "a", volume)
+    os.mkfifo(tmp_path / "pipe")
+    series = read_series(write_list(tmp_path / "series.txt", [*paths, tmp_path / "pipe", "/dev/zero"]))
+    assert series.provenance["unreadable_files"] == ["line 6", "line 7"]

@@ -243,7 +243,7 @@ def _every_text_element() -> list[tuple[str, str]]:
 
     from lstv.dicom.headers import OWN, SHARED
 
-    known = [(keyword_for_tag(tag), dictionary_VR(tag)) for tag in (*SHARED, *OWN)]
+    known = [(keyword_for_tag(tag), dictionary_VR(tag)) for tag in (*SHARED, *OWN) if tag >> 16 != 0x0043]
     return sorted((keyword, vr) for keyword, vr in known if vr in _FREE)
 
 

@@ -57,7 +57,7 @@ _TEXTS = frozenset({"study_description", "series_description", "protocol_name", 
 _LISTS = frozenset({"image_type", "scanning_sequence", "sequence_variant", "scan_options"})
 _TIMES = frozenset({"repetition_time", "echo_time", "inversion_time"})
 _VECTORS = {"orientation": 6, "pixel_spacing": 2}
-_COUNTS = frozenset({"rows", "columns", "samples", "bits_allocated", "bits_stored"})
+_COUNTS = frozenset({"rows", "columns", "samples", "bits_allocated", "bits_stored", "raw_data_type"})
 _NAMED = ("study_description", "series_description", "protocol_name")
 
 _IMAGE_KINDS = {
@@ -143,6 +143,7 @@ class Facts:
     pixel_spacing: tuple[float, ...] | None
     bits_allocated: int | None
     bits_stored: int | None
+    raw_data_type: int | None
     pixel_data: bool
     unusable: dict[str, str]
     readings: dict[str, tuple[str, ...]]
@@ -156,6 +157,8 @@ class Facts:
         values &= set().union(*_IMAGE_KINDS.values())
         if self.complex_component in ("PHASE", "REAL", "IMAGINARY"):
             values.add(self.complex_component)
+        if self.manufacturer.upper().startswith("GE") and self.raw_data_type in (1, 2, 3):
+            values.add("PHASE")  # GE's 1 phase, 2 real, 3 imaginary; Image Type says nothing of it
         for kind, names in _IMAGE_KINDS.items():
             if values & names:
                 return kind
@@ -363,7 +366,8 @@ class Image:
     """One image: where it is (``source``: anything that names its file), its ``frame`` there, what it shares with others
     (``facts``), its SOP Instance UID and position (mm), its rescale, and what makes it unusable.
 
-    ``order`` ranks images at one place: echo, acquisition and instance number, instance UID, frame.
+    ``order`` ranks images at one place: the last echo (the longest, where times do not tell), the first acquisition and
+    instance number, instance UID, frame.
     """
 
     source: Any
@@ -399,7 +403,7 @@ def image(source: Any, header: Header) -> Image:
     problem = facts.problem or _own_problem(raw, position, slope, intercept)
     sop = _plain(raw["sop_instance"])
     order = (
-        _rank(raw["echo_number"]),
+        _rank(raw["echo_number"], last_first=True),
         _rank(raw["acquisition_number"]),
         _rank(raw["instance_number"]),
         sop,
@@ -435,6 +439,8 @@ def _own_problem(
 
 
 @lru_cache(maxsize=4096)
-def _rank(value: bytes) -> tuple[bool, float]:
+def _rank(value: bytes, *, last_first: bool = False) -> tuple[bool, float]:
     found = numbers(value)
-    return (False, found[0]) if found else (True, 0.0)  # what is not stated as a number comes last
+    return (
+        (False, -found[0] if last_first else found[0]) if found else (True, 0.0)
+    )  # what is not stated as a number comes last

@@ -58,8 +58,10 @@ SHARED = {
     0x00280030: "pixel_spacing",
     0x00280100: "bits_allocated",
     0x00280101: "bits_stored",
+    0x0043102F: "raw_data_type",
 }
-"""What files of one series share; the names are fields of ``facts.Facts``, which has ``pixel_data`` ("1" or "") as well."""
+"""What files of one series share (the last is private to GE); the names are fields of ``facts.Facts``, which has
+``pixel_data`` ("1" or "") as well."""
 
 OWN = {
     0x00080018: "sop_instance",
@@ -98,7 +100,7 @@ _FRAMES = FIELDS.index("frames")
 _DICOMDIR = b"1.2.840.10008.1.3.10"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _PREFIX_LENGTH = 132
-LARGEST_INFLATED = 512 * 1024 * 1024
+LARGEST_INFLATED = 128 * 1024 * 1024
 """Bytes that a deflated data set may have; a file of 500 kB can hold a thousand times that."""
 MOST_FRAMES = 20_000
 """Frames of one file that are looked at."""
@@ -344,10 +346,9 @@ def _replaced(names: tuple[str, ...], values: tuple[bytes, ...], **new: bytes) -
 
 
 _BINARY = {"US": "H", "SS": "h", "FD": "d", "UL": "L", "FL": "f"}
-_VR = {
-    tag: dictionary_VR(tag)
-    for tag in (*SHARED, *OWN, *(int(Tag(name)) for name in ("EffectiveEchoTime", "InversionTimes")))
-}
+_PRIVATE = {0x0043102F: "SS"}
+_OF_FRAMES = tuple(int(Tag(name)) for name in ("EffectiveEchoTime", "InversionTimes"))
+_VR = {tag: _PRIVATE.get(tag) or dictionary_VR(tag) for tag in (*SHARED, *OWN, *_OF_FRAMES)}
 
 
 def _raw(dataset: Dataset, tag: int) -> bytes:

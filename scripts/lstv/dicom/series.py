@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ PREPROCESSING_VERSION = 1
 
 FLAGS = {
     "colour_images": "colour images beside the slices were left out",
-    "duplicate_slices": "several images at one position; the first by echo, acquisition and instance number was used",
+    "duplicate_slices": "several images at one position; the last by echo, first by acquisition and instance was used",
     "implausible_pixels": "a slice has patches of noise that its neighbours have not, as damaged compressed data decodes to",
     "missing_geometry": "images without usable position, orientation or pixel spacing were left out",
     "missing_slices": "distances between slices are unequal, slices may be missing",
@@ -82,7 +83,7 @@ class Series:
 
 
 _SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
-LARGEST_FILE = 2 << 30
+LARGEST_FILE = 1 << 30
 """Bytes of a file that is read at all."""
 _HELD_BYTES = 512 << 20
 """Bytes of files kept in memory between choosing the stack and decoding it; beyond, the chosen ones are read again."""
@@ -268,7 +269,7 @@ def _look_through(folder: Path) -> _Found:
     found = _Found()
     held = 0
     for source in sources:
-        held += _add_file(found, source, hold=held < _HELD_BYTES)
+        held += _add_file(found, source, room=_HELD_BYTES - held)
     found.n_images += len(found.unreadable)
     if found.n_images == 0:
         raise StudyError(
@@ -297,13 +298,17 @@ def _listed(entries: list[Listed]) -> list[_Source]:
     ]
 
 
-def _add_file(found: _Found, source: _Source, *, hold: bool) -> int:
-    """Put a file where it belongs; the number of its bytes that are kept in memory."""
+def _add_file(found: _Found, source: _Source, *, room: int) -> int:
+    """Put a file where it belongs; the number of its bytes that are kept in memory, at most ``room``."""
     name = source.label
-    size = 0
     try:
+        status = os.stat(source.path)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever, a device never ends
+            found.unreadable[name] = "it is not a file"
+            return 0
+        size = status.st_size
+        hold = size <= room
         with open(source.path, "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
             if size > LARGEST_FILE:
                 found.unreadable[name] = f"it is {size / 2**30:.1f} GiB large, more than a file of an MR series"
                 return 0
