@@ -66,6 +66,7 @@ def _all(monkeypatch, call, **options) -> dict[str, NotAnalysed]:
     return {study.study_id: study for study in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "options", "reason"),
     [
@@ -89,11 +90,13 @@ def _sometimes_killed(row, *_):
     return _fine(row)
 
 
+@pytest.mark.slow
 def test_a_process_killed_once_costs_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("LSTV_TEST_MARK", str(tmp_path / "mark"))
     assert {outcome.reason for outcome in _all(monkeypatch, _sometimes_killed).values()} == {"fine"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_between_two_studies_costs_none(monkeypatch):
     monkeypatch.setattr(decoding, "prepare", _only_fine)
     studies = decoding.prepared_studies(ROWS * 3, False, Options(workers=1))
@@ -118,6 +121,7 @@ def _children_of(pid: int) -> list[int]:
     return [int(child) for path in lists for child in path.read_text().split()]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_running(monkeypatch):
     monkeypatch.setattr(decoding, "prepare", _only_fine)
     studies = decoding.prepared_studies(ROWS, False, Options(workers=2))
@@ -173,6 +177,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the system of Linux")
 def test_workers_die_with_their_parent(tmp_path):
     script = tmp_path / "parent.py"
