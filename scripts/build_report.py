@@ -30,6 +30,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--batches", type=int, default=1, help="with --heatmaps-dir: batches of the cohort (0: one a study)"
     )
     parser.add_argument("--config-summary", type=Path, metavar="JSON", help="the settings of the run")
+    parser.add_argument(
+        "--scan", type=Path, metavar="JSON", help="summary of the scan of a folder: what it passed over"
+    )
     parser.add_argument("--title", default="Lumbosacral junction report", help="heading of the page")
     parser.add_argument(
         "--top", type=int, default=default("report.top_candidates"), help="candidates shown with images"
@@ -57,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         studies=[*args.studies, *_listed(args.studies_list), *_metrics_of(args, used)],
         heatmap_files=[*args.heatmaps, *_listed(args.heatmaps_list), *_heatmaps_of(args, used)],
         settings=args.config_summary,
+        scan=args.scan,
         out=args.out,
         title=args.title,
         top=args.top,

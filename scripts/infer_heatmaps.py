@@ -53,6 +53,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--forward-batch", type=int, default=default("localizer.forward_batch"), help="slices in one forward pass"
     )
     parser.add_argument("--workers", type=int, default=default("localizer.workers"), help="processes that decode DICOM")
+    parser.add_argument(
+        "--study-seconds",
+        type=float,
+        default=default("localizer.study_seconds"),
+        help="longest time that decoding one study may take",
+    )
+    parser.add_argument(
+        "--study-memory-mb",
+        type=int,
+        default=default("localizer.study_memory_mb"),
+        help="most memory that decoding one study may take",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
     parser.add_argument("--out", type=Path, required=True, help="the heatmap file")
@@ -74,7 +86,14 @@ def main(argv: list[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     options = Options(
-        args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids, args.centroids
+        args.preprocessing,
+        args.members,
+        args.forward_batch,
+        args.workers,
+        args.without_uids,
+        args.centroids,
+        args.study_seconds,
+        args.study_memory_mb,
     )
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)

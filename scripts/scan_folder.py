@@ -20,6 +20,7 @@ from lstv.base.private_files import write_private
 from lstv.cohort.study_sheet import write_sheet
 from lstv.folder import sheet
 from lstv.folder.choose import Choice, choose
+from lstv.folder.passed_over import of_notices
 from lstv.folder.progress import ScanProgress
 from lstv.folder.pseudonym import Naming, Pseudonyms, Uids, load_key
 from lstv.folder.scan import EXAMPLES, NOTICES, Scan, scan
@@ -107,6 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.mapping:
         sheet.write_mapping(args.mapping, choices, naming)
     write_sheet(rows, args.out)
+    lost = of_notices(found.notices)
+    if lost:
+        print(f"{lost}.")
     print(f"{len(rows)} studies, {sum(bool(row.series_dir) for row in rows)} of them with a series to use: {args.out}")
     return 0
 

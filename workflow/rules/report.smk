@@ -72,6 +72,7 @@ rule cohort_report:
         sheet=f"{RESULTS}/study_sheet.csv",
         metrics=study_files,
         heatmaps=heatmap_files,
+        scan=[f"{RESULTS}/scan/scan.json"] if SOURCE["kind"] == "folder" else [],
     output:
         report=report(
             f"{RESULTS}/report.html",
@@ -93,11 +94,12 @@ rule cohort_report:
         heatmaps=f"{RESULTS}/heatmaps",
         batches=batch_count,
         options=report_arguments(),
+        scan=options(scan=f"{RESULTS}/scan/scan.json" if SOURCE["kind"] == "folder" else None),
     message:
         "Building the report"
     shell:
         "python {input.script} --table {input.table:q} --sheet {input.sheet:q} --studies-dir {params.studies:q}"
-        " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options}"
+        " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options} {params.scan}"
         " --out {output.report:q} > {log} 2>&1"
 
 
@@ -130,6 +132,8 @@ rule debug_view:
 
 onsuccess:
     if any(job.rule.name == "cohort_report" for job in workflow.dag.jobs):
-        last = summary.sentence(f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv")
+        last = summary.sentence(
+            f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv", f"{RESULTS}/scan/scan.json"
+        )
         if last is not None:
             print(last)
