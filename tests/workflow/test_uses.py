@@ -1,0 +1,104 @@
+"""The four ways in which the workflow is meant to be used, each by the command that the README gives."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pretended_site import QUICK, Site, make_site
+from slurm_profile import fill_in_site
+from workflow_project import Project, copy_project
+
+pytestmark = pytest.mark.workflow
+ROOT = Path(__file__).parents[2]
+TABLE = "lstv_uncertainty_metrics.csv"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Project, Site, str]:
+    """Two studies by ``snakemake --profile slurm`` at a pretended SLURM that really runs the jobs."""
+    project = copy_project(tmp_path_factory.mktemp("uses") / "project")
+    project.keep_demo_studies(2)
+    fill_in_site(project.root / "profiles/slurm/config.yaml")
+    (project.root / "containers/lstv-uncertainty_0.1.0.sif").touch()
+    site = make_site(project.root.parent / "bin")
+    done = on_cluster(project, site)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return project, site, done.stdout
+
+
+def on_cluster(project: Project, site: Site, *arguments: str) -> subprocess.CompletedProcess:
+    command = project.command("--profile", "slurm", *QUICK, *arguments, profile=False)
+    return subprocess.run(
+        command,
+        cwd=project.root,
+        env=site.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+
+
+def test_snakemake_profile_slurm_ends_in_the_report(finished):
+    project, site, output = finished
+    assert "Report: results/demo/report.html (2 studies: 2 analysed" in output
+    submitted = {rule for submission in site.submissions() for rule in submission["rules"]}
+    assert {"infer_heatmaps", "study_metrics", "cohort_table", "cohort_report", "review_queue"} <= submitted
+
+
+def test_dry_run_shows_the_plan_and_submits_nothing(finished, tmp_path):
+    project = copy_project(tmp_path / "project")
+    _, site, _ = finished
+    before = len(site.submissions())
+    done = on_cluster(project, site, "-n", "--quiet", "rules")
+    assert done.returncode == 0, done.stdout
+    assert "study_metrics         20" in done.stdout
+    assert len(site.submissions()) == before and not project.results("dicom").exists()
+
+
+def test_a_partial_run_is_resumed(finished, tmp_path):
+    base, site, _ = finished
+    root = tmp_path / "project"
+    shutil.copytree(base.root, root, symlinks=True)
+    project = Project(root)
+    table = project.results(TABLE).read_bytes()
+    kept = {path: path.stat().st_mtime_ns for path in project.results("heatmaps").iterdir()}
+    for name in (TABLE, "report.html"):
+        project.results(name).unlink()
+    before = len(site.submissions())
+    done = on_cluster(project, site)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert project.results(TABLE).read_bytes() == table
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert {rule for line in site.submissions()[before:] for rule in line["rules"]} <= {
+        "cohort_table",
+        "cohort_report",
+        "review_queue",
+    }
+
+
+def test_one_study_locally(project):
+    done = project.snakemake("results/demo/studies/104928817.json")
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert [path.name for path in project.results("studies").iterdir()] == ["104928817.json"]
+    assert not project.results("report.html").exists()
+
+
+def test_the_profile_goes_by_its_name_alone():
+    link = ROOT / "slurm"
+    assert link.is_symlink() and link.resolve() == ROOT / "profiles/slurm"
+
+
+def test_the_name_survives_clone_and_archive(tmp_path):
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    listed = subprocess.run(["git", "ls-files", "-s", "slurm"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert listed.startswith("120000 "), "the link must be tracked as a link"
+    archive = tmp_path / "project.tar"
+    subprocess.run(["git", "archive", "-o", archive, "HEAD", "slurm", "profiles"], cwd=ROOT, check=True)
+    subprocess.run(["tar", "-xf", archive, "-C", tmp_path], check=True)
+    assert (tmp_path / "slurm").is_symlink() and (tmp_path / "slurm/config.yaml").is_file()
