@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_dry_run_shows_the_plan_and_submits_nothing(finished, tmp_path):
     before = len(site.submissions())
     done = on_cluster(project, site, "-n", "--quiet", "rules")
     assert done.returncode == 0, done.stdout
-    assert "study_metrics         20" in done.stdout
+    assert re.search(r"^study_metrics +20$", done.stdout, re.MULTILINE), done.stdout
     assert len(site.submissions()) == before and not project.results("dicom").exists()
 
 
