@@ -132,7 +132,11 @@ def test_memory_and_time_stand_in_the_rules_alone(profile):
 
 
 def test_only_inference_asks_for_a_gpu_and_a_partition_of_its_own(profile):
-    special = {name for name, values in profile["set-resources"].items() if {"gpu", "gres", "qos", "slurm_partition"} & set(values)}
+    special = {
+        name
+        for name, values in profile["set-resources"].items()
+        if {"gpu", "gres", "qos", "slurm_partition"} & set(values)
+    }
     assert special == {"infer_heatmaps", "method_heatmaps"}
 
 

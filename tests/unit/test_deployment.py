@@ -90,7 +90,9 @@ def test_a_qos_that_the_user_does_not_have(run):
     sentence = only(run, resources=QOS_SITE, qos=frozenset({"normal", "primary"}))
     assert sentence.startswith("the QOS gpu of profiles/slurm/config.yaml is not one of yours here")
     assert "normal, primary" in sentence
-    assert only(run, resources={**QOS_SITE, "qos": deployment.FILL_IN}, qos=frozenset({"gpu"})).startswith("qos is still")
+    assert only(run, resources={**QOS_SITE, "qos": deployment.FILL_IN}, qos=frozenset({"gpu"})).startswith(
+        "qos is still"
+    )
 
 
 @pytest.mark.parametrize("gpu", ["1", None])

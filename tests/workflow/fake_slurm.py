@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """SLURM's client programs, pretended, under their own names: submissions are counted and their outputs appear at once.
 
-``sbatch`` notes each call in $FAKE_SLURM/submissions. With FAKE_JOBS=run it runs what was submitted at once, in this machine's own
-environment. Otherwise it touches the files that the submitted jobs would write (the study sheet, which others read, is
+``sbatch`` notes each call in $FAKE_SLURM/submissions. With FAKE_JOBS=run it runs what was submitted at
+once, in this machine's own environment. Otherwise it touches the files that the submitted jobs would write (the study sheet, which others read, is
 really made), so that Snakemake's own scheduler, grouping and executor run as they do on a cluster and only the work is
 missing. ``apptainer`` runs commands without a container.
 """
@@ -31,7 +31,9 @@ def sbatch(arguments: list[str]) -> str:
     command = next(word for word in arguments if word.startswith("--wrap="))
     targets = re.search(r"--target-jobs (.*?) --", command)[1].replace("'", "").replace('\\"', "").split()
     options = [word for word in arguments if word is not command]
-    number = note({"options": options, "rules": sorted({target.partition(":")[0] for target in targets})}, targets, command)
+    number = note(
+        {"options": options, "rules": sorted({target.partition(":")[0] for target in targets})}, targets, command
+    )
     if os.environ.get("FAKE_JOBS") == "run":
         with open(HERE / f"job-{number}.log", "w") as log:
             variables = {**os.environ, "SLURM_JOB_ID": number}
@@ -81,7 +83,7 @@ squeue = sacct
 
 
 def sacctmgr(arguments: list[str]) -> str:
-    return "lab"
+    return "normal,primary,gpu" if "format=qos" in arguments else "lab"
 
 
 def scontrol(arguments: list[str]) -> str:

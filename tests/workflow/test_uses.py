@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pretended_site import QUICK, Site, make_site
-from slurm_profile import fill_in_site
 from workflow_project import Project, copy_project
 
 pytestmark = pytest.mark.workflow
@@ -23,7 +22,6 @@ def finished(tmp_path_factory) -> tuple[Project, Site, str]:
     """Two studies by ``snakemake --profile slurm`` at a pretended SLURM that really runs the jobs."""
     project = copy_project(tmp_path_factory.mktemp("uses") / "project")
     project.keep_demo_studies(2)
-    fill_in_site(project.root / "profiles/slurm/config.yaml")
     (project.root / "containers/lstv-uncertainty_0.1.0.sif").touch()
     site = make_site(project.root.parent / "bin")
     done = on_cluster(project, site)
@@ -47,8 +45,15 @@ def on_cluster(project: Project, site: Site, *arguments: str) -> subprocess.Comp
 def test_snakemake_profile_slurm_ends_in_the_report(finished):
     project, site, output = finished
     assert "Report: results/demo/report.html (2 studies: 2 analysed" in output
-    submitted = {rule for submission in site.submissions() for rule in submission["rules"]}
+    submissions = site.submissions()
+    submitted = {rule for submission in submissions for rule in submission["rules"]}
     assert {"infer_heatmaps", "study_metrics", "cohort_table", "cohort_report", "review_queue"} <= submitted
+    for submission in submissions:
+        options = submission["options"]
+        inference = submission["rules"] == ["infer_heatmaps"]
+        assert ("--qos=gpu" if inference else "--qos=primary") in options
+        assert ("--gres=gpu:1" in options) == ("v100" in options) == inference
+        assert not [word for word in options if word == "-A" or word.startswith("--gpus")]
 
 
 def test_dry_run_shows_the_plan_and_submits_nothing(finished, tmp_path):
@@ -59,6 +64,22 @@ def test_dry_run_shows_the_plan_and_submits_nothing(finished, tmp_path):
     assert done.returncode == 0, done.stdout
     assert re.search(r"^study_metrics +20$", done.stdout, re.MULTILINE), done.stdout
     assert len(site.submissions()) == before and not project.results("dicom").exists()
+
+
+def test_a_dry_run_says_what_is_missing_and_shows_the_plan(tmp_path):
+    project = copy_project(tmp_path / "project")
+    profile = project.root / "profiles/slurm/config.yaml"
+    text = profile.read_text().replace("  qos: primary", "  qos: FILL_IN")
+    profile.write_text(text.replace("constraint: v100", "constraint: FILL_IN"))
+    site = make_site(tmp_path / "bin", container=False)
+    done = on_cluster(project, site, "-n", "--quiet", "rules")
+    assert done.returncode == 0, done.stdout
+    for said in ("module load apptainer", " qos is still FILL_IN", "infer_heatmaps.constraint is still FILL_IN"):
+        assert said in done.stdout
+    assert re.search(r"^study_metrics +20$", done.stdout, re.MULTILINE), done.stdout
+    refused = on_cluster(project, site)
+    assert refused.returncode != 0 and "module load apptainer" in refused.stdout
+    assert "Traceback" not in refused.stdout and site.submissions() == []
 
 
 def test_a_partial_run_is_resumed(finished, tmp_path):

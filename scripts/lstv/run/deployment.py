@@ -110,7 +110,8 @@ def _slurm_problems(run: Run) -> list[str]:
         )
     if given.get("slurm_account") and run.no_account:
         found.append(
-            f"slurm_account is set in {_PROFILE}, but slurm-no-account: true there leaves it out: delete one of the two lines."
+            f"slurm_account is set in {_PROFILE}, but slurm-no-account: true there leaves it out: delete one of the "
+            "two lines."
         )
     unknown = [name for name in asked_qos if FILL_IN not in name and run.qos and name not in run.qos]
     if unknown:
@@ -120,7 +121,8 @@ def _slurm_problems(run: Run) -> list[str]:
         )
     found += left_blank(given)
     found += [
-        f"{key.removesuffix('.gres')} asks for a GPU by gres and by gpu: put gpu: 0 beside gres in {_PROFILE}, or delete gres."
+        f"{key.removesuffix('.gres')} asks for a GPU by gres and by gpu: put gpu: 0 beside gres in {_PROFILE}, or delete "
+        "gres."
         for key, value in sorted(given.items())
         if key.endswith(".gres") and value.startswith("gpu") and given.get(f"{key.removesuffix('gres')}gpu", "1") != "0"
     ]
@@ -130,13 +132,11 @@ def _slurm_problems(run: Run) -> list[str]:
             f"GPU partition and the size of group jobs too. Change {_PROFILE} instead."
         )
     accounting = run.slurm.get("AccountingStorageType", "").removeprefix("accounting_storage/")
-    if accounting in ("none", "(null)") and (
-        run.status_command == "sacct" or given.get("slurm_account") or asked_qos
-    ):
+    if accounting in ("none", "(null)") and (run.status_command == "sacct" or given.get("slurm_account") or asked_qos):
         found.append(
-            "this SLURM has no accounting database, so it knows no accounts and no QOS and sacct cannot tell how jobs ended: "
-            f"put slurm-no-account: true instead of slurm_account and qos into {_PROFILE} and keep slurm-status-command: squeue "
-            "there."
+            "this SLURM has no accounting database, so it knows no accounts and no QOS and sacct cannot tell how jobs "
+            f"ended: put slurm-no-account: true instead of slurm_account and qos into {_PROFILE} and keep "
+            "slurm-status-command: squeue there."
         )
     elif run.status_command == "squeue" and _seconds(run.slurm.get("MinJobAge", "")) < _FORGOTTEN_TOO_SOON:
         found.append(
