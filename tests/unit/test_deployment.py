@@ -179,6 +179,15 @@ def test_configuration_of_slurm(monkeypatch, tmp_path):
     assert shown == {"AccountingStorageType": "accounting_storage/none", "MinJobAge": "300 sec"}
 
 
+def test_downloads_are_refused_in_a_job_with_the_command_for_the_login_node():
+    environment = {deployment.MAIN_JOB: "--profile slurm --config source={download:\\ true} "}
+    (sentence,) = deployment.refused_downloads(["fetch_images", "fetch_pointnet", "fetch_images"], environment)
+    assert "(fetch_images, fetch_pointnet)" in sentence
+    assert sentence.endswith("snakemake inputs --profile slurm --config source={download:\\ true}")
+    assert deployment.refused_downloads([], environment) == []
+    assert deployment.refused_downloads(["fetch_images"], {}) == []
+
+
 # --- binds ------------------------------------------------------------------------------------------------------------
 
 

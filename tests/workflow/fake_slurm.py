@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """SLURM's client programs, pretended, under their own names: submissions are counted and their outputs appear at once.
 
-``sbatch`` notes each call in $FAKE_SLURM/submissions. With FAKE_JOBS=run it runs what was submitted at
-once, in this machine's own environment. Otherwise it touches the files that the submitted jobs would write (the study sheet, which others read, is
-really made), so that Snakemake's own scheduler, grouping and executor run as they do on a cluster and only the work is
-missing. ``apptainer`` runs commands without a container.
+``sbatch`` notes each call in $FAKE_SLURM/submissions. With FAKE_JOBS=run it runs what was submitted at once, in this
+machine's own environment. Otherwise it touches the files that the submitted jobs would write (the study sheet, which
+others read, is really made), so that Snakemake's own scheduler, grouping and executor run as they do on a cluster and
+only the work is missing. ``apptainer`` runs commands without a container.
 """
 
 from __future__ import annotations

@@ -103,6 +103,25 @@ def test_a_partial_run_is_resumed(finished, tmp_path):
     }
 
 
+def test_a_job_of_the_cluster_downloads_nothing(finished, tmp_path):
+    project = copy_project(tmp_path / "project")
+    (project.root / "containers/lstv-uncertainty_0.1.0.sif").touch()
+    _, site, _ = finished
+    script = [
+        "bash",
+        "profiles/slurm/main.sh",
+        "--configfile",
+        "config/rsna.yaml",
+        "--config",
+        "source={download: true}",
+    ]
+    done = subprocess.run(script, cwd=project.root, env=site.environment(), capture_output=True, text=True, timeout=300)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "fetch_pointnet" in said, said
+    again = r"snakemake inputs --profile slurm --configfile config/rsna.yaml --config source=\{download:\ true\}"
+    assert again in said, said
+
+
 def test_one_study_locally(project):
     done = project.snakemake("results/demo/studies/104928817.json")
     assert done.returncode == 0, done.stdout[-6000:]

@@ -113,6 +113,8 @@ onstart:
     slurm = slurm_settings() if executor == "slurm" else {}
     try:
         mistakes = deployment.problems(deployment.Run(executor, METHODS, IMAGE, LOCALIZER["device"], **slurm))
+        fetching = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("fetch_")]
+        mistakes += deployment.refused_downloads(fetching, os.environ)
         if CONTAINED and not mistakes:
             deployment.make_bound(written_paths())  # Apptainer does not start where a folder to be bound is missing
             arguments = workflow.deployment_settings.apptainer_args or ""

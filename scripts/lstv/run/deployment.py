@@ -69,6 +69,22 @@ def problems(run: Run) -> list[str]:
     return found
 
 
+MAIN_JOB = "LSTV_MAIN_JOB"
+"""Variable by which profiles/slurm/main.sh says that Snakemake runs as a job: its arguments, quoted for a shell."""
+
+
+def refused_downloads(rules: Iterable[str], environment: Mapping[str, str]) -> list[str]:
+    """The sentence that a job of a cluster downloads nothing; ``rules`` are those that would run and fetch something."""
+    names = sorted(set(rules))
+    if not names or MAIN_JOB not in environment:
+        return []
+    return [
+        f"files are still to be downloaded ({', '.join(names)}), but Snakemake runs as a job, and the nodes of a cluster "
+        "often have no network. On the login node, before the same sbatch again: "
+        f"snakemake inputs {environment[MAIN_JOB].strip()}"
+    ]
+
+
 def slurm_configuration() -> dict[str, str]:
     """What ``scontrol show config`` tells; empty where SLURM does not answer."""
     try:
