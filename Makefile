@@ -9,8 +9,9 @@ VENV := .venv
 READY := $(VENV)/.ready
 # whole files to a worker, because what a file's tests share is made once a worker
 PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
-# Snakemake keeps a cache of its own, which stays in this folder too
-RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
+# Snakemake keeps a cache of its own, which stays in this folder too. PYTHONPATH, as environment modules set it, would lead to
+# another Python's packages.
+RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
 
 # tests that neither run Snakemake nor a browser nor take long
 FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden

@@ -264,6 +264,23 @@ def test_binds_join_those_of_the_user_and_the_jobs_gpu_is_passed_on():
     assert "APPTAINERENV_CUDA_VISIBLE_DEVICES" not in container_environment([], {})
 
 
+def test_what_the_site_binds_by_its_other_name_is_kept_here_and_on_nodes(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    environment = {
+        "APPTAINER_BINDPATH": f"{site},/login/only",
+        "SINGULARITY_BINDPATH": f"{site}",
+        "APPTAINER_BIND": "/own",
+    }
+    found = deployment.environment_for_nodes(["/project"], environment)
+    deployment.enter(["/project"], environment)
+    assert environment["APPTAINER_BIND"] == environment["SINGULARITY_BIND"] == f"/own,{site},/login/only,/project"
+    assert "APPTAINER_BINDPATH" not in environment and "SINGULARITY_BINDPATH" not in environment
+    node = {**found, "APPTAINER_BINDPATH": f"{site},/login/only"}
+    deployment.enter_node(node)
+    assert node["APPTAINER_BIND"] == str(site) and "APPTAINER_BINDPATH" not in node
+
+
 def test_folders_to_be_written_may_be_yet_to_come(project, tmp_path):
     data = tmp_path / "disk" / "rsna"
     assert bind_paths(project, [data], [data]) == sorted([str(project), str(data)])

@@ -103,6 +103,12 @@ def test_a_partial_run_is_resumed(finished, tmp_path):
     }
 
 
+def test_what_ran_on_a_cluster_is_not_planned_anew_on_this_machine(finished):
+    project, site, _ = finished
+    for done in (project.snakemake("-n"), on_cluster(project, site, "-n")):
+        assert done.returncode == 0 and "Nothing to be done" in done.stdout, done.stdout[-3000:]
+
+
 def test_a_job_of_the_cluster_downloads_nothing(finished, tmp_path):
     project = copy_project(tmp_path / "project")
     (project.root / "containers/lstv-uncertainty_0.1.0.sif").touch()

@@ -74,7 +74,7 @@ elif CONTAINED:
     data = binds()
     os.environ.update(deployment.environment_for_nodes(data, os.environ))
     everything = binds(*download.files) if download.files else data
-    os.environ.update(deployment.container_environment(everything, os.environ, download.variables))
+    deployment.enter(everything, os.environ, download.variables)
 
 
 def profile_resources():

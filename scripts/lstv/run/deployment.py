@@ -319,7 +319,18 @@ def enter_node(environment: MutableMapping[str, str]) -> None:
             del environment[name]
     for program in _PROGRAMS:
         environment[f"{program}_BIND"] = ""
+        environment.pop(f"{program}_BINDPATH", None)  # they are among the binds that were handed on
     environment.update(container_environment(binds, environment))
+
+
+def enter(
+    binds: Iterable[str], environment: MutableMapping[str, str], passed_on: Mapping[str, str] | None = None
+) -> None:
+    """Put into ``environment`` what ``container_environment`` gives. What a site binds by ``APPTAINER_BINDPATH`` is among it
+    and goes by that name no longer, because two names for the same are not read by every version."""
+    environment.update(container_environment(binds, environment, passed_on))
+    for program in _PROGRAMS:
+        environment.pop(f"{program}_BINDPATH", None)
 
 
 def container_environment(
@@ -333,7 +344,8 @@ def container_environment(
     binds, passed_on = list(binds), dict(passed_on or {})
     if "CUDA_VISIBLE_DEVICES" in environment:
         passed_on["CUDA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"]
-    set_already = ",".join(environment.get(f"{program}_BIND", "") for program in _PROGRAMS).split(",")
+    names = (f"{program}_{name}" for name in ("BIND", "BINDPATH") for program in _PROGRAMS)
+    set_already = ",".join(environment.get(name, "") for name in names).split(",")
     everything = ",".join(dict.fromkeys(bind for bind in (*set_already, *binds) if bind))
     variables = {}
     for program in _PROGRAMS:
