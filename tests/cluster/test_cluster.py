@@ -140,7 +140,7 @@ def test_time_limit_and_full_memory_end_in_another_try(unfinished, demo, cluster
         script.write(FAULTS)
     profile = unfinished.root / "profiles/slurm/config.yaml"
     text = profile.read_text()
-    asked = "    gpu: 1 # gives"  # of the GPU rule
+    asked = "    gpu: 1 # the rule's"  # of the GPU rule
     assert asked in text
     text = text.replace(asked, f"    mem_mb: 1500 * attempt\n    runtime: 1\n{asked}", 1)
     profile.write_text(text)

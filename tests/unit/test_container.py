@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -107,6 +108,24 @@ def test_outside_a_container_only_caches_move_into_the_project(tmp_path):
     assert done.stdout == f"/nowhere none {tmp_path}/.snakemake/cache/matplotlib\n" and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("container", [{}, {"APPTAINER_CONTAINER": "image.sif"}])
+def test_packages_of_another_python_stay_out(tmp_path, container):
+    done = in_job(
+        tmp_path, 'echo "${PYTHONPATH-none} ${PYTHONHOME-none}"', PYTHONPATH="/other", PYTHONHOME="/x", **container
+    )
+    assert done.stdout == "none none\n"
+
+
+def test_make_does_not_take_packages_of_another_python(tmp_path):
+    (tmp_path / "numpy.py").write_text('raise ImportError("numpy of another Python")\n')
+    recipe = "include Makefile\nshown:\n\t@$(RUN) python3 -c 'import os; print(os.environ.get(\"PYTHONPATH\"))'\n"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        ["make", "-f", "-", "shown"], cwd=ROOT, input=recipe, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "None\n", done.stderr
+
+
 def test_credentials_that_the_workflow_passes_in_are_kept(tmp_path):
     done = in_job(tmp_path, 'echo "$KAGGLE_CONFIG_DIR"', APPTAINER_CONTAINER="image.sif", KAGGLE_CONFIG_DIR="/creds")
     assert done.stdout == "/creds\n"
@@ -133,7 +152,11 @@ def test_memory_and_time_stand_in_the_rules_alone(profile):
 
 
 def test_only_inference_asks_for_a_gpu_and_a_partition_of_its_own(profile):
-    special = {name for name, values in profile["set-resources"].items() if {"gpu", "slurm_partition"} & set(values)}
+    special = {
+        name
+        for name, values in profile["set-resources"].items()
+        if {"gpu", "gres", "qos", "slurm_partition"} & set(values)
+    }
     assert special == {"infer_heatmaps", "method_heatmaps"}
 
 
