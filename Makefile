@@ -9,18 +9,25 @@ VENV := .venv
 READY := $(VENV)/.ready
 # whole files to a worker, because what a file's tests share is made once a worker
 PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
-# Snakemake keeps a cache of its own, which stays in this folder too
-RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
+# Snakemake keeps a cache of its own, which stays in this folder too. PYTHONPATH, as environment modules set it, would lead to
+# another Python's packages.
+RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
 
-.PHONY: help demo test test-cluster lint setup lock clean
+# tests that neither run Snakemake nor a browser nor take long
+FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
+
+.PHONY: help demo check test test-cluster lint docs setup slurm-profile lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run the workflow on the demo cohort and say where the report is
 	@$(RUN) python scripts/quiet_snakemake.py --profile profiles/local
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 	@echo "Table:  $(CURDIR)/results/demo/lstv_uncertainty_metrics.csv"
+
+check: lint ## lint, and the fast tests: what to run before a commit
+	@$(RUN) python -m pytest $(PYTEST_OPTIONS) $(FAST)
 
 test: $(READY) ## run all tests but those of the cluster
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS)
@@ -32,10 +39,18 @@ lint: $(READY) ## check format, style and types of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
 	@$(RUN) PYTHONPATH=scripts lint-imports --no-cache --no-logo
 
+docs: $(READY) ## write the generated parts of the docs and draw the rule graph (needs Graphviz)
+	@$(RUN) python scripts/metrics_schema.py
+	@$(RUN) python scripts/method_docs.py
+	@$(RUN) python scripts/rule_graph.py
+
 setup: $(READY) ## install the pinned packages into .venv
 
 $(READY): envs/workflow.lock.txt envs/setup.sh
 	@bash envs/setup.sh "$(PYTHON)" "$(VENV)"
+
+slurm-profile: $(READY) ## fill in profiles/slurm with what SLURM tells of this site (on a login node)
+	@$(RUN) python scripts/fill_slurm_profile.py
 
 lock: ## renew the pinned lock from the direct dependencies
 	@bash envs/lock.sh "$(or $(PYTHON),python3)" workflow

@@ -5,6 +5,9 @@
 #
 # The place is $TMPDIR where the site passes one into the container, otherwise .snakemake/jobs in the project folder, which
 # every job can write to. A job that was killed leaves its folder there; later jobs remove it after a week.
+#
+# An environment module may have set PYTHONPATH to the packages of another Python; no rule needs one.
+unset PYTHONPATH PYTHONHOME
 if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
     if [ -n "${TMPDIR:-}" ] && [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then
         LSTV_JOB=$(mktemp -d "$TMPDIR/lstv-job.XXXXXXXX") || exit 1

@@ -41,5 +41,8 @@ if ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-input 
     echo "Error: the packages could not be installed; the whole output is in $folder/setup.log, and the same command tries again." >&2
     exit 2
 fi
+# `module load python` often sets PYTHONPATH to the packages of another Python
+line='unset PYTHONPATH PYTHONHOME # packages of another Python, as environment modules set them'
+grep -qxF "$line" "$folder/bin/activate" || echo "$line" >>"$folder/bin/activate"
 touch "$folder/.ready"
 echo "Packages are ready after $((SECONDS - start)) s."

@@ -10,16 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.cohort import batches, study_sheet
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
-    )
+    parser = argument_parser(__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--table", type=Path, required=True, help="the cohort table (CSV)")
     parser.add_argument("--sheet", type=Path, required=True, help="the study sheet (CSV)")
     parser.add_argument("--studies", type=Path, nargs="*", default=[], metavar="JSON", help="metrics of the studies")
@@ -32,12 +30,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--batches", type=int, default=1, help="with --heatmaps-dir: batches of the cohort (0: one a study)"
     )
     parser.add_argument("--config-summary", type=Path, metavar="JSON", help="the settings of the run")
-    parser.add_argument("--title", default="Lumbosacral junction report")
     parser.add_argument(
-        "--top",
-        type=int,
-        default=default("report.top_candidates"),
-        help="candidates shown with images (default: %(default)s)",
+        "--scan", type=Path, metavar="JSON", help="summary of the scan of a folder: what it passed over"
+    )
+    parser.add_argument("--title", default="Lumbosacral junction report", help="heading of the page")
+    parser.add_argument(
+        "--top", type=int, default=default("report.top_candidates"), help="candidates shown with images"
     )
     parser.add_argument(
         "--show-ids",
@@ -62,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         studies=[*args.studies, *_listed(args.studies_list), *_metrics_of(args, used)],
         heatmap_files=[*args.heatmaps, *_listed(args.heatmaps_list), *_heatmaps_of(args, used)],
         settings=args.config_summary,
+        scan=args.scan,
         out=args.out,
         title=args.title,
         top=args.top,

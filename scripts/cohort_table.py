@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.cohort import study_sheet
 from lstv.ranking import cohort_table
 from lstv.uncertainty import study_record
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--sheet", type=Path, required=True, help="the study sheet, CSV")
     parser.add_argument(
         "--studies-dir", type=Path, required=True, help="folder with <study_id>.json of every used study"

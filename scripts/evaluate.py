@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstv.base import atomic
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.cohort.labels import read_labels
 from lstv.evaluation.assess import evaluate
@@ -18,7 +18,7 @@ from lstv.ranking.table_columns import read_cohort_table, registered_metrics
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
     parser.add_argument("--labels", type=Path, required=True, help="CSV with study_id, label; see docs/evaluation.md")
     parser.add_argument("--out", type=Path, required=True, help="everything, JSON")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lstv.base.atomic import write_json
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.base.progress import Progress
@@ -16,7 +16,7 @@ from lstv.base.progress import Progress
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="e.g. resources/demo/pointnet_demo.pth")
     parser.add_argument("--out", type=Path, required=True, help="model card to write, JSON")
     parser.add_argument("--normal", type=int, default=200, help="held-out normal phantoms (default: 200)")

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv_kaggle import images, options, ranged_zip, whole_archive
 from lstv_kaggle.disk import PARTIAL, explained, readable
@@ -24,7 +24,7 @@ DIRECTORY_CACHE = ".archive_directory"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--series-list", type=Path, help="CSV with study_id and series_id; a study sheet will do")
     parser.add_argument("--out", type=Path, required=True, help="folder for train_images/<study>/<series>/<n>.dcm")
     parser.add_argument("--manifest", type=Path, help="the list of files written last (default: manifest.csv in --out)")

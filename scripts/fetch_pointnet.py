@@ -7,14 +7,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv_kaggle import dataset, options
 from lstv_kaggle.remote import RemoteFile
 from lstv_kaggle.sources import CHECKPOINT, DATASET, DATASET_OWNER, VALID_IDS
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for 00002484.pth, valid_id.npy and their .sha256"
     )

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.tables import read_table
 from lstv.cohort.rsna_layout import SERIES_TABLE
@@ -19,7 +19,7 @@ from lstv_kaggle.sources import COMPETITION
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help=f"folder for {SERIES_TABLE}")
     options.add(parser)
     return parser.parse_args(argv)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lstv import __version__
 from lstv.base import checksums
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
@@ -30,27 +30,51 @@ from lstv.run.dependencies import library_files
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--sheet", type=Path, required=True, help="the study sheet")
     parser.add_argument("--batch", help="name of the batch; without it all studies of the sheet")
     parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
     parser.add_argument("--sha256", help="expected sha256 (default: that recorded beside the checkpoint, if any)")
-    parser.add_argument("--preprocessing", choices=("trained", "reference"), default=default("localizer.preprocessing"))
-    parser.add_argument("--members", choices=("centre", "slices", "full"), default=default("localizer.members"))
-    parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default=default("localizer.device"))
     parser.add_argument(
-        "--forward-batch",
-        type=int,
-        default=default("localizer.forward_batch"),
-        help="slices in one forward pass on a GPU (default: %(default)s)",
+        "--preprocessing",
+        choices=("trained", "reference"),
+        default=default("localizer.preprocessing"),
+        help="intensities and order of slices as in training, or as in the reference implementation",
+    )
+    parser.add_argument(
+        "--members",
+        choices=("centre", "slices", "full"),
+        default=default("localizer.members"),
+        help="what runs beside the centre slice: nothing, its neighbours, or neighbours and transformed views",
+    )
+    parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cuda", "cpu"),
+        default=default("localizer.device"),
+        help="where the network runs; auto takes a GPU if there is one",
+    )
+    parser.add_argument(
+        "--forward-batch", type=int, default=default("localizer.forward_batch"), help="slices in one GPU pass"
     )
     parser.add_argument(
         "--workers",
         type=int,
         default=default("localizer.workers") or len(os.sched_getaffinity(0)),
         help="processes that decode DICOM (default: one a core)",
+    )
+    parser.add_argument(
+        "--study-seconds",
+        type=float,
+        default=default("localizer.study_seconds"),
+        help="longest time that decoding one study may take",
+    )
+    parser.add_argument(
+        "--study-memory-mb",
+        type=int,
+        default=default("localizer.study_memory_mb"),
+        help="most memory that decoding one study may take",
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
@@ -67,7 +91,14 @@ def main(argv: list[str] | None = None) -> int:
     if args.batch:
         rows = [row for row in rows if batches.batch_of(row.study_id, args.batches) == args.batch]
     options = Options(
-        args.preprocessing, args.members, args.forward_batch, args.workers, args.without_uids, args.centroids
+        args.preprocessing,
+        args.members,
+        args.forward_batch,
+        args.workers,
+        args.without_uids,
+        args.centroids,
+        args.study_seconds,
+        args.study_memory_mb,
     )
     states = {row.study_id: reuse.state(row, options.centroids) for row in rows}
     weights = checkpoint.read_checkpoint(

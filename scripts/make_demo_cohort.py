@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--studies", type=Path, required=True, help="list of phantoms, CSV (resources/demo/studies.csv)"
     )

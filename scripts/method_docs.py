@@ -1,4 +1,4 @@
-"""Bring the generated parts of docs/method.md up to date: metrics, flags, ranking, and the tables of the evidence."""
+"""Bring the generated parts of the docs up to date: metrics, flags, members, ranking, and the tables of the evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstv.base.atomic import write_json, write_text
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv_evidence.method import documentation
 from lstv_evidence.method.design import method_study_of_record
@@ -21,9 +21,9 @@ _FIGURES = ("auc", "groups", "roc")
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument(
-        "--docs", type=Path, default=_DOCS, help="folder of method.md (default: docs of this repository)"
+        "--docs", type=Path, default=_DOCS, help="folder of the documents (default: docs of this repository)"
     )
     parser.add_argument(
         "--study",
@@ -31,16 +31,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="take over a method study's results (results/method_study or results/method_study_patients)",
     )
     parser.add_argument("--planted", type=Path, help="take over the results of planted_changes.py, JSON")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; status 2 where the document is not current"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; status 2 where a document is not current")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Update or check the document; returns the exit status."""
+    """Update or check the documents; returns the exit status."""
     args = parse_args(argv)
-    document, evidence = args.docs / "method.md", args.docs / "evidence"
+    evidence = args.docs / "evidence"
     if args.check and (args.study or args.planted):
         raise UserError("--check writes nothing, so it takes neither --study nor --planted.")
     if args.study:
@@ -53,14 +51,26 @@ def main(argv: list[str] | None = None) -> int:
             shutil.copyfile(args.study / "figures" / f"{name}.svg", target)
     if args.planted:
         write_json(evidence / documentation.PLANTED, _read(args.planted))
-    before = document.read_text(encoding="utf-8")
-    after = documentation.updated(before, evidence)
-    if args.check and after != before:
-        raise UserError(f"{document} is not current; run scripts/method_docs.py.")
-    if not args.check:
-        write_text(document, after)
-    print(f"{document}: {'current' if after == before else 'updated'}")
+    for name in documentation.DOCUMENTS:
+        _bring_up_to_date(args.docs / name, evidence, write=not args.check)
     return 0
+
+
+def _bring_up_to_date(document: Path, evidence: Path, *, write: bool) -> None:
+    before = _text(document)
+    after = documentation.updated(document.name, before, evidence)
+    if write:
+        write_text(document, after)
+    elif after != before:
+        raise UserError(f"{document} is not current; run scripts/method_docs.py.")
+    print(f"{document}: {'current' if after == before else 'updated'}")
+
+
+def _text(document: Path) -> str:
+    try:
+        return document.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{document} cannot be read ({error}); --docs names the folder of the documents.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

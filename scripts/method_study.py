@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from lstv.base.atomic import write_csv, write_json, write_text
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="cohort table of the phantoms, CSV")
     parser.add_argument("--components", type=Path, required=True, help="percentile ranks of the components, CSV")
     parser.add_argument("--phantoms", type=Path, required=True, help="list of the phantoms: their truth, CSV")

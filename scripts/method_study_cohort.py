@@ -8,13 +8,13 @@ from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv_evidence.method.design import FIRST, METHOD_STUDIES, Design, group_of, specs, write_list
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seed", type=int, default=1, help="another seed, other phantoms (default: 1)")
     parser.add_argument(
         "--generator",

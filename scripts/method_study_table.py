@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from lstv.base.atomic import write_csv
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
@@ -21,7 +21,7 @@ from lstv_evidence.method import records
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--sheet", type=Path, required=True, help="the study sheet, CSV")
     parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file with all studies of the sheet")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")

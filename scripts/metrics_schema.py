@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from lstv.base.atomic import write_text
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.uncertainty import study_record
 
 _HEAD = "# Written by scripts/metrics_schema.py from the docstrings of the metrics in scripts/lstv/uncertainty/.\n"
@@ -17,7 +17,7 @@ _DEFAULT = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "metri
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--out", type=Path, default=_DEFAULT, help="the schema, YAML (default: the one of this repository)"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lstv import __version__
 from lstv.base.atomic import write_csv, write_json, write_text
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
@@ -21,7 +21,7 @@ from lstv.cohort import rsna_layout
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--path", type=Path, required=True, help="studies in the RSNA layout")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
     parser.add_argument(
@@ -31,8 +31,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="how far in front of the checkpoint's points the discs' middles are: 0 (default) where it marks the discs, "
         "about 25 where it marks the spinal canal",
     )
-    parser.add_argument("--members", choices=("centre", "slices", "full"), default="full")
-    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default=default("localizer.device"))
+    parser.add_argument(
+        "--members",
+        choices=("centre", "slices", "full"),
+        default="full",
+        help="what runs beside the centre slice: nothing, its neighbours, or neighbours and transformed views",
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cuda", "cpu"),
+        default=default("localizer.device"),
+        help="where the network runs; auto takes a GPU if there is one",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--out", type=Path, required=True, help="results, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric and change, CSV")

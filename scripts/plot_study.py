@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--metrics", type=Path, required=True, help="metrics of the study (JSON)")
     parser.add_argument("--heatmaps", type=Path, required=True, help="the heatmap file that holds the study")
     parser.add_argument("--out", type=Path, required=True, help="the figure (PNG)")

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from lstv import __version__
+
 LOG = Path(".snakemake/quiet.log")
 STEPS = re.compile(r"^(\d+) of (\d+) steps")
 JOB = re.compile(r"^(?:local)?(?:Job|rule|checkpoint) \S+ ?(.*)$", re.IGNORECASE)
@@ -45,7 +47,10 @@ class Line:
 def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: python {sys.argv[0]} [Snakemake's arguments]\n\n{__doc__}")
+        print(f"usage: python {sys.argv[0]} [--version] [Snakemake's arguments]\n\n{__doc__}")
+        return 0
+    if arguments == ["--version"]:
+        print(f"lstv-uncertainty {__version__}")
         return 0
     LOG.parent.mkdir(exist_ok=True)
     line, lines, done, total = Line(), [], 0, 0

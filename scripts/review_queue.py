@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from lstv.base import atomic
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
@@ -15,7 +15,7 @@ from lstv.ranking.table_columns import read_cohort_table
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
     parser.add_argument(
         "--ambiguous",

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lstv.base.atomic import write_csv, write_json
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.private_files import write_private
 from lstv.cohort.study_sheet import write_sheet
 from lstv.folder import sheet
 from lstv.folder.choose import Choice, choose
+from lstv.folder.passed_over import of_notices
 from lstv.folder.progress import ScanProgress
 from lstv.folder.pseudonym import Naming, Pseudonyms, Uids, load_key
 from lstv.folder.scan import EXAMPLES, NOTICES, Scan, scan
@@ -27,7 +28,7 @@ from lstv.folder.series import Study, build_studies
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     add = parser.add_argument
     add("--folder", type=Path, required=True, help="folder to scan; everything below it is looked at")
     add("--out", type=Path, required=True, help="study sheet to write (CSV)")
@@ -107,6 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.mapping:
         sheet.write_mapping(args.mapping, choices, naming)
     write_sheet(rows, args.out)
+    lost = of_notices(found.notices)
+    if lost:
+        print(f"{lost}.")
     print(f"{len(rows)} studies, {sum(bool(row.series_dir) for row in rows)} of them with a series to use: {args.out}")
     return 0
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.localizer import heatmap_file
@@ -14,7 +14,7 @@ from lstv.uncertainty import Thresholds, batch, feature_bank, study_record
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file")
     one = parser.add_argument_group("one study")
     one.add_argument("--study", help="study id")

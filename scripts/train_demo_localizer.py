@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 
 from lstv.base.atomic import write_text
-from lstv.base.cli import run
+from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--out", type=Path, required=True, help="checkpoint to write, e.g. resources/demo/pointnet_demo.pth"
     )

@@ -52,7 +52,7 @@ class Project:
 
     def command(self, *arguments: str) -> list[str]:
         quick = ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"]
-        return ["snakemake", "--profile", "profiles/slurm", "--latency-wait", "20", *quick, *arguments]
+        return ["snakemake", "--profile", "slurm", "--latency-wait", "20", *quick, *arguments]
 
     def snakemake(self, *arguments: str, timeout: float = 400) -> subprocess.CompletedProcess:
         """Run it to its end; standard output and error come together in ``stdout``."""
@@ -147,6 +147,7 @@ class Cluster:
             for part in PARTS:
                 ignored = shutil.ignore_patterns("__pycache__", "pointnet", "private", "*.sif")
                 shutil.copytree(ROOT / part, root / part, ignore=ignored)
+            shutil.copy(ROOT / "slurm", root / "slurm", follow_symlinks=False)
             configuration = root / "config/config.yaml"
             configuration.write_text(f"{configuration.read_text()}\ncontainer: {self.sif}\n")
             fill_in(root / "profiles/slurm/config.yaml")

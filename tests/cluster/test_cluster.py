@@ -140,13 +140,9 @@ def test_time_limit_and_full_memory_end_in_another_try(unfinished, demo, cluster
         script.write(FAULTS)
     profile = unfinished.root / "profiles/slurm/config.yaml"
     text = profile.read_text()
-    # the first of each is the GPU rule's
-    for asked, little in (
-        ("mem_mb: 8000 * attempt", "mem_mb: 1500 * attempt"),
-        ("runtime: 60 * attempt", "runtime: 1"),
-    ):
-        assert asked in text
-        text = text.replace(asked, little, 1)
+    asked = "    gpu: 1 # the rule's"  # of the GPU rule
+    assert asked in text
+    text = text.replace(asked, f"    mem_mb: 1500 * attempt\n    runtime: 1\n{asked}", 1)
     profile.write_text(text)
     node_log = cluster.folder / "slurmd.log"
     start, known = time.time(), node_log.stat().st_size

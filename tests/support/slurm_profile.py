@@ -5,17 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 PARTS = ("workflow", "scripts", "config", "profiles", "resources", "containers")
-_SITE = (
-    ("slurm_account: FILL_IN", "slurm_account: lab"),
-    ("slurm_partition: FILL_IN", "slurm_partition: primary"),
-    ("slurm_partition: FILL_IN", "slurm_partition: gpu"),
+_PARTITIONS = (
+    ("slurm-no-account: true", "# slurm-no-account: true"),
+    ("  qos: primary", "  # qos: primary"),
+    ("  # slurm_account: FILL_IN", "  slurm_account: lab"),
+    ("  # slurm_partition: FILL_IN", "  slurm_partition: primary"),
+    ("    qos: gpu", "    # qos: gpu"),
+    ("    # slurm_partition: FILL_IN", "    slurm_partition: gpu"),
+    ("    gpu: 0", "    gpu: 1"),
+    ("    gres: gpu:1", "    # gres: gpu:1"),
+    ("    constraint: v100", "    # constraint: v100"),
 )
 
 
 def fill_in_site(profile: Path) -> None:
-    """Account and partitions, in the order of the file, as docs/hpc.md tells users to put them in."""
-    text = profile.read_text()
-    for blank, value in _SITE:
-        assert blank in text
-        text = text.replace(blank, value, 1)
-    profile.write_text(text)
+    """Account and partitions instead of QOS, in the order of the file, as docs/hpc.md tells users to put them in."""
+    lines = profile.read_text().splitlines(keepends=True)
+    for before, after in _PARTITIONS:
+        (number,) = (number for number, line in enumerate(lines) if line.startswith(before))
+        lines[number] = after + lines[number].removeprefix(before)
+    profile.write_text("".join(lines))

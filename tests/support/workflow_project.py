@@ -58,4 +58,5 @@ def copy_project(target: Path) -> Project:
     target.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__", "pointnet"))
+    shutil.copy(ROOT / "slurm", target / "slurm", follow_symlinks=False)
     return Project(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def test_every_line_of_the_lock_is_a_pin():
     assert len(lines) > 20 and all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in lines)
 
 
+@pytest.mark.slow
 def test_health_check_passes_where_the_library_works():
     done = subprocess.run([sys.executable, ROOT / "containers/health_check.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -106,6 +108,24 @@ def test_outside_a_container_only_caches_move_into_the_project(tmp_path):
     assert done.stdout == f"/nowhere none {tmp_path}/.snakemake/cache/matplotlib\n" and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("container", [{}, {"APPTAINER_CONTAINER": "image.sif"}])
+def test_packages_of_another_python_stay_out(tmp_path, container):
+    done = in_job(
+        tmp_path, 'echo "${PYTHONPATH-none} ${PYTHONHOME-none}"', PYTHONPATH="/other", PYTHONHOME="/x", **container
+    )
+    assert done.stdout == "none none\n"
+
+
+def test_make_does_not_take_packages_of_another_python(tmp_path):
+    (tmp_path / "numpy.py").write_text('raise ImportError("numpy of another Python")\n')
+    recipe = "include Makefile\nshown:\n\t@$(RUN) python3 -c 'import os; print(os.environ.get(\"PYTHONPATH\"))'\n"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        ["make", "-f", "-", "shown"], cwd=ROOT, input=recipe, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "None\n", done.stderr
+
+
 def test_credentials_that_the_workflow_passes_in_are_kept(tmp_path):
     done = in_job(tmp_path, 'echo "$KAGGLE_CONFIG_DIR"', APPTAINER_CONTAINER="image.sif", KAGGLE_CONFIG_DIR="/creds")
     assert done.stdout == "/creds\n"
@@ -121,21 +141,22 @@ def profile() -> dict:
 
 def rules() -> dict[str, str]:
     text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
-    parts = re.split(r"^(?:rule|checkpoint) (\w+):$", text, flags=re.MULTILINE)
+    parts = re.split(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?::| with:)$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2]))
 
 
-def test_every_rule_that_is_submitted_has_memory_and_time_that_grow(profile):
-    submitted = {name for name, text in rules().items() if "localrule: True" not in text}
-    growing = profile["set-resources"]
-    assert submitted <= set(growing)
-    assert set(growing) <= set(rules())
-    for name, resources in growing.items():
-        assert all(resources[key].endswith("* attempt") for key in ("mem_mb", "runtime")), name
+def test_memory_and_time_stand_in_the_rules_alone(profile):
+    own = [profile["default-resources"], *profile["set-resources"].values()]
+    assert not any({"mem_mb", "runtime"} & set(resources) for resources in own)
+    assert set(profile["set-resources"]) <= set(rules())
 
 
 def test_only_inference_asks_for_a_gpu_and_a_partition_of_its_own(profile):
-    special = {name for name, values in profile["set-resources"].items() if {"gpu", "slurm_partition"} & set(values)}
+    special = {
+        name
+        for name, values in profile["set-resources"].items()
+        if {"gpu", "gres", "qos", "slurm_partition"} & set(values)
+    }
     assert special == {"infer_heatmaps", "method_heatmaps"}
 
 

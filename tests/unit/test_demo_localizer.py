@@ -56,6 +56,7 @@ def test_card_reports_what_was_asked_for():
         )
 
 
+@pytest.mark.slow
 def test_finds_the_levels_of_phantoms_it_has_not_seen(localizer):
     outcomes = []
     for seed in range(900_000, 900_006):
@@ -151,6 +152,7 @@ def test_held_out_seeds_are_apart_from_those_of_training():
 # --- training -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_program_makes_a_checkpoint_that_loads(tmp_path, monkeypatch, capsys):
     made = [samples.make(samples.training_spec(seed)) for seed in (1, 2)]
     pool = np.stack([s.images for s in made]), np.stack([s.points for s in made])

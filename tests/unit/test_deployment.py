@@ -52,7 +52,8 @@ def test_container_off_on_a_cluster(run):
 
 def test_account_missing_left_blank_or_deliberately_none(run):
     without = {key: value for key, value in SITE.items() if key != "slurm_account"}
-    assert "no SLURM account" in only(run, resources=without)
+    assert "neither an account nor a QOS" in only(run, resources=without)
+    assert "delete one of the two lines" in only(run, no_account=True)
     assert problems(replace(run, resources=without, no_account=True)) == []
     assert "slurm_account is still FILL_IN" in only(run, resources={**SITE, "slurm_account": "'FILL_IN'"})
 
@@ -69,6 +70,38 @@ def test_partition_left_blank_names_its_rule(run):
     assert only(run, resources=asked).startswith("infer_heatmaps.slurm_partition is still FILL_IN")
 
 
+QOS_SITE = {
+    "qos": "primary",
+    "infer_heatmaps.qos": "gpu",
+    "infer_heatmaps.gpu": "0",
+    "infer_heatmaps.gres": "gpu:1",
+    "infer_heatmaps.constraint": "v100",
+    "study_metrics.turn": "1",
+}
+
+
+def test_a_qos_alone_will_do(run):
+    for no_account in (True, False):
+        assert problems(replace(run, resources=QOS_SITE, no_account=no_account)) == []
+    assert problems(replace(run, resources=QOS_SITE, qos=frozenset({"primary", "gpu", "normal"}))) == []
+
+
+def test_a_qos_that_the_user_does_not_have(run):
+    sentence = only(run, resources=QOS_SITE, qos=frozenset({"normal", "primary"}))
+    assert sentence.startswith("the QOS gpu of profiles/slurm/config.yaml is not one of yours here")
+    assert "normal, primary" in sentence
+    assert only(run, resources={**QOS_SITE, "qos": deployment.FILL_IN}, qos=frozenset({"gpu"})).startswith(
+        "qos is still"
+    )
+
+
+@pytest.mark.parametrize("gpu", ["1", None])
+def test_a_gpu_asked_for_twice(run, gpu):
+    asked = {key: value for key, value in QOS_SITE.items() if key != "infer_heatmaps.gpu"}
+    asked |= {"infer_heatmaps.gpu": gpu} if gpu else {}
+    assert "infer_heatmaps asks for a GPU by gres and by gpu" in only(run, resources=asked)
+
+
 def test_set_resources_of_the_command_line_instead_of_the_profiles(run):
     replaced = {key: value for key, value in SITE.items() if "." not in key} | {"infer_heatmaps.runtime": "600"}
     assert "set-resources of the profile are not in force" in only(run, resources=replaced)
@@ -82,6 +115,25 @@ def test_no_accounting_database(run):
         run, slurm=none, resources=without, no_account=True, status_command="sacct"
     )
     assert problems(replace(run, slurm=none, resources=without, no_account=True)) == []
+
+
+def test_a_qos_without_accounting_database(run):
+    none = {**SLURM, "AccountingStorageType": "accounting_storage/none"}
+    assert "no QOS" in only(run, slurm=none, resources=QOS_SITE, no_account=True)
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_the_qos_of_a_user(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert deployment.allowed_qos("me") == frozenset()
+    program(tmp_path, "sacctmgr", "echo 'normal,primary'; echo 'gpu,normal'; echo")
+    assert deployment.allowed_qos("me") == {"normal", "primary", "gpu"}
+    program(tmp_path, "sacctmgr", "echo 'no accounting' >&2; exit 1")
+    assert deployment.allowed_qos("me") == frozenset()
 
 
 def test_squeue_on_a_site_that_forgets_jobs_at_once(run):
@@ -125,6 +177,15 @@ def test_configuration_of_slurm(monkeypatch, tmp_path):
     program.chmod(0o755)
     shown = deployment.slurm_configuration()
     assert shown == {"AccountingStorageType": "accounting_storage/none", "MinJobAge": "300 sec"}
+
+
+def test_downloads_are_refused_in_a_job_with_the_command_for_the_login_node():
+    environment = {deployment.MAIN_JOB: "--profile slurm --config source={download:\\ true} "}
+    (sentence,) = deployment.refused_downloads(["fetch_images", "fetch_pointnet", "fetch_images"], environment)
+    assert "(fetch_images, fetch_pointnet)" in sentence
+    assert sentence.endswith("snakemake inputs --profile slurm --config source={download:\\ true}")
+    assert deployment.refused_downloads([], environment) == []
+    assert deployment.refused_downloads(["fetch_images"], {}) == []
 
 
 # --- binds ------------------------------------------------------------------------------------------------------------
@@ -201,6 +262,23 @@ def test_binds_join_those_of_the_user_and_the_jobs_gpu_is_passed_on():
     assert legacy["APPTAINER_BIND"] == "/legacy,/project"  # Apptainer would not look at the other one
     assert made["APPTAINERENV_CUDA_VISIBLE_DEVICES"] == made["SINGULARITYENV_CUDA_VISIBLE_DEVICES"] == "1"
     assert "APPTAINERENV_CUDA_VISIBLE_DEVICES" not in container_environment([], {})
+
+
+def test_what_the_site_binds_by_its_other_name_is_kept_here_and_on_nodes(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    environment = {
+        "APPTAINER_BINDPATH": f"{site},/login/only",
+        "SINGULARITY_BINDPATH": f"{site}",
+        "APPTAINER_BIND": "/own",
+    }
+    found = deployment.environment_for_nodes(["/project"], environment)
+    deployment.enter(["/project"], environment)
+    assert environment["APPTAINER_BIND"] == environment["SINGULARITY_BIND"] == f"/own,{site},/login/only,/project"
+    assert "APPTAINER_BINDPATH" not in environment and "SINGULARITY_BINDPATH" not in environment
+    node = {**found, "APPTAINER_BINDPATH": f"{site},/login/only"}
+    deployment.enter_node(node)
+    assert node["APPTAINER_BIND"] == str(site) and "APPTAINER_BINDPATH" not in node
 
 
 def test_folders_to_be_written_may_be_yet_to_come(project, tmp_path):
@@ -284,6 +362,7 @@ def test_singularity_alone_will_do(run, apptainer, tmp_path, monkeypatch):
     assert deployment.cannot_be_seen(run.image, "", [tmp_path]) == []
 
 
+@pytest.mark.slow
 def test_more_paths_than_a_command_line_takes(run, apptainer, tmp_path):
     apptainer(f'{RUN_IT} exec "$@"')
     folders = [tmp_path / f"{number:0200d}" for number in range(12_000)]

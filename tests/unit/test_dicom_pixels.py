@@ -222,3 +222,129 @@ def test_a_transfer_syntax_nobody_reads(tmp_path, image):
     dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.100"
     with pytest.raises(PixelError, match=r"no decoder reads its transfer syntax 1\.2\.840\.10008\.1\.2\.4\.100"):
         decode(dataset)
+
+
+# --- what the header declares against what is there ---------------------------------------------------------------------
+
+
+def refused(dataset, match):
+    with pytest.raises(PixelError, match=match):
+        decode(dataset)
+
+
+def test_more_pixel_data_than_declared(tmp_path, image):
+    dataset = one(tmp_path, image)
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    refused(dataset, r"more pixel data than it says \(2560 bytes, its header declares 1 x 32 x 40 pixels of 8 bits\)")
+
+
+@pytest.mark.parametrize("excess", [2, 16])
+def test_a_little_padding_behind_the_pixels_does_no_harm(tmp_path, image, excess):
+    dataset = one(tmp_path, image)
+    dataset.PixelData += bytes(excess)
+    np.testing.assert_array_equal(decode(dataset)[0][0], image)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless], ids=by_keyword)
+def test_pixels_declared_beyond_all_measure_are_refused_before_decoding(tmp_path, monkeypatch, image, syntax):
+    dataset = one(tmp_path, image, transfer_syntax=syntax)
+    dataset.Rows = dataset.Columns = 30000
+    monkeypatch.setattr(pixel_decoding, "_decoded", None)
+    refused(dataset, "its header declares 1 x 30000 x 30000 pixels of 16 bits, 1.7 GiB|cut short")
+
+
+def test_rle_that_cannot_hold_what_is_declared(tmp_path, monkeypatch, image):
+    dataset = one(tmp_path, image, transfer_syntax=RLELossless)
+    dataset.Rows = dataset.Columns = 2000
+    monkeypatch.setattr(pixel_decoding, "_decoded", None)
+    refused(dataset, "bytes of RLE")
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, JPEGLosslessSV1], ids=by_keyword)
+def test_a_codestream_of_another_size_is_refused_before_decoding(tmp_path, monkeypatch, image, syntax):
+    large = one(tmp_path, textured_volume((1, 96, 80))[0], transfer_syntax=syntax)
+    dataset = one(tmp_path, image, transfer_syntax=syntax)
+    dataset.PixelData = large.PixelData
+    monkeypatch.setattr(pixel_decoding, "_decoded", None)
+    refused(dataset, "its compressed image has 96 x 80 pixels, its header declares 1 x 32 x 40")
+
+
+def test_compressed_data_labelled_uncompressed(tmp_path, image):
+    dataset = one(tmp_path, image, transfer_syntax=JPEG2000Lossless)
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    refused(dataset, "says uncompressed, but its pixel data is compressed|cut short")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "said"),
+    [
+        ("BitsStored", None, "its BitsStored is missing"),
+        ("BitsStored", 17, "its BitsStored is 17 and its BitsAllocated 16"),
+        ("PixelRepresentation", None, "its PixelRepresentation is missing"),
+        ("PixelRepresentation", 7, "its PixelRepresentation is 7"),
+    ],
+)
+def test_a_missing_description_is_named(tmp_path, image, keyword, value, said):
+    dataset = one(tmp_path, image)
+    if value is None:
+        delattr(dataset, keyword)
+    else:
+        setattr(dataset, keyword, value)
+    refused(dataset, said)
+
+
+@pytest.mark.parametrize("keyword", ["PhotometricInterpretation", "SamplesPerPixel"])
+def test_what_can_only_be_one_thing_need_not_be_said(tmp_path, image, keyword):
+    dataset = one(tmp_path, image)
+    delattr(dataset, keyword)
+    np.testing.assert_array_equal(decode(dataset)[0][0], image)
+
+
+class _Panic(BaseException):
+    """A panic in Rust comes as a BaseException (pyo3)."""
+
+
+def test_a_panic_of_a_decoder_is_an_error_of_one_file(tmp_path, monkeypatch, image):
+    def panic(*_, **__):
+        raise _Panic("index out of range")
+
+    dataset = one(tmp_path, image, transfer_syntax=RLELossless)
+    monkeypatch.setattr(pixel_decoding.Decoder, "as_array", panic)
+    refused(dataset, "cannot be decoded by")
+
+
+def test_altered_rle_is_read_or_refused(tmp_path, image, capfd):
+    """Single flipped bits; some make the decoder panic, which also prints to the terminal."""
+    dataset = one(tmp_path, image, transfer_syntax=RLELossless)
+    content, draw = bytes(dataset.PixelData), np.random.default_rng(1)
+    outcomes = set()
+    for _ in range(300):
+        altered = bytearray(content)
+        altered[draw.integers(len(altered))] ^= 1 << draw.integers(8)
+        dataset.PixelData = bytes(altered)
+        try:
+            decode(dataset)
+            outcomes.add("read")
+        except PixelError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("stored", "signed", "value", "limit", "expected"),
+    [
+        (16, True, -32768, None, (-32768, -32768)),
+        (16, False, 65535, None, (65535, 65535)),
+        (16, False, 65535, 65530, (65530, 65535)),
+        (12, True, -2048, None, (-2048, -2048)),
+        (16, False, None, None, None),
+    ],
+)
+def test_padding(tmp_path, image, stored, signed, value, limit, expected):
+    dataset = one(tmp_path, image // 16, bits_stored=stored, signed=signed)
+    if value is not None:
+        dataset.PixelPaddingValue = value
+    if limit is not None:
+        dataset.PixelPaddingRangeLimit = limit
+    assert pixel_decoding.padding(dataset) == expected

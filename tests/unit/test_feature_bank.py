@@ -113,6 +113,7 @@ def written_heatmaps(path: Path, first: int, count: int, run_record: dict = RUN,
     return path
 
 
+@pytest.mark.slow
 def test_program_and_file(tmp_path: Path, capsys, fitted: feature_bank.Reference) -> None:
     files = [written_heatmaps(tmp_path / "a.h5", 0, 120), written_heatmaps(tmp_path / "b.h5", 120, 120)]
     out = tmp_path / "reference.npz"

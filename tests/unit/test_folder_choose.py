@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from folder_tree import AXIAL, BARE, CORONAL, SAGITTAL, STIR, T1, image, save
+from lstv.dicom.headers import headers, read
 from lstv.folder.choose import choose, judge, plane, weighting
-from lstv.folder.header import read_header
 from lstv.folder.series import build_studies
 
 
@@ -17,8 +17,9 @@ def _study(tmp_path, *series: list):
     for number, datasets in enumerate(series):
         for index, dataset in enumerate(datasets):
             path = save(tmp_path / f"{number}_{index:04d}", dataset)
-            header = read_header(lambda size, path=path: path.read_bytes()[:size])
-            found.setdefault(header.shared, []).append((str(path), header.sop_instance, header.position))
+            with open(path, "rb") as stream:
+                for header in headers(read(stream)):
+                    found.setdefault(header.shared, []).append((str(path), header.frame, header.own))
     (study,) = build_studies(found)
     return study
 
@@ -110,7 +111,8 @@ def test_weighting(tmp_path, values, expected):
         ({"ImageType": ["DERIVED", "PRIMARY", "DIXON", "FAT"]}, "fat image"),
         ({"SeriesDescription": "t2_tse_dixon_sag_F"}, "fat image"),
         ({"SeriesDescription": "t2_tse_dixon_sag_opp"}, "opposed"),
-        ({"NumberOfFrames": 20}, "describe no frames"),
+        ({"NumberOfFrames": 20}, "describe none of"),
+        ({"PixelSpacing": None}, "PixelSpacing is missing"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2"}, "spectroscopy"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "screenshot"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.22"}, "structured report"),
@@ -147,7 +149,6 @@ def test_no_orientation_but_named_sagittal(tmp_path):
         {"StudyDescription": "Spine", "BodyPartExamined": "SPINE"},
         {"SeriesDescription": "t2 sag thoracolumbar"},
         {"ImageType": ["DERIVED", "PRIMARY", "M", "ND"]},
-        {"PixelSpacing": None},
     ],
 )
 def test_what_does_not_disqualify(tmp_path, values):
@@ -213,7 +214,7 @@ def test_two_echoes_in_one_series(tmp_path):
         for n in range(30)
     ]
     choice = choose(_study(tmp_path, datasets))
-    assert len(choice.chosen.stack.files) == 15
+    assert len(choice.chosen.stack.images) == 15
     assert choice.chosen.stack.facts.echo_time == 105
 
 
@@ -254,3 +255,112 @@ def test_field_of_view_runs_along_the_body(tmp_path):
     assert series.stacks[0].height == pytest.approx(320.0)
     assert series.stacks[0].centre_z == pytest.approx(140.0 - 160.0)
     assert judge(series.stacks[0], series).usable
+
+
+# --- names that say something else than the series ----------------------------------------------------------------------
+
+
+def test_a_protocol_name_of_the_whole_examination_is_no_name_of_the_series(tmp_path):
+    """On GE scanners; and wherever several series of other descriptions share it."""
+    for maker in ("GE MEDICAL SYSTEMS", ""):
+        names = {"Manufacturer": maker, "ProtocolName": "L-SPINE/STIR"}
+        t2 = _stack("1.2.3.1", SeriesDescription="SAG T2 FSE", **names)
+        stir = _stack("1.2.3.2", 17, SeriesDescription="SAG STIR", **STIR, **names)
+        choice = choose(_study(tmp_path / (maker or "unknown"), t2, stir))
+        assert choice.chosen.stack.facts.series_uid == "1.2.3.1"
+        assert [judgement.weighting for judgement in choice.judgements.values()] == ["T2", "STIR"]
+
+
+def test_a_region_that_the_protocol_of_an_examination_names(tmp_path):
+    values = {
+        "Manufacturer": "GE MEDICAL SYSTEMS",
+        "ProtocolName": "C-SPINE",
+        "StudyDescription": "",
+        "BodyPartExamined": "",
+    }
+    assert "cervical" in choose(_study(tmp_path, _stack(**values))).reason
+
+
+@pytest.mark.parametrize(
+    ("description", "weight"),
+    [("t2_tse_sag_Myelon", "T2"), ("Syringomyelie T2 sag", "T2"), ("MR-Myelographie", "T2")],
+)
+def test_times_decide_about_myelography(tmp_path, description, weight):
+    assert weighting(_facts(tmp_path, SeriesDescription=description)) == weight
+
+
+def test_a_long_echo_or_its_name_is_myelography(tmp_path):
+    assert weighting(_facts(tmp_path / "a", EchoTime=250, SeriesDescription="MR-Myelographie")) == "myelography"
+    assert weighting(_facts(tmp_path / "b", EchoTime=700)) == "myelography"
+
+
+@pytest.mark.parametrize("time", ["0", "-1", "1e300"])
+def test_an_impossible_time_is_none(tmp_path, time):
+    values = {**BARE, "EchoTime": time, "RepetitionTime": time}
+    assert weighting(_facts(tmp_path / "a", **values, SeriesDescription="T2 sag")) == "T2"
+    assert weighting(_facts(tmp_path / "b", **values, SeriesDescription="sag", ProtocolName="")) == "unknown"
+
+
+NAMELESS = {"StudyDescription": "", "BodyPartExamined": "", "ProtocolName": ""}
+
+
+@pytest.mark.parametrize("name", ["T2 SAG CERV", "T2 SAG THOR", "T2 SAG C/S", "T2 SAG TWK", "T2 SAG BWS"])
+def test_abbreviated_regions(tmp_path, name):
+    assert choose(_study(tmp_path, _stack(**NAMELESS, SeriesDescription=name))).chosen is None
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "declared"),
+    [
+        ("颈椎 T2 矢状位", "gb18030", "ISO_IR 100"),
+        ("Т2 шейный отдел", "windows-1251", "ISO_IR 100"),
+        ("頸椎 T2", "big5", ""),
+    ],
+)
+def test_a_region_in_another_character_set_than_declared(tmp_path, text, encoding, declared):
+    datasets = _stack(**NAMELESS, SpecificCharacterSet=declared, SeriesDescription="@" * len(text.encode(encoding)))
+    study = _changed(
+        tmp_path, datasets, lambda content: content.replace(b"@" * len(text.encode(encoding)), text.encode(encoding))
+    )
+    choice = choose(study)
+    assert choice.chosen is None and "cervical" in choice.reason
+
+
+def _changed(tmp_path, datasets, change):
+    found = {}
+    for index, dataset in enumerate(datasets):
+        path = save(tmp_path / f"{index:04d}", dataset)
+        path.write_bytes(change(path.read_bytes()))
+        with open(path, "rb") as stream:
+            for header in headers(read(stream)):
+                found.setdefault(header.shared, []).append((str(path), header.frame, header.own))
+    (study,) = build_studies(found)
+    return study
+
+
+def test_a_region_that_is_not_named_is_said(tmp_path):
+    choice = choose(_study(tmp_path / "a", _stack(**NAMELESS)))
+    assert choice.chosen is not None and "its region is not named" in choice.reason
+    values = {**NAMELESS, "StudyDescription": "MRI cervical and lumbar spine"}
+    choice = choose(_study(tmp_path / "b", _stack(**values)))
+    assert "the study's name holds cervical and lumbar" in choice.reason
+    assert choose(_study(tmp_path / "c", _stack())).reason == ""
+
+
+def test_an_empty_patient_id_names_nobody(tmp_path):
+    datasets = _stack()
+    for dataset in datasets[::2]:
+        dataset.PatientID = ""
+    assert choose(_study(tmp_path, datasets)).chosen is not None
+
+
+def test_a_series_uid_for_each_image(tmp_path):
+    reason = choose(_study(tmp_path, *[[image("1.2.3", f"1.2.3.1.{n}", n)] for n in range(9)])).reason
+    assert "one of 9 images of one number and description that have a SeriesInstanceUID each" in reason
+    assert "fewer than" not in reason
+
+
+def test_the_modality_is_a_defined_term_or_not_said(tmp_path):
+    assert "its Modality is CT, not MR" in choose(_study(tmp_path / "a", _stack(Modality="CT"))).reason
+    reason = choose(_study(tmp_path / "b", _stack(Modality="MUELLER"))).reason
+    assert "no term that DICOM defines" in reason and "MUELLER" not in reason

@@ -66,3 +66,9 @@ def test_damaged_key(tmp_path, content):
     with pytest.raises(UserError, match="key"):
         load_key(tmp_path / "key")
     assert (tmp_path / "key").read_text(encoding="latin-1") == content
+
+
+@pytest.mark.parametrize("uid", ["../../x", "-rf", "=cmd|a!b", "x" * 300, ".", "1.2\n3", "ü"])
+def test_a_uid_that_is_any_text_still_names_a_file(uid):
+    name = Uids().study(uid)
+    assert re.fullmatch(STUDY_ID, name) and not name.startswith("-") and len(name) <= 64

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import struct
+import tarfile
 import zipfile
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from folder_tree import image, save, stack
 from lstv.base.errors import StudyError, UserError
 from lstv.folder import archives
+from lstv.folder import scan as scan_module
 from lstv.folder.archives import unpack
 from lstv.folder.scan import scan
 from lstv.folder.series import build_studies
@@ -38,7 +40,7 @@ def _files(found):
         for study in build_studies(found.found)
         for s in study.series.values()
         for k in s.stacks
-        for file in k.files
+        for file in k.images
     ]
 
 
@@ -58,7 +60,7 @@ def test_same_result_with_any_number_of_jobs(tmp_path):
     one, two = scan(tmp_path, jobs=1), scan(tmp_path, jobs=2)
     assert one.found == two.found
     assert one.directories == two.directories
-    assert build_studies(one.found) == build_studies(two.found)
+    assert repr(build_studies(one.found)) == repr(build_studies(two.found))
 
 
 def test_duplicates_count_once_and_unzipped_files_first(tmp_path):
@@ -258,3 +260,26 @@ def test_headers_of_a_size_bomb_are_cheap(tmp_path):
     found = scan(tmp_path)
     assert len(_files(found)) == 1
     assert found.notices == {"not_dicom": 1}
+
+
+def test_tar_files_and_images_of_discs_are_archives(tmp_path):
+    (path,) = stack(tmp_path / "s", "1.2.3", "1.2.3.1", count=1)
+    with tarfile.open(tmp_path / "study.tar", "w") as archive:
+        archive.add(path)
+    (tmp_path / "cd.iso").write_bytes(bytes(0x8001) + b"CD001" + bytes(2000))
+    assert dict(scan(tmp_path).notices) == {"other_archive": 2}
+
+
+def test_a_file_system_that_states_no_size(tmp_path, monkeypatch):
+    """FUSE mounts may; a full disk speaks for itself there."""
+    path = _zip(tmp_path / "x.zip", _contents(tmp_path / "y", count=3))
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 0))
+    names, _ = archives.member_names(str(path))
+    assert len(unpack([(str(path), name) for name in names], tmp_path / "out")) == 3
+
+
+def test_a_value_of_any_length_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan_module, "_LARGEST_VALUE", 10_000)
+    path = save(tmp_path / "a", image("1.2.3", "1.2.3.1", 0, StudyDescription="x" * 20_000))
+    assert path.stat().st_size > 20_000
+    assert dict(scan(tmp_path).notices) == {"damaged_header": 1}

@@ -30,8 +30,10 @@ def test_normalise(text, normal):
             "МРТ поясничного отдела", "ПКОП", "요추", "odcinek lędźwiowy", "t2_tse_sag_LWS", "Lomber MR")],
         *[(text, {"cervical"}) for text in (
             "C-Spine", "CSPINE", "HWS", "rachis cervical", "columna cervical", "颈椎", "頸椎T2", "頚椎", "Шейный отдел",
-            "경추")],
-        *[(text, {"thoracic"}) for text in ("T-Spine", "TSPINE", "BWS", "colonna dorsale", "胸椎", "грудной отдел")],
+            "경추", "T2 SAG CERV", "T2 SAG C/S", "CWK", "Zervikal", "kręgosłup szyjny", "颈段")],
+        *[(text, {"thoracic"}) for text in (
+            "T2 SAG THOR", "T2 SAG TWK", "T/S sag", "Dorsalis", "胸段", "T-Spine", "TSPINE",
+            "BWS", "colonna dorsale", "胸椎", "грудной отдел")],
         *[(text, {"whole spine"}) for text in ("Whole Spine", "GWS", "ganze Wirbelsäule", "rachis entier", "全脊柱")],
         *[(text, {"another body part"}) for text in ("BRAIN", "Knie links", "Schädel", "HEAD", "頭部", "головного мозга")],
         ("thoracolumbar", {"thoracic", "lumbar"}),
@@ -41,6 +43,10 @@ def test_normalise(text, normal):
         ("T2 SPACE sag", set()),
         ("SPINE", set()),
         ("Philips ship chip", set()),
+        ("Istituto Lombardo", set()),
+        ("craniocaudal", set()),
+        ("plumbing", set()),
+        ("T2 CS sag", set()),  # compressed sensing, not the cervical spine
         ("t1_se_sag p2", set()),
     ],
 )  # fmt: skip
@@ -56,6 +62,41 @@ def test_t2(text):
 @pytest.mark.parametrize("text", ["T1", "PD", "t21", "12t2000", "Lumbar"])
 def test_not_t2(text):
     assert not terms.T2.search(terms.normalise(text))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (terms.MYELOGRAPHY, "t2_tse_sag_Myelon"),
+        (terms.MYELOGRAPHY, "Syringomyelie"),
+        (terms.MYELOGRAPHY, "myelitis"),
+        (terms.STIR, "Stirling"),
+        (terms.DIFFUSION, "different angle"),
+        (terms.DIXON, "idealised"),
+        (terms.LOCALIZER, "dislocalise"),
+        (terms.REFORMATTED, "reconnaissance"),
+        (terms.PROTON, "lucidensity"),
+    ],
+)
+def test_words_do_not_match_inside_other_words(pattern, text):
+    assert not pattern.search(terms.normalise(text))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (terms.MYELOGRAPHY, "MR-Myelographie"),
+        (terms.MYELOGRAPHY, "3D_Myelo_cor"),
+        (terms.STIR, "t2_stir_sag"),
+        (terms.STIR, "t2_tirm_sag"),
+        (terms.DIFFUSION, "ep2d_diff_sag"),
+        (terms.DIXON, "t2_mdixon_sag"),
+        (terms.DIXON, "t2_tse_dixon"),
+        (terms.SINGLE_SHOT, "t2_haste_sag"),
+    ],
+)
+def test_words_beside_others(pattern, text):
+    assert pattern.search(terms.normalise(text))
 
 
 @pytest.mark.parametrize(

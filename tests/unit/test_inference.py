@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +17,8 @@ from lstv.base.errors import UserError
 from lstv.cohort import batches, study_sheet
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.series import PHANTOM_MODEL
-from lstv.localizer import decoding, heatmap_file, inference, network, prepare
+from lstv.localizer import heatmap_file, inference, network, prepare
 from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
-from lstv.localizer.options import Options
-from lstv.localizer.outcome import NotAnalysed
 
 WIDTHS = network.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
 
@@ -119,6 +113,7 @@ def runs(sheet, checkpoint, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_heatmaps_do_not_depend_on_batching_or_members(runs):
     reference = heatmap_file.read_study(runs / "one.h5", "good1")
     for name in ("many", "full", "slices"):
@@ -168,6 +163,7 @@ def centroid_folder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", ["centre", "full"])
 def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path, members):
     folder = centroid_folder(tmp_path / "centroids")
@@ -262,38 +258,3 @@ def test_a_gpu_that_this_torch_is_not_built_for(monkeypatch, capability, built, 
     if not usable:
         with pytest.raises(UserError, match=r"not built for Tesla V100 \(compute capability"):
             inference.choose_device("cuda")
-
-
-def _crash_on_second(row, *arguments):
-    if row.study_id == "b":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    return NotAnalysed(row.study_id, "excluded", "stand-in", row.series_id)
-
-
-class _Refuses(ThreadPoolExecutor):
-    """A pool that is found broken when the ninth study is handed over."""
-
-    def submit(self, *arguments):
-        self.handed = getattr(self, "handed", 0) + 1
-        if self.handed == 9:
-            raise BrokenProcessPool("a child process terminated abruptly")
-        return super().submit(*arguments)
-
-
-def test_a_pool_that_breaks_between_two_studies_costs_none(monkeypatch):
-    """A worker may die while the results before its study are still being taken."""
-    monkeypatch.setattr(decoding, "prepare", lambda row, *_: NotAnalysed(row.study_id, "excluded", "fine", "s"))
-    monkeypatch.setattr(decoding, "_pool", _Refuses)
-    rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]
-    found = list(decoding.prepared_studies(rows, False, Options(workers=2)))
-    assert [study.study_id for study in found] == list("abcdefghijklm")
-    assert {study.reason for study in found} == {"fine"}
-
-
-def test_a_decoder_that_crashes_costs_its_study_only(monkeypatch):
-    monkeypatch.setattr(decoding, "prepare", _crash_on_second)
-    rows = [Row(name, "s", f"/data/{name}") for name in "abcdefghijklm"]
-    found = list(decoding.prepared_studies(rows, False, Options(workers=2)))
-    assert [study.study_id for study in found] == list("abcdefghijklm")
-    assert {study.study_id for study in found if study.status == "failed"} == {"b"}
-    assert "crashed on the files of /data/b" in found[1].reason

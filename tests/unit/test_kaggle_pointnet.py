@@ -22,6 +22,8 @@ from lstv.localizer.checkpoint import DEMO_PURPOSE
 from lstv.localizer.network import PointNet
 from lstv_kaggle import dataset
 
+pytestmark = pytest.mark.slow  # whole programs against a stand-in of Kaggle
+
 SMALL = Widths((2, 2, 2), (2, 2, 2, 2), (2, 2, 2, 2, 2))
 NAMES = ("valid_id.npy", "00002484.pth")
 

@@ -30,6 +30,8 @@ from lstv.base.errors import UserError
 from lstv_kaggle.disk import explained
 from lstv_kaggle.ranged_zip import TAIL
 
+pytestmark = pytest.mark.slow  # whole programs against a stand-in of Kaggle
+
 ARCHIVE, FILES = stub.small_archive(size=60_000)
 TABLE = "train_series_descriptions.csv"
 PAIRS = [(1000 + study, 50) for study in range(4)]

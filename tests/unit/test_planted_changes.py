@@ -206,6 +206,7 @@ def phantoms(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_program_measures_every_change_on_phantoms(phantoms, tmp_path):
     arguments = [
         "--path",

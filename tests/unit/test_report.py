@@ -395,6 +395,7 @@ def test_heatmaps_are_found_in_whichever_file_holds_them(files, tmp_path):
     assert found == {"42": tmp_path / "42.h5", there: files.heatmaps}
 
 
+@pytest.mark.slow
 def test_five_thousand_studies_stay_light(tmp_path):
     files = report_inputs.make(tmp_path, ok=5000, failed=150, excluded=200, unselected=10, drawn=40, all_files=False)
     start = time.monotonic()

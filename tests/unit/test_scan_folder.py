@@ -74,7 +74,7 @@ def test_sheet_with_uids(export, tmp_path):
         "t2_tse_sag", "n_slices": "15", "split": "unknown", "use": "yes", "reason": "",
     }  # fmt: skip
     assert rows["1.2.3.2"]["series_dir"] == str(tmp_path / "private" / "series" / "1.2.3.2_1.2.3.2.1.txt")
-    listed = read_list(Path(rows["1.2.3.2"]["series_dir"]))
+    listed = [listed.path for listed in read_list(Path(rows["1.2.3.2"]["series_dir"]))]
     assert sorted(listed) == sorted(p for p in (export / "B").rglob("IM*"))
     unpacked = Path(rows["1.2.3.3"]["series_dir"])
     assert unpacked == tmp_path / "private" / "extracted" / "1.2.3.3_1.2.3.3.1"
@@ -166,7 +166,7 @@ def test_enhanced_multi_frame(tmp_path):
     save(root / "c", enhanced("1.2.3", "1.2.3.3", count=30, orientation=AXIAL))
     rows = _run(root, tmp_path, "--ids", "uid")
     assert (rows["1.2.3"]["series_id"], rows["1.2.3"]["n_slices"]) == ("1.2.3.1", "17")
-    assert read_list(Path(rows["1.2.3"]["series_dir"])) == [root / "a"]
+    assert read_list(Path(rows["1.2.3"]["series_dir"])) == [(root / "a", None)]
     with open(tmp_path / "results" / "series.csv", newline="") as file:
         found = {row["series_id"]: row for row in csv.DictReader(file)}
     assert found["1.2.3.2"]["reason"] == "it is STIR, the chosen one T2"
@@ -178,7 +178,7 @@ def test_enhanced_without_functional_groups(tmp_path):
     dataset = enhanced("1.2.3", "1.2.3.1")
     del dataset.PerFrameFunctionalGroupsSequence
     save(tmp_path / "in" / "a", dataset)
-    assert "describe no frames" in _run(tmp_path / "in", tmp_path, "--ids", "uid")["1.2.3"]["reason"]
+    assert "describe none of 15 frames" in _run(tmp_path / "in", tmp_path, "--ids", "uid")["1.2.3"]["reason"]
 
 
 def test_own_choices(export, tmp_path):
@@ -214,7 +214,7 @@ def test_two_studies_that_share_the_uid_of_a_series_get_their_own_files(tmp_path
     for study, patient in (("1.2.3.1", "A"), ("1.2.3.2", "B")):
         stack(tmp_path / "in" / patient / "x", study, "1.2.3.9", count=15, PatientID=patient)
     rows = _run(tmp_path / "in", tmp_path, *_key(tmp_path))
-    lists = [read_list(Path(row["series_dir"])) for row in rows.values()]
+    lists = [[listed.path for listed in read_list(Path(row["series_dir"]))] for row in rows.values()]
     assert sorted({path.parents[1].name for path in paths} for paths in lists) in ([{"A"}, {"B"}], [{"B"}, {"A"}])
 
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """SLURM's client programs, pretended, under their own names: submissions are counted and their outputs appear at once.
 
-``sbatch`` notes each call in $FAKE_SLURM/submissions and touches the files that the submitted jobs would write (the study
-sheet, which others read, is really made), so that Snakemake's own scheduler, grouping and executor run as they do on a
-cluster and only the work is missing. ``apptainer`` runs the command of local jobs without a container.
+``sbatch`` notes each call in $FAKE_SLURM/submissions. With FAKE_JOBS=run it runs what was submitted at once, in this
+machine's own environment. Otherwise it touches the files that the submitted jobs would write (the study sheet, which
+others read, is really made), so that Snakemake's own scheduler, grouping and executor run as they do on a cluster and
+only the work is missing. ``apptainer`` runs commands without a container.
 """
 
 from __future__ import annotations
@@ -29,6 +30,18 @@ OUTPUTS = {
 def sbatch(arguments: list[str]) -> str:
     command = next(word for word in arguments if word.startswith("--wrap="))
     targets = re.search(r"--target-jobs (.*?) --", command)[1].replace("'", "").replace('\\"', "").split()
+    options = [word for word in arguments if word is not command]
+    number = note(
+        {"options": options, "rules": sorted({target.partition(":")[0] for target in targets})}, targets, command
+    )
+    if os.environ.get("FAKE_JOBS") == "run":
+        with open(HERE / f"job-{number}.log", "w") as log:
+            variables = {**os.environ, "SLURM_JOB_ID": number}
+            code = subprocess.run(
+                ["bash", "-c", command.removeprefix("--wrap=")], env=variables, stdout=log, stderr=log
+            ).returncode
+        (HERE / f"state-{number}").write_text("FAILED" if code else "COMPLETED")
+        return number
     for target in targets:
         rule, _, wildcards = target.partition(":")
         values = dict(pair.split("=", 1) for pair in wildcards.split(",") if pair)
@@ -40,28 +53,37 @@ def sbatch(arguments: list[str]) -> str:
         if rule == "study_sheet":
             program = ["scripts/study_sheet.py", "--kind", "sheet", "--path", "sheet.csv", "--out", str(path)]
             subprocess.run([sys.executable, *program], check=True, stdout=subprocess.DEVNULL)
-    options = [word for word in arguments if word is not command]
+    return number
+
+
+def note(submission: dict, targets: list[str], command: str) -> str:
+    """Write down a submission; returns its number."""
     submissions = HERE / "submissions"
     number = len(submissions.read_text().splitlines()) + 1 if submissions.exists() else 1
     with open(submissions, "a") as stream:
-        rules = sorted({target.partition(":")[0] for target in targets})
-        stream.write(
-            json.dumps({"options": options, "rules": rules, "jobs": len(targets), "size": len(command)}) + "\n"
-        )
+        stream.write(json.dumps({**submission, "jobs": len(targets), "size": len(command)}) + "\n")
     return str(number)
+
+
+def srun(arguments: list[str]) -> str:
+    command = next(number for number, word in enumerate(arguments) if not word.startswith("-"))
+    sys.exit(subprocess.run(arguments[command:]).returncode)
 
 
 def sacct(arguments: list[str]) -> str:
     submissions = HERE / "submissions"
     known = len(submissions.read_text().splitlines()) if submissions.exists() else 0
-    return "\n".join(f"{number}|COMPLETED" for number in range(1, known + 1))
+    states = {number: HERE / f"state-{number}" for number in range(1, known + 1)}
+    return "\n".join(
+        f"{number}|{state.read_text() if state.exists() else 'COMPLETED'}" for number, state in states.items()
+    )
 
 
 squeue = sacct
 
 
 def sacctmgr(arguments: list[str]) -> str:
-    return "lab"
+    return "normal,primary,gpu" if "format=qos" in arguments else "lab"
 
 
 def scontrol(arguments: list[str]) -> str:

@@ -121,25 +121,6 @@ def test_lint_is_clean(shared):
     assert "good condition" in done.stdout
 
 
-def test_every_rule_declares_what_it_must(shared):
-    text = "".join(path.read_text() for path in sorted((shared.root / "workflow/rules").glob("*.smk")))
-    rules = re.split(r"^(?:rule|checkpoint) (\w+):\n", text, flags=re.MULTILINE)[1:]
-    assert len(rules) >= 16
-    for name, body in zip(rules[::2], rules[1::2]):
-        for directive in (
-            "input",
-            "output",
-            "log",
-            "benchmark",
-            "container",
-            "threads",
-            "resources",
-            "message",
-            "shell",
-        ):
-            assert re.search(rf"^    {directive}:", body, re.MULTILINE), f"rule {name} has no {directive}"
-
-
 def test_index_and_common_stay_small(shared):
     lines = {
         name: len((shared.root / "workflow" / name).read_text().splitlines())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pretended_site import QUICK, make_site
 from slurm_profile import PARTS, fill_in_site
 
 pytestmark = [pytest.mark.workflow]
@@ -36,37 +35,18 @@ def submissions(tmp_path_factory) -> list[dict]:
     (root / "sheet.csv").write_text("study_id,series_dir\n" + "".join(f"{1000 + n},dicom\n" for n in range(STUDIES)))
     for name in ("net.pth", "image.sif"):
         (root / name).touch()
-    programs = root / "bin"
-    programs.mkdir()
-    fake = Path(__file__).parent / "fake_slurm.py"
-    for name in ("sbatch", "sacct", "squeue", "sacctmgr", "scontrol", "sinfo", "sshare", "apptainer"):
-        shutil.copy(fake, programs / name)
-        (programs / name).chmod(0o755)
-    environment = {
-        **os.environ,
-        "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "FAKE_SLURM": str(root),
-        "FAKE_RESULTS": str(root / "results/large"),
-    }
-    quick = (
-        "--latency-wait",
-        "5",
-        "--slurm-init-seconds-before-status-checks",
-        "1",
-        "--seconds-between-status-checks",
-        "1",
-    )
-    command = ("-m", "snakemake", "--profile", "profiles/slurm", "--configfile", "large.yaml", *quick)
+    site = make_site(root / "bin", jobs="touch")
+    command = ("-m", "snakemake", "--profile", "profiles/slurm", "--configfile", "large.yaml", *QUICK)
     done = subprocess.run(
         [sys.executable, *command],
         cwd=root,
-        env=environment,
+        env=site.environment(FAKE_RESULTS=str(root / "results/large")),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert done.returncode == 0, done.stdout[-5000:]
-    return [json.loads(line) for line in (root / "submissions").read_text().splitlines()]
+    return site.submissions()
 
 
 def options(submission: dict) -> str:

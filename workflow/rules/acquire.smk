@@ -20,8 +20,7 @@ rule demo_cohort:
         IMAGE
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **growing(mem_mb=2000, runtime=10),
     params:
         out=lambda wildcards, output: os.path.dirname(output.table),
     message:
@@ -49,8 +48,7 @@ checkpoint scan_folder:
         IMAGE
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=120,
+        **growing(mem_mb=4000, runtime=240),
     params:
         folder=SOURCE["path"],
         options=scan_arguments(),
@@ -78,8 +76,7 @@ rule fetch_pointnet:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=720,
+        **growing(mem_mb=2000, runtime=720),
         kaggle=1,
     params:
         folder=lambda wildcards, output: os.path.dirname(output.checkpoint),
@@ -104,8 +101,7 @@ rule fetch_valid_ids:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        **growing(mem_mb=1000, runtime=60),
         kaggle=1,
     params:
         folder=lambda wildcards, output: os.path.dirname(output.valid_ids),
@@ -132,8 +128,7 @@ checkpoint fetch_series_table:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=720,
+        **growing(mem_mb=2000, runtime=720),
         kaggle=1,
     params:
         folder=lambda wildcards, output: os.path.dirname(output.table),
@@ -158,8 +153,7 @@ rule fetch_images:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=720,
+        **growing(mem_mb=2000, runtime=720),
         kaggle=1,
     params:
         folder=SOURCE["path"],
@@ -187,8 +181,7 @@ rule series_list:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **growing(mem_mb=1000, runtime=10),
     params:
         folder=SOURCE["path"],
         selection=selection_arguments(),

@@ -17,8 +17,7 @@ rule study_sheet:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        **growing(mem_mb=1000, runtime=20),
     params:
         kind=layout(),
         path=lambda wildcards: source_path(),
@@ -48,8 +47,7 @@ rule batch_sheet:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        **growing(mem_mb=1000, runtime=20),
     params:
         kind=layout(),
         path=lambda wildcards: source_path(),

@@ -1,5 +1,9 @@
 """Where jobs run: each in a place of its own inside the container, and a check before the first one."""
 
+import getpass
+
+from snakemake.logging import logger
+
 from lstv.base import private_files, tables
 from lstv.cohort import training_guard
 from lstv.run import deployment, lock
@@ -9,8 +13,22 @@ from lstv_kaggle import container
 # out its strict mode, so that stands here.
 shell.prefix("set -euo pipefail; . containers/job_environment.sh; ")
 
+
+def growing(**values):
+    """Resources that a retry gets twice, then three times of: ``mem_mb``, and ``runtime`` in minutes."""
+    return {name: lambda wildcards, attempt, value=value: value * attempt for name, value in values.items()}
+
+
 METHODS = frozenset(method.name.lower() for method in workflow.deployment_settings.deployment_method)
 CONTAINED = "apptainer" in METHODS
+
+
+if CONTAINED and deployment.container_program() is None:
+    if not workflow.output_settings.dryrun:
+        raise WorkflowError(deployment.NO_CONTAINER_PROGRAM)
+    # the plan can be shown all the same; Snakemake would not make one
+    logger.warning(f"No job could start: {deployment.NO_CONTAINER_PROGRAM}")
+    workflow.deployment_settings.deployment_method = frozenset()
 
 
 @functools.cache  # it looks at every folder of a sheet
@@ -56,7 +74,7 @@ elif CONTAINED:
     data = binds()
     os.environ.update(deployment.environment_for_nodes(data, os.environ))
     everything = binds(*download.files) if download.files else data
-    os.environ.update(deployment.container_environment(everything, os.environ, download.variables))
+    deployment.enter(everything, os.environ, download.variables)
 
 
 def profile_resources():
@@ -68,6 +86,11 @@ def profile_resources():
     return found
 
 
+if workflow.output_settings.dryrun:
+    for sentence in deployment.left_blank(profile_resources()):
+        logger.warning(f"No job could start: {sentence}")
+
+
 def slurm_settings():
     """What ``deployment.Run`` wants to know of a run on SLURM."""
     return {
@@ -75,6 +98,7 @@ def slurm_settings():
         "no_account": workflow.executor_settings.no_account,
         "status_command": workflow.executor_settings.status_command,
         "slurm": deployment.slurm_configuration(),
+        "qos": deployment.allowed_qos(getpass.getuser()),
     }
 
 
@@ -89,6 +113,8 @@ onstart:
     slurm = slurm_settings() if executor == "slurm" else {}
     try:
         mistakes = deployment.problems(deployment.Run(executor, METHODS, IMAGE, LOCALIZER["device"], **slurm))
+        fetching = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("fetch_")]
+        mistakes += deployment.refused_downloads(fetching, os.environ)
         if CONTAINED and not mistakes:
             deployment.make_bound(written_paths())  # Apptainer does not start where a folder to be bound is missing
             arguments = workflow.deployment_settings.apptainer_args or ""

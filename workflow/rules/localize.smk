@@ -19,8 +19,7 @@ rule infer_heatmaps:
         IMAGE
     threads: LOCALIZER["workers"] or MOST_WORKERS
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        **growing(mem_mb=8000, runtime=60),
         gpu=0 if LOCALIZER["device"] == "cpu" else 1,
     params:
         options=localizer_arguments(),

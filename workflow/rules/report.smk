@@ -23,8 +23,7 @@ rule review_queue:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **growing(mem_mb=1000, runtime=10),
     params:
         options=options(**CONFIG["review"]),
     message:
@@ -56,8 +55,7 @@ rule evaluation:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **growing(mem_mb=2000, runtime=60),
     params:
         seed=CONFIG["evaluation"]["seed"],
     message:
@@ -74,6 +72,7 @@ rule cohort_report:
         sheet=f"{RESULTS}/study_sheet.csv",
         metrics=manifest_files,
         heatmaps=heatmap_files,
+        scan=[f"{RESULTS}/scan/scan.json"] if SOURCE["kind"] == "folder" else [],
     output:
         report=report(
             f"{RESULTS}/report.html",
@@ -89,18 +88,18 @@ rule cohort_report:
         IMAGE
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        **growing(mem_mb=4000, runtime=30),
     params:
         studies=f"{RESULTS}/studies",
         heatmaps=f"{RESULTS}/heatmaps",
         batches=batch_count,
         options=report_arguments(),
+        scan=options(scan=f"{RESULTS}/scan/scan.json" if SOURCE["kind"] == "folder" else None),
     message:
         "Building the report"
     shell:
         "python {input.script} --table {input.table:q} --sheet {input.sheet:q} --studies-dir {params.studies:q}"
-        " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options}"
+        " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options} {params.scan}"
         " --out {output.report:q} > {log} 2>&1"
 
 
@@ -124,8 +123,7 @@ rule debug_view:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **growing(mem_mb=2000, runtime=10),
     message:
         "Drawing study {wildcards.study}"
     shell:
@@ -134,6 +132,8 @@ rule debug_view:
 
 onsuccess:
     if any(job.rule.name == "cohort_report" for job in workflow.dag.jobs):
-        last = summary.sentence(f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv")
+        last = summary.sentence(
+            f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv", f"{RESULTS}/scan/scan.json"
+        )
         if last is not None:
             print(last)

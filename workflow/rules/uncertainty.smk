@@ -35,8 +35,7 @@ rule study_metrics:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **growing(mem_mb=1000, runtime=5),
     params:
         studies=f"{RESULTS}/studies",
         high=CONFIG["metrics"]["entropy_high"],
@@ -66,8 +65,7 @@ rule single_study:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        **growing(mem_mb=1000, runtime=10),
     params:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
@@ -100,8 +98,7 @@ rule cohort_table:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **growing(mem_mb=2000, runtime=20),
     params:
         studies=f"{RESULTS}/studies",
     message:

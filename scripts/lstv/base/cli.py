@@ -1,14 +1,41 @@
-"""How every program ends: 0, or one sentence on standard error and 2."""
+"""How every program begins and ends: its help and version; 0, or one sentence on standard error and 2."""
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from lstv import __version__
 from lstv.base.errors import Setting, StudyError, UserError
+
+_UNSAID = (None, False, argparse.SUPPRESS)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Says of each option that it is required, or what its default is; not where the help tells so itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        if action.required and action.option_strings:
+            return f"{text} (required)"
+        if action.default in _UNSAID or action.default == [] or "default" in text:
+            return text
+        return f"{text} (default: %(default)s)"
+
+
+def argument_parser(description: str | None, **options: Any) -> argparse.ArgumentParser:
+    """The parser of a program: its docstring as the description, help with defaults, and ``--version``.
+
+    ``options`` go to ``argparse.ArgumentParser``.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=_HelpFormatter, **options)
+    parser.add_argument("--version", action="version", version=f"lstv-uncertainty {__version__}")
+    return parser
 
 
 def options(**values: object) -> str:

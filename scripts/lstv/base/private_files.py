@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from lstv.base.errors import StudyError
 
@@ -24,22 +26,66 @@ def write_private(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_list(path: Path, files: list[str]) -> Path:
-    """Write a series list: one absolute path a line, bytes as the file system has them."""
-    write_private(path, b"".join(os.fsencode(file) + b"\n" for file in files))
+class Listed(NamedTuple):
+    """A line of a series list: a file and those of its frames that belong to the series (counted from 0; None: all)."""
+
+    path: Path
+    frames: frozenset[int] | None
+
+
+_FRAMES = b"\tframes "
+
+
+def write_list(path: Path, files: Iterable[tuple[str, Iterable[int] | None]]) -> Path:
+    """Write a series list: one absolute path a line, bytes as the file system has them; where only some frames of a file
+    belong to the series, a tab, the word "frames" and their numbers from 1 on, such as ``1-11,13``."""
+    lines = []
+    for file, frames in files:
+        said = b"" if frames is None else _FRAMES + _ranges(sorted(frames)).encode()
+        lines.append(os.fsencode(file) + said + b"\n")
+    write_private(path, b"".join(lines))
     return path
 
 
-def read_list(path: Path) -> list[Path]:
-    """The files of a series list. Raises StudyError where the list is missing or empty."""
+def _ranges(frames: list[int]) -> str:
+    ends: list[list[int]] = []
+    for frame in frames:
+        if ends and frame == ends[-1][1] + 1:
+            ends[-1][1] = frame
+        else:
+            ends.append([frame, frame])
+    return ",".join(f"{first + 1}-{last + 1}" if last > first else f"{first + 1}" for first, last in ends)
+
+
+def read_list(path: Path) -> list[Listed]:
+    """The files of a series list. Raises StudyError where the list is missing, empty or not one."""
     try:
         with open(path, "rb") as file:
-            files = [Path(os.fsdecode(line)) for line in file.read().splitlines() if line.strip()]
+            lines = [line for line in re.split(rb"\r\n|\n|\r", file.read()) if line.strip()]
     except OSError as error:
-        raise StudyError(f"series list {path} cannot be read ({error.strerror}); scan the folder again.") from error
-    if not files:
-        raise StudyError(f"series list {path} is empty; scan the folder again.")
-    return files
+        raise StudyError(f"its series list cannot be read ({error.strerror}); scan the folder again.") from error
+    if not lines:
+        raise StudyError("its series list is empty; scan the folder again.")
+    return [_listed(number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _listed(number: int, line: bytes) -> Listed:
+    name, _, said = line.partition(_FRAMES)
+    try:
+        if b"\0" in name or len(name) > 4096:
+            raise ValueError
+        frames: set[int] | None = None
+        for part in said.decode("ascii").split(",") if said else ():
+            first, _, last = part.partition("-")
+            if not 1 <= int(first) <= int(last or first) <= _MOST_FRAMES:
+                raise ValueError
+            frames = (frames or set()) | set(range(int(first) - 1, int(last or first)))
+    except ValueError as error:
+        raise StudyError(f"line {number} of its series list is not a path; scan the folder again.") from error
+    return Listed(Path(os.fsdecode(name)), None if frames is None else frozenset(frames))
+
+
+_MOST_FRAMES = 100_000
 
 
 def folders_of_lists(names: Iterable[str | None]) -> list[str]:
@@ -48,5 +94,5 @@ def folders_of_lists(names: Iterable[str | None]) -> list[str]:
     for name in names:
         if name and name.endswith(".txt"):
             with suppress(StudyError):
-                found |= {str(path.parent) for path in read_list(Path(name))}
+                found |= {str(listed.path.parent) for listed in read_list(Path(name))}
     return sorted(found)

@@ -1,126 +1,144 @@
-"""Finding the DICOM images among files, and what each frame's header says about its place and its values."""
+"""One file -> the header values that the choice and the analysis of a series need. The only opinion of what is DICOM.
+
+The scan of a folder and the analysis read files here, so that what the one takes for an image the other does. pydicom
+parses; only the elements of ``SHARED``, ``OWN`` and ``PIXELS`` are looked at. Values stay raw bytes: files of one series
+share nearly all of them, and ``facts`` decodes each kind once.
+"""
 
 from __future__ import annotations
 
-import io
-import math
-import os
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+import errno
+import re
+import struct
+import zlib
+from io import BytesIO
+from typing import Literal, NamedTuple, Protocol
 
-import numpy as np
 import pydicom
-from pydicom.dataset import Dataset
+from pydicom.datadict import dictionary_VR
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from lstv.base.arrays import FloatArray, StoredArray
-from lstv.dicom import pixels
-from lstv.dicom.geometry import SliceGeometry
-from lstv.dicom.intensities import Transform
+SHARED = {
+    0x00080005: "character_set",
+    0x00080008: "image_type",
+    0x00080016: "sop_class",
+    0x00080020: "study_date",
+    0x00080050: "accession_number",
+    0x00080060: "modality",
+    0x00080070: "manufacturer",
+    0x00081030: "study_description",
+    0x0008103E: "series_description",
+    0x00081090: "model",
+    0x00089208: "complex_component",
+    0x00100020: "patient_id",
+    0x00180015: "body_part",
+    0x00180020: "scanning_sequence",
+    0x00180021: "sequence_variant",
+    0x00180022: "scan_options",
+    0x00180023: "acquisition_type",
+    0x00180024: "sequence_name",
+    0x00180050: "slice_thickness",
+    0x00180080: "repetition_time",
+    0x00180081: "echo_time",
+    0x00180082: "inversion_time",
+    0x00180091: "echo_train_length",
+    0x00181030: "protocol_name",
+    0x0020000D: "study_uid",
+    0x0020000E: "series_uid",
+    0x00200011: "series_number",
+    0x00200037: "orientation",
+    0x00200052: "frame_of_reference",
+    0x00280002: "samples",
+    0x00280004: "photometric",
+    0x00280008: "frames",
+    0x00280010: "rows",
+    0x00280011: "columns",
+    0x00280030: "pixel_spacing",
+    0x00280100: "bits_allocated",
+    0x00280101: "bits_stored",
+    0x0043102F: "raw_data_type",
+}
+"""What files of one series share (the last is private to GE); the names are fields of ``facts.Facts``, which has
+``pixel_data`` ("1" or "") as well."""
 
-# Only these are read: names, ids and dates of the patient never come into memory.
-_ELEMENTS = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "ManufacturerModelName",
-    "EchoNumbers",
-    "AcquisitionNumber",
-    "InstanceNumber",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "PixelSpacing",
-    "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
+OWN = {
+    0x00080018: "sop_instance",
+    0x00180086: "echo_number",
+    0x00200012: "acquisition_number",
+    0x00200013: "instance_number",
+    0x00200032: "position",
+    0x00281052: "rescale_intercept",
+    0x00281053: "rescale_slope",
+}
+"""What differs from image to image."""
+
+PIXELS = (
     "PlanarConfiguration",
-    "Rows",
-    "Columns",
-    "NumberOfFrames",
-    "BitsAllocated",
-    "BitsStored",
     "HighBit",
     "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
     "PixelData",
 )
-_TAGS = [Tag(keyword) for keyword in _ELEMENTS]
+"""What decoding needs beside the above."""
 
+_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_TOP = ("EchoPulseSequence", "EchoPlanarPulseSequence")
+_PER_FRAME_GROUPS = int(Tag(_GROUPS[1]))
+# of pydicom's own type, which saves it turning each of them into one for every file
+_HEADER_TAGS = [Tag(tag) for tag in sorted([*SHARED, *OWN, *(int(Tag(name)) for name in (*_GROUPS, *_TOP))])]
+_PIXEL_TAGS = [Tag(tag) for tag in sorted({*map(int, _HEADER_TAGS), *(int(Tag(name)) for name in PIXELS)})]
+_MEDIA_SOP_CLASS, _TRANSFER_SYNTAX, _PIXEL_DATA = 0x00020002, 0x00020010, 0x7FE00010
+FIELDS = (*SHARED.values(), "pixel_data")
+_OWN_FIELDS = tuple(OWN.values())
+_FRAMES = FIELDS.index("frames")
+
+_DICOMDIR = b"1.2.840.10008.1.3.10"
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _PREFIX_LENGTH = 132
-_DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
+LARGEST_INFLATED = 128 * 1024 * 1024
+"""Bytes that a deflated data set may have; a file of 500 kB can hold a thousand times that."""
+MOST_FRAMES = 20_000
+"""Frames of one file that are looked at."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file to look at: what messages and records call it, and whether it is known to belong to the series."""
+class Readable(Protocol):
+    """What is asked of a file."""
 
-    path: Path
-    label: str
-    expected: bool
+    def read(self, size: int = ..., /) -> bytes: ...
 
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
 
-class ImageFile:
-    """One DICOM image file in memory; its pixels are decoded once, when they are first asked for."""
-
-    def __init__(self, source: Source, dataset: Dataset) -> None:
-        self.source = source
-        self.dataset = dataset
-        self.decoder = ""
-        self._pixels: StoredArray | None = None
-        self._error: pixels.PixelError | None = None
-
-    def pixels(self, index: int) -> StoredArray:
-        """Stored values (rows, columns) of frame ``index``. Raises pixels.PixelError."""
-        if self._error is not None:
-            raise self._error
-        if self._pixels is None:
-            try:
-                self._pixels, self.decoder = pixels.decode(self.dataset)
-            except pixels.PixelError as error:
-                self._error = error
-                raise
-        frame: StoredArray = self._pixels[index]
-        return frame
+    def tell(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One image plane: a single-frame file, or one frame of a multi-frame one.
+class Header(NamedTuple):
+    """Raw values of one image, padding removed: ``shared`` in the order of ``FIELDS``, ``own`` in that of ``OWN``, and
+    its number in the file (0 in single-frame files)."""
 
-    ``rank`` orders frames at the same place: echo, acquisition, instance number, instance UID, frame index.
-    """
-
-    file: ImageFile
-    index: int
-    series_uid: str
-    geometry: SliceGeometry
-    transform: Transform
-    rank: tuple[Any, ...]
-
-    def pixels(self) -> StoredArray:
-        """Stored values (rows, columns). Raises pixels.PixelError."""
-        return self.file.pixels(self.index)
+    shared: tuple[bytes, ...]
+    own: tuple[bytes, ...]
+    frame: int
 
 
-@dataclass
-class Scan:
-    """What a folder holds: usable ``frames`` in order of file names, and the labels of the image files that are not."""
-
-    frames: list[Frame] = field(default_factory=list)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    colour: list[str] = field(default_factory=list)
-    without_geometry: list[str] = field(default_factory=list)
-    n_images: int = 0
+class NotDicom(Exception):
+    """The content is something else."""
 
 
-def _looks_like_dicom(start: bytes) -> bool:
-    """Whether a file is DICOM, by its first 132 bytes; names and extensions do not count."""
+class DicomDirectory(Exception):
+    """A DICOMDIR: an index of files, which are found by themselves."""
+
+
+class DamagedHeader(Exception):
+    """DICOM by its marks, yet not readable; the text is a clause that says what is wrong and quotes nothing."""
+
+
+def looks_like_dicom(start: bytes) -> bool:
+    """Whether a file may be DICOM, by its first 132 bytes; names and extensions do not count."""
     if start[128:132] == b"DICM":
         return True
     # Without the preamble of part 10: a data set that begins with group 0002 or 0008, either byte order, and whose first
@@ -132,169 +150,225 @@ def _looks_like_dicom(start: bytes) -> bool:
     return element <= 0x0100 and (start[4:6].isalpha() and start[4:6].isupper() or length < 1024)
 
 
-def sources(folder: Path) -> list[Source]:
-    """The files directly in ``folder`` that may be images, by name. Raises OSError where it cannot be listed."""
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    files = [(name, folder / name) for name in names]
-    return [
-        Source(path, label=name, expected=path.suffix.lower() in _DICOM_SUFFIXES)
-        for name, path in files
-        if path.is_file()
-    ]
+def read(stream: Readable, *, pixels: bool = False) -> Dataset:
+    """The wanted elements of a file; with ``pixels`` also those that decoding needs. Attribute ``has_pixel_data`` tells
+    whether pixel data was met; without ``pixels`` it is not read.
 
-
-def listed_sources(paths: list[Path]) -> list[Source]:
-    """The files of a series list. They are named by their line, as their paths may tell who the patient is."""
-    return [Source(path, label=f"line {number}", expected=True) for number, path in enumerate(paths, start=1)]
-
-
-def scan(files: list[Source]) -> Scan:
-    """Read every DICOM image among ``files``, once each."""
-    found = Scan()
-    for source in files:
-        try:
-            with open(source.path, "rb") as file:
-                start = file.read(_PREFIX_LENGTH)
-                content = start + file.read() if _looks_like_dicom(start) else None
-        except OSError as error:
-            found.unreadable[source.label] = f"it cannot be opened ({error.strerror})"
-            continue
-        if content is not None:
-            _add(found, source, content)
-        elif source.expected:
-            found.unreadable[source.label] = "it is not DICOM"
-    found.n_images += len(found.unreadable)
-    return found
-
-
-def _add(found: Scan, source: Source, content: bytes) -> None:
-    name = source.label
+    Raises NotDicom, DicomDirectory or DamagedHeader. Call it inside ``pixels.quiet_pydicom``.
+    """
+    start = stream.read(_PREFIX_LENGTH)
+    if not looks_like_dicom(start):
+        raise NotDicom
+    marked = start[128:132] == b"DICM"
     try:
-        dataset = pydicom.dcmread(io.BytesIO(content), force=True, specific_tags=_TAGS)
-        if "Rows" not in dataset or dataset.get("BitsAllocated") == 1:
-            if _claims_to_be_an_image(dataset):
-                found.unreadable[name] = "its header is cut short"
-            return  # a directory, a report, a presentation state, a segmentation
-        if "PixelData" not in dataset:  # the last element: what stands before it may be cut off as well
-            found.unreadable[name] = "its pixel data is missing or cut short"
-            return
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
-        if dataset.get("SamplesPerPixel", 1) != 1 or dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-            found.colour.append(name)
-        else:
-            frames = _frames(ImageFile(source, dataset))
-            found.frames += frames
-            if len(frames) < int(dataset.get("NumberOfFrames") or 1):
-                found.without_geometry.append(name)
-    except Exception as error:  # a parser of foreign files may raise anything; its text may quote the header
-        found.unreadable[name] = f"its header cannot be read ({type(error).__name__})"
-        return
-    found.n_images += 1
+        stream.seek(0)
+        dataset = _parsed(stream, pixels)
+        if not _has_content(dataset) and (marked or start[:2] == b"\x02\0"):
+            dataset = _relabelled(stream, dataset, pixels)
+        if _raw(dataset.file_meta, _MEDIA_SOP_CLASS) == _DICOMDIR:
+            raise DicomDirectory
+        if not _has_content(dataset):
+            if marked:
+                raise DamagedHeader("its header is cut short")
+            raise NotDicom
+    except (NotDicom, DicomDirectory, DamagedHeader, MemoryError):
+        raise
+    except Exception as error:  # on damaged data pydicom raises nearly anything; its text may quote the header
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
+            raise  # of the disk, not of the content
+        if not marked:
+            raise NotDicom from error
+        raise DamagedHeader(f"its header cannot be parsed ({type(error).__name__})") from error
+    return dataset
 
 
-def _claims_to_be_an_image(dataset: Dataset) -> bool:
-    """Whether a data set without Rows is an image cut short: by its SOP class, stated in the file's first bytes."""
-    uid = getattr(dataset, "file_meta", Dataset()).get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
-    return "Rows" not in dataset and uid is not None and "Image Storage" in uid.name
+def _parsed(stream: Readable, pixels: bool) -> Dataset:
+    start = stream.read(1024)
+    stream.seek(0)
+    if _DEFLATED in start and start[128:144].startswith(b"DICM\x02\0\0\0UL"):
+        return _inflated(stream, start, pixels)
+    return _dcmread(stream, pixels)
 
 
-def _guessed_syntax(dataset: Dataset) -> pydicom.uid.UID:
+def _dcmread(stream: Readable, pixels: bool) -> Dataset:
+    dataset = pydicom.dcmread(
+        stream,
+        force=True,
+        stop_before_pixels=not pixels,
+        specific_tags=_PIXEL_TAGS if pixels else _HEADER_TAGS,
+    )
+    if not hasattr(dataset, "file_meta"):
+        dataset.file_meta = FileMetaDataset()
+    there = _PIXEL_DATA in dataset._dict if pixels else _at_pixel_data(stream.read(4))
+    dataset.__dict__["has_pixel_data"] = there  # pydicom's own way to set attributes looks them all up
+    if _TRANSFER_SYNTAX not in dataset.file_meta._dict and _has_content(dataset):
+        dataset.file_meta.TransferSyntaxUID = _seen_syntax(dataset)
+    return dataset
+
+
+def _at_pixel_data(tag: bytes) -> bool:
+    return tag in (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
+
+
+def _seen_syntax(dataset: Dataset) -> pydicom.uid.UID:
     implicit, little = dataset.original_encoding
     if implicit:
         return ImplicitVRLittleEndian
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def _frames(file: ImageFile) -> list[Frame]:
-    """The frames that have a place in the patient."""
-    dataset = file.dataset
-    count = int(dataset.get("NumberOfFrames") or 1)
-    series_uid = str(dataset.get("SeriesInstanceUID") or "")
-    planes = ((index, _geometry(dataset, index, count)) for index in range(count))
-    return [
-        Frame(file, index, series_uid, geometry, _transform(dataset, index), (*_rank(dataset, index), index))
-        for index, geometry in planes
-        if geometry is not None
-    ]
+def _inflated(stream: Readable, start: bytes, pixels: bool) -> Dataset:
+    """A deflated data set, unpacked to a bounded size (pydicom would unpack whatever is there)."""
+    meta = _end_of_meta(start)
+    stream.seek(meta)
+    packed = stream.read(LARGEST_INFLATED)
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = unpacker.decompress(packed, LARGEST_INFLATED)
+        too_large = bool(unpacker.unconsumed_tail)
+    except zlib.error:
+        content, too_large = packed, False  # labelled deflated, yet it is not
+    if too_large:
+        raise DamagedHeader(f"it is more than {LARGEST_INFLATED // 2**20} MiB large when unpacked")
+    dataset = _dcmread(BytesIO(content), pixels)
+    dataset.file_meta = pydicom.dcmread(BytesIO(start[:meta])).file_meta
+    return dataset
 
 
-def _functional(dataset: Dataset, index: int, macro: str, keyword: str) -> Any:
-    """A value of a multi-frame functional group (PS3.3 C.7.6.16): the frame's own, else the shared one, else None."""
-    own, shared = (dataset.get(f"{name}FunctionalGroupsSequence") for name in ("PerFrame", "Shared"))
-    for groups, position in ((own, index), (shared, 0)):
-        if groups and position < len(groups):
-            items = groups[position].get(macro)
-            value = items[0].get(keyword) if items else None
-            if value is not None:
-                return value
-    return None
+def _end_of_meta(start: bytes) -> int:
+    """Offset of the data set in a file that begins with a preamble and a meta group of stated length."""
+    return 144 + int.from_bytes(start[140:144], "little")
 
 
-def _geometry(dataset: Dataset, index: int, count: int) -> SliceGeometry | None:
-    def values(macro: str, keyword: str, length: int) -> FloatArray | None:
-        value = _functional(dataset, index, macro, keyword)
-        if value is None and (count == 1 or keyword != "ImagePositionPatient"):
-            value = dataset.get(keyword)
-        if value is None or isinstance(value, str) or len(value) != length:
-            return None
-        numbers = np.array([float(number) for number in value])
-        return numbers if np.isfinite(numbers).all() else None
-
-    orientation = values("PlaneOrientationSequence", "ImageOrientationPatient", 6)
-    position = values("PlanePositionSequence", "ImagePositionPatient", 3)
-    spacing = values("PixelMeasuresSequence", "PixelSpacing", 2)
-    if orientation is None or position is None or spacing is None or not (spacing > 0).all():
-        return None
-    lengths = np.linalg.norm(orientation.reshape(2, 3), axis=1)
-    if not (abs(lengths - 1) < 0.05).all():
-        return None
-    row, column = orientation.reshape(2, 3) / lengths[:, None]
-    if abs(row @ column) > 0.05:
-        return None
-    return SliceGeometry(
-        tuple(position.tolist()),
-        tuple(row.tolist()),
-        tuple(column.tolist()),
-        float(spacing[0]),
-        float(spacing[1]),
-        int(dataset.Rows),
-        int(dataset.Columns),
-    )
+def _relabelled(stream: Readable, labelled: Dataset, pixels: bool) -> Dataset:
+    """The data set read by what it is, where the label in its meta group (such as little endian) finds nothing in it."""
+    stream.seek(0)
+    start = stream.read(1024)
+    at = _end_of_meta(start) if start[128:138] == b"DICM\x02\0\0\0UL" else 0
+    if not 0 < at < len(start):
+        return labelled
+    stream.seek(at)
+    dataset = _dcmread(BytesIO(stream.read()) if pixels else BytesIO(stream.read(LARGEST_INFLATED)), pixels)
+    if not _has_content(dataset):
+        return labelled
+    seen = dataset.file_meta.TransferSyntaxUID
+    dataset.file_meta = labelled.file_meta
+    dataset.file_meta.TransferSyntaxUID = seen
+    return dataset
 
 
-def _transform(dataset: Dataset, index: int) -> Transform:
-    """Modality rescale and MONOCHROME1 of one frame. Raises ValueError where the slope is 0 or not a number."""
-
-    def number(keyword: str, default: float) -> float:
-        value = _functional(dataset, index, "PixelValueTransformationSequence", keyword)
-        value = dataset.get(keyword) if value is None else value
-        return default if value in (None, "") else float(value)
-
-    slope, intercept = number("RescaleSlope", 1.0), number("RescaleIntercept", 0.0)
-    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
-        raise ValueError("rescale")
-    mirror = None
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-        mirror = -1 if dataset.PixelRepresentation == 1 else 2 ** int(dataset.BitsStored) - 1
-    return Transform(slope, intercept, mirror)
+def _has_content(dataset: Dataset) -> bool:
+    return any(tag in dataset._dict for tag in (0x00080016, 0x00080060, 0x0020000D, 0x0020000E, 0x00280010))
 
 
-def _rank(dataset: Dataset, index: int) -> tuple[Any, ...]:
-    def first(*values: Any) -> tuple[bool, float]:
-        for value in values:
-            if value is not None and not isinstance(value, (str, float, int)):
-                value = value[0] if len(value) else None
-            if value not in (None, ""):
-                return False, float(value)
-        return True, 0.0  # what is not stated comes last
+def headers(dataset: Dataset) -> list[Header]:
+    """One header for each image of a file: its only one, or one for each frame that functional groups describe.
 
-    return (
-        first(dataset.get("EchoNumbers"), _functional(dataset, index, "MREchoSequence", "EffectiveEchoTime")),
-        first(
-            dataset.get("AcquisitionNumber"),
-            _functional(dataset, index, "FrameContentSequence", "FrameAcquisitionNumber"),
-        ),
-        first(dataset.get("InstanceNumber")),
-        str(dataset.get("SOPInstanceUID") or ""),
-    )
+    Frames that they do not describe share one more header without position. Raises DamagedHeader.
+    """
+    shared = tuple(_raw(dataset, tag) for tag in SHARED) + (b"1" if dataset.has_pixel_data else b"",)
+    own = tuple(_raw(dataset, tag) for tag in OWN)
+    stated = _whole_number(shared[_FRAMES] or b"1")
+    if stated is None or stated < 1:
+        return [Header(shared, own, 0)]  # an impossible NumberOfFrames; facts says so
+    if _PER_FRAME_GROUPS not in dataset._dict:
+        return [Header(shared, own, 0)]
+    try:
+        per_frame = dataset.get(_GROUPS[1]) or []
+        common = (dataset.get(_GROUPS[0]) or [Dataset()])[0]
+        count = min(stated, len(per_frame), MOST_FRAMES)
+        found = [_frame(shared, own, dataset, common, per_frame[number], number) for number in range(count)]
+    except Exception as error:  # as above
+        raise DamagedHeader(f"its functional groups cannot be parsed ({type(error).__name__})") from error
+    if not found:
+        return [Header(shared, own, 0)]
+    if stated > count:
+        found.append(
+            Header(
+                _replaced(FIELDS, shared, frames=b"%d" % (stated - count)),
+                _replaced(_OWN_FIELDS, own, position=b""),
+                count,
+            )
+        )
+    return found
+
+
+def _whole_number(value: bytes) -> int | None:
+    return int(value) if re.fullmatch(rb"\+?\d{1,10}", value) else None
+
+
+def _frame(
+    shared: tuple[bytes, ...], own: tuple[bytes, ...], dataset: Dataset, common: Dataset, group: Dataset, number: int
+) -> Header:
+    """One frame of a multi-frame file as if it were a classic image (PS3.3 C.7.6.16 and C.8.13)."""
+
+    def value(sequence: str, keyword: str) -> bytes:
+        for groups in (group, common):
+            items = groups.get(sequence)
+            if items and keyword in items[0]:
+                return _raw(items[0], int(Tag(keyword)))
+        return b""
+
+    kind = value("MRImageFrameTypeSequence", "FrameType")
+    component = value("MRImageFrameTypeSequence", "ComplexImageComponent")
+    recovery = value("MRModifierSequence", "InversionRecovery") == b"YES"
+    pulse, planar = (_raw(dataset, int(Tag(keyword))) for keyword in _TOP)
+    sequence = {b"SE": pulse in (b"SPIN", b"BOTH"), b"GR": pulse in (b"GRADIENT", b"BOTH"), b"EP": planar == b"YES"}
+    sequence[b"IR"] = recovery
+    found = {
+        "image_type": kind,
+        "complex_component": component,
+        "scanning_sequence": b"\\".join(name for name, there in sequence.items() if there),
+        "slice_thickness": value("PixelMeasuresSequence", "SliceThickness"),
+        "repetition_time": value("MRTimingAndRelatedParametersSequence", "RepetitionTime"),
+        "echo_time": value("MREchoSequence", "EffectiveEchoTime"),
+        "inversion_time": value("MRModifierSequence", "InversionTimes") if recovery else b"",
+        "orientation": value("PlaneOrientationSequence", "ImageOrientationPatient"),
+        "pixel_spacing": value("PixelMeasuresSequence", "PixelSpacing"),
+    }
+    stated = _replaced(FIELDS, shared, **{name: raw for name, raw in found.items() if raw}, frames=b"1")
+    acquisition = value("FrameContentSequence", "FrameAcquisitionNumber")
+    rescale = {
+        "rescale_intercept": value("PixelValueTransformationSequence", "RescaleIntercept"),
+        "rescale_slope": value("PixelValueTransformationSequence", "RescaleSlope"),
+        "acquisition_number": b"" if own[_OWN_FIELDS.index("acquisition_number")] else acquisition,
+    }
+    position = value("PlanePositionSequence", "ImagePositionPatient")
+    # a position stated once for the whole file would put all its frames at one place
+    if not position and shared[_FRAMES].strip() in (b"", b"1"):
+        position = own[_OWN_FIELDS.index("position")]
+    changed = {name: raw for name, raw in rescale.items() if raw}
+    return Header(stated, _replaced(_OWN_FIELDS, own, **changed, position=position), number)
+
+
+def _replaced(names: tuple[str, ...], values: tuple[bytes, ...], **new: bytes) -> tuple[bytes, ...]:
+    return tuple([new.get(name, value) for name, value in zip(names, values)])
+
+
+_BINARY = {"US": "H", "SS": "h", "FD": "d", "UL": "L", "FL": "f"}
+_PRIVATE = {0x0043102F: "SS"}
+_OF_FRAMES = tuple(int(Tag(name)) for name in ("EffectiveEchoTime", "InversionTimes"))
+_VR = {tag: _PRIVATE.get(tag) or dictionary_VR(tag) for tag in (*SHARED, *OWN, *_OF_FRAMES)}
+
+
+def _raw(dataset: Dataset, tag: int) -> bytes:
+    """The value's bytes without padding; numbers stored in binary as text; b"" where absent or empty."""
+    element = dataset._dict.get(tag)  # type: ignore[call-overload]  # no conversion: pydicom's raises on values that do not fit, and takes its time
+    if element is None:
+        return b""
+    value = element.value
+    if isinstance(value, bytes):
+        vr = _VR.get(tag)
+        if vr in _BINARY:
+            form = _BINARY[vr]
+            size = struct.calcsize(f"<{form}")
+            count = len(value) // size
+            order = "<" if element.is_little_endian else ">"
+            return b"\\".join(
+                b"%a" % number for number in struct.unpack(f"{order}{count}{form}", value[: count * size])
+            )
+        return value.strip(b"\0 ")
+    if value is None:
+        return b""
+    parts = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+    return "\\".join(str(part) for part in parts).encode("utf-8", "replace").strip(b"\0 ")

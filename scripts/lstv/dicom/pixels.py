@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,20 +48,32 @@ def quiet_pydicom() -> Iterator[None]:
         logger.setLevel(level)
 
 
+LARGEST_PIXEL_BYTES = 1 << 30
+"""Bytes that the decoded pixels of one file may have."""
+_LARGEST_EXCESS_ROWS = 1
+_RLE_EXPANSION = 64
+"""A run of two bytes stands for 128 (PS3.5 annex G)."""
+
+
 def decode(dataset: Dataset) -> tuple[StoredArray, str]:
     """All frames of a file as stored values, and the name of the decoder that gave them.
 
     The array is (frames, rows, columns) in the machine's byte order, unsigned or signed as PixelRepresentation says, of
     BitsAllocated bits; bits outside BitsStored and HighBit are removed and the sign is extended. No rescaling.
-    Raises PixelError where pixel data is missing, cut short or understood by no decoder.
+    What the header declares is compared with the pixel data before anything is decoded. Raises PixelError where pixel data
+    is missing, cut short, larger than declared or understood by no decoder, or an element that describes it is missing.
     """
-    if "PixelData" not in dataset:
+    if "PixelData" not in dataset or not dataset.PixelData:
         raise PixelError("its pixel data is missing or cut short")
     syntax = dataset.file_meta.TransferSyntaxUID
+    known = re.fullmatch(r"[0-9.]{1,64}", str(syntax)) is not None
     try:
         decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        raise PixelError(f"no decoder reads its transfer syntax {syntax}") from error
+    except Exception as error:  # NotImplementedError; others for text that is no UID
+        said = str(syntax) if known else "that is none"
+        raise PixelError(f"no decoder reads its transfer syntax {said}") from error
+    _complete_description(dataset)
+    _check_declared(dataset, syntax.is_encapsulated)
     if not syntax.is_encapsulated:
         return _stored_values(_decoded(decoder, dataset, ""), dataset, own_cells=True), "pydicom"
     # Decoders fill up a cut-off JPEG or JPEG-LS image with made-up values instead of failing; JPEG 2000 and RLE ones fail.
@@ -75,20 +90,136 @@ def decode(dataset: Dataset) -> tuple[StoredArray, str]:
     raise PixelError(f"its pixel data ({syntax.name}) cannot be decoded by {tried}")
 
 
+def _complete_description(dataset: Dataset) -> None:
+    """Put in what an image of one sample can only have, and refuse where something has to be guessed."""
+    if dataset.get("SamplesPerPixel") is None:
+        dataset.SamplesPerPixel = 1
+    if not dataset.get("PhotometricInterpretation"):
+        dataset.PhotometricInterpretation = "MONOCHROME2"
+    for keyword in ("BitsStored", "PixelRepresentation"):
+        if dataset.get(keyword) is None:
+            raise PixelError(f"its {keyword} is missing")
+    if not 1 <= dataset.BitsStored <= dataset.BitsAllocated:
+        raise PixelError(f"its BitsStored is {dataset.BitsStored} and its BitsAllocated {dataset.BitsAllocated}")
+    if dataset.PixelRepresentation not in (0, 1):
+        raise PixelError(f"its PixelRepresentation is {dataset.PixelRepresentation}, not 0 or 1")
+
+
+def _check_declared(dataset: Dataset, encapsulated: bool) -> None:
+    rows, columns, frames = dataset.Rows, dataset.Columns, int(dataset.get("NumberOfFrames") or 1)
+    row_bytes = columns * dataset.BitsAllocated // 8
+    declared = frames * rows * row_bytes
+    said = f"its header declares {frames} x {rows} x {columns} pixels of {dataset.BitsAllocated} bits"
+    if declared > LARGEST_PIXEL_BYTES:
+        raise PixelError(f"{said}, {declared / 2**30:.1f} GiB, more than one file of an MR series has")
+    held = len(dataset.PixelData)
+    undefined = bool(dataset["PixelData"].is_undefined_length)
+    if undefined != encapsulated and dataset.PixelData[:4] == b"\xfe\xff\x00\xe0" and not encapsulated:
+        raise PixelError("its transfer syntax says uncompressed, but its pixel data is compressed")
+    if not encapsulated:
+        if held < declared:
+            raise PixelError(f"its pixel data is cut short ({held} bytes, {said})")
+        if held - declared > max(1, _LARGEST_EXCESS_ROWS * row_bytes):
+            raise PixelError(f"it has more pixel data than it says ({held} bytes, {said})")
+        return
+    if dataset.file_meta.TransferSyntaxUID == RLELossless and declared > _RLE_EXPANSION * held:
+        raise PixelError(f"its pixel data is cut short ({held} bytes of RLE, {said})")
+    for size in _codestream_sizes(dataset, frames):
+        if size != (rows, columns):
+            raise PixelError(f"its compressed image has {size[0]} x {size[1]} pixels, {said}")
+
+
+def _codestream_sizes(dataset: Dataset, frames: int) -> Iterator[tuple[int, int]]:
+    """(rows, columns) that each JPEG-family codestream states; of those that state none nothing."""
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
+        return
+    try:
+        for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
+            size = _jpeg_2000_size(frame) if b"\xff\x4f\xff\x51" in frame[:256] else _jpeg_size(frame)
+            if size is not None:
+                yield size
+    except Exception:  # fragments that cannot be told apart: the decoder says so
+        return
+
+
+def _jpeg_2000_size(frame: bytes) -> tuple[int, int] | None:
+    """From the SIZ marker segment (ISO/IEC 15444-1 A.5.1)."""
+    at = frame.index(b"\xff\x4f\xff\x51") + 8
+    if len(frame) < at + 16:
+        return None
+    width, height, left, top = struct.unpack(">4L", frame[at : at + 16])
+    return height - top, width - left
+
+
+def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
+    """From the start-of-frame segment of JPEG (ISO/IEC 10918-1 B.2.2) or JPEG-LS (14495-1 C.2.2)."""
+    at = 2
+    while frame[:2] == b"\xff\xd8" and at + 9 <= len(frame) and frame[at] == 0xFF:
+        marker = frame[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker in _START_OF_FRAME:
+            height, width = struct.unpack(">2H", frame[at + 5 : at + 9])
+            return (height, width) if height else None  # 0: told later by a DNL segment
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    return None
+
+
+_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
+
+
 def _decoded(decoder: Decoder, dataset: Dataset, plugin: str) -> StoredArray:
     """Cells (frames, rows, columns) as the decoder gives them."""
     try:
-        cells, _ = decoder.as_array(
-            dataset,
-            raw=True,
-            decoding_plugin=plugin,
-            correct_unused_bits=False,  # type: ignore[arg-type]  # pydicom declares each option as all of them
-            allow_excess_frames=False,  # type: ignore[arg-type]
-        )
-    except Exception as error:  # codecs raise whatever they like on damaged data
-        raise PixelError("its pixel data is cut short or does not fit its header") from error
+        with _quiet_codecs():
+            cells, _ = decoder.as_array(
+                dataset,
+                raw=True,
+                decoding_plugin=plugin,
+                correct_unused_bits=False,  # type: ignore[arg-type]  # pydicom declares each option as all of them
+                allow_excess_frames=False,  # type: ignore[arg-type]
+            )
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except MemoryError as error:
+        raise PixelError("decoding its pixel data needs more memory than a study may take") from error
+    except BaseException as error:  # codecs raise whatever they like on damaged data; a panic in Rust is no Exception
+        raise PixelError("its pixel data is damaged or does not fit its header") from error
     cells = cells.astype(cells.dtype.newbyteorder("="), copy=False)
     return cells[None] if cells.ndim == 2 else cells
+
+
+@contextmanager
+def _quiet_codecs() -> Iterator[None]:
+    """Keep off the terminal what libraries in C and Rust print there about damaged data."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def padding(dataset: Dataset) -> tuple[int, int] | None:
+    """The lowest and highest stored value that PixelPaddingValue (and its range limit) calls padding (PS3.3 C.7.5.1.1.2)."""
+    ends = []
+    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
+        try:
+            value = int(dataset.get(keyword))
+        except (TypeError, ValueError, OverflowError):
+            continue
+        stored, signed = int(dataset.BitsStored), dataset.PixelRepresentation == 1
+        value &= (1 << stored) - 1
+        ends.append(value - (1 << stored) if signed and value >> (stored - 1) else value)
+    return (min(ends), max(ends)) if ends and dataset.get("PixelPaddingValue") is not None else None
 
 
 def _complete(dataset: Dataset) -> bool:

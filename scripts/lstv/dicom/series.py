@@ -4,25 +4,33 @@
 slice normal, the stack clipped to its 0.1 and 99.9 percentiles and scaled to 8 bits. ``reference`` follows the reference
 implementation: natural order of file names, stored values, minimum to maximum; nothing is chosen, sorted or turned.
 
-No name, id, date or other data of the patient is read; errors and provenance hold paths, file names and UIDs.
+No name, id or date of the patient gets out of here; errors and provenance hold file names (those of a series list as the
+number of their line) and UIDs, never a path.
 """
 
 from __future__ import annotations
 
+import io
+import os
+import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from natsort import natsort_keygen, natsorted
+from pydicom.dataset import Dataset
 
 from lstv.base.arrays import ByteArray, StoredArray
 from lstv.base.errors import StudyError
-from lstv.base.private_files import read_list
-from lstv.dicom import headers, intensities, stacks
+from lstv.base.private_files import Listed, read_list
+from lstv.base.text import printable
+from lstv.dicom import facts, headers, intensities, pixels, plausibility, stacks
+from lstv.dicom.facts import Image
 from lstv.dicom.geometry import SliceGeometry
-from lstv.dicom.headers import Frame, Scan
+from lstv.dicom.intensities import Padding, Transform
 from lstv.dicom.pixels import PixelError, quiet_pydicom
 from lstv.dicom.stacks import MIN_SLICES, Turn
 
@@ -34,12 +42,18 @@ PREPROCESSING_VERSION = 1
 
 FLAGS = {
     "colour_images": "colour images beside the slices were left out",
-    "duplicate_slices": "several images at one position; the first by echo, acquisition and instance number was used",
-    "missing_geometry": "images without position, orientation or pixel spacing were left out",
+    "duplicate_slices": "several images at one position; the last by echo, first by acquisition and instance was used",
+    "implausible_pixels": "a slice has patches of noise that its neighbours have not, as damaged compressed data decodes to",
+    "missing_geometry": "images without usable position, orientation or pixel spacing were left out",
     "missing_slices": "distances between slices are unequal, slices may be missing",
+    "mixed_echoes": "the series holds several echoes; the one with T2-weighted times or most slices was used",
+    "mixed_kinds": "the series holds several kinds of image (such as magnitude and phase, water and fat); one was used",
     "mixed_orientations": "the series holds several orientations; the most sagittal one was used",
     "mixed_shapes": "slices of another size or pixel spacing than the majority were left out",
     "monochrome1": "bright and dark were stored inverted and were turned back",
+    "other_objects": "files that are no MR images were left out",
+    "photometric_assumed": "PhotometricInterpretation is missing; MONOCHROME2 was assumed",
+    "pixel_padding": "values that the header calls padding were left out of the brightness window and are black",
     "reoriented": "slices were stored turned or mirrored; rows now run to posterior and columns to inferior",
     "several_series": "the folder holds several series; the most sagittal one with most slices was used",
     "unreadable_files": "damaged files were left out",
@@ -68,178 +82,394 @@ class Series:
         return len(self.slices) // 2
 
 
-def read_series(folder: Path, *, preprocessing: str = "trained") -> Series:
+_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
+LARGEST_FILE = 1 << 30
+"""Bytes of a file that is read at all."""
+_HELD_BYTES = 512 << 20
+"""Bytes of files kept in memory between choosing the stack and decoding it; beyond, the chosen ones are read again."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file to look at: what messages and records call it, whether it is known to belong to the series, and which of its
+    frames do (all where None)."""
+
+    path: Path
+    label: str
+    expected: bool
+    frames: frozenset[int] | None = None
+
+
+class _File:
+    """One image file; its pixels are decoded once, when they are first asked for."""
+
+    def __init__(self, source: _Source, dataset: Dataset | None) -> None:
+        self.source = source
+        self.syntax = self.decoder = ""
+        self.compressed = False
+        self._dataset = dataset
+        self._cells: StoredArray | None = None
+        self._error: PixelError | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        if self._dataset is None:
+            try:
+                self._dataset = headers.read(io.BytesIO(self.source.path.read_bytes()), pixels=True)
+            except (OSError, headers.NotDicom, headers.DicomDirectory, headers.DamagedHeader) as error:
+                raise PixelError("it changed while it was read") from error
+        return self._dataset
+
+    def pixels(self, frame: int) -> StoredArray:
+        """Stored values (rows, columns) of one frame. Raises PixelError."""
+        if self._error is not None:
+            raise self._error
+        if self._cells is None:
+            try:
+                self._cells, self.decoder = _decoded(self.dataset)
+                syntax = self.dataset.file_meta.TransferSyntaxUID
+                self.syntax, self.compressed = str(syntax), bool(syntax.is_encapsulated)
+            except PixelError as error:
+                self._error = error
+                raise
+        if frame >= len(self._cells):
+            raise PixelError("its pixel data has fewer frames than its header says")
+        cells: StoredArray = self._cells[frame]
+        return cells
+
+    def transform(self, image: Image) -> Transform:
+        """Modality rescale and MONOCHROME1; to be asked after the pixels."""
+        mirror = None
+        if image.facts.photometric == "MONOCHROME1":
+            mirror = -1 if self.dataset.PixelRepresentation == 1 else 2 ** int(self.dataset.BitsStored) - 1
+        return Transform(image.slope, image.intercept, mirror)
+
+    def padding(self) -> Padding | None:
+        """Stored values that are no image; to be asked after the pixels."""
+        return pixels.padding(self.dataset)
+
+
+def _decoded(dataset: Dataset) -> tuple[StoredArray, str]:
+    try:
+        return pixels.decode(dataset)
+    except (PixelError, MemoryError):
+        raise
+    except Exception as error:  # an element that describes the pixels and is none
+        raise PixelError(f"the description of its pixels cannot be used ({type(error).__name__})") from error
+
+
+@dataclass
+class _Found:
+    """What a folder holds: usable ``images`` in order of file names, files by source, and what is not usable, by label."""
+
+    images: list[Image] = field(default_factory=list)
+    files: dict[_Source, _File] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    colour: list[str] = field(default_factory=list)
+    other: dict[str, str] = field(default_factory=dict)
+    without_geometry: dict[str, str] = field(default_factory=dict)
+    n_images: int = 0
+
+
+def read_series(folder: Path, *, preprocessing: str = "trained", n_slices: int | None = None) -> Series:
     """Read the DICOM images directly in ``folder`` (not in folders below it), whatever their names.
 
-    ``folder`` may also be a series list, a ``.txt`` file with one path a line; its files are named by their line in
-    errors and provenance, as their paths may tell who the patient is.
+    ``folder`` may also be a series list, a ``.txt`` file with one path a line and optionally the frames of it that belong
+    to the series; its files are named by their line in errors and provenance, as their paths may tell who the patient is.
+    ``n_slices`` is the number of slices that the scan of a folder counted: other ones than those are refused.
 
-    Each file is read once. Compressed pixels are decoded by GDCM, where it cannot by pylibjpeg, chosen per file.
+    Compressed pixels are decoded by GDCM, where it cannot by pylibjpeg, chosen per file.
     Damaged files are left out and flagged as long as at least three slices remain and they outnumber the damaged files.
     Raises StudyError (one sentence) where no such volume can be had.
     """
     if preprocessing not in ("trained", "reference"):
         raise ValueError(f"preprocessing {preprocessing!r} is neither 'trained' nor 'reference'")
     with quiet_pydicom():
-        return _read(Path(folder), preprocessing)
+        return _read(Path(folder), preprocessing, n_slices)
 
 
-def _read(folder: Path, preprocessing: str) -> Series:
-    scan = _scan(folder)
+def _read(folder: Path, preprocessing: str, n_slices: int | None) -> Series:
+    found = _look_through(folder)
     flags = set()
-    if scan.colour:
+    if found.colour:
         flags.add("colour_images")
-    if scan.without_geometry:
+    if found.other:
+        flags.add("other_objects")
+    if found.without_geometry:
         flags.add("missing_geometry")
     if preprocessing == "trained":
         try:
-            stack = stacks.build(scan.frames)
+            stack = stacks.build(found.images)
         except stacks.StackError as error:
-            raise StudyError(f"the series in {folder} {error}.") from error
+            raise StudyError(f"the series {error}.") from error
         places, turn, dropped = stack.places, stack.turn, stack.dropped
         flags.update(stack.flags)
+        _check_count(len(places), n_slices, found)
     else:
-        frames = sorted(scan.frames, key=_natural_order())
-        places, turn, dropped = [[frame] for frame in frames], Turn(), {}
-    frames, pixels = _decode(places, scan.unreadable)
-    _check_enough(folder, frames, scan)
-    if scan.unreadable:
+        images = sorted(found.images, key=_natural_order())
+        places, turn, dropped = [[image] for image in images], Turn(), {}
+    images, cells = _decode(places, found)
+    _check_enough(images, found)
+    if found.unreadable:
         flags.add("unreadable_files")
-    planes = [turn.geometry(frame.geometry) for frame in frames]
+    if any(not image.facts.photometric for image in images):
+        flags.add("photometric_assumed")
+    planes = [turn.geometry(image.plane) for image in images]
     if preprocessing == "trained":
         spacing = stacks.spacing(planes, stack.normal)
         if stacks.has_gaps(planes, stack.normal):
             flags.add("missing_slices")
-        if any(frame.transform.mirror is not None for frame in frames):
+        if any(image.facts.photometric == "MONOCHROME1" for image in images):
             flags.add("monochrome1")
     else:
         spacing = None
-        _check_one_size(folder, planes)
-    volume, window = _intensities(folder, [turn.pixels(image) for image in pixels], frames, preprocessing)
-    files = {id(frame.file): frame.file for frame in frames}.values()
+        _check_one_size(planes)
+    files = [found.files[image.source] for image in images]
+    volume, window, padded = _intensities([turn.pixels(image) for image in cells], images, files, preprocessing)
+    if padded:
+        flags.add("pixel_padding")
+    if preprocessing == "trained" and all(file.compressed for file in files) and plausibility.implausible(cells):
+        flags.add("implausible_pixels")
+    once = {id(file): file for file in files}.values()
     provenance = {
-        "series_uid": frames[0].series_uid,
-        "n_files": scan.n_images,
-        "n_slices": len(frames),
+        "series_uid": uid if re.fullmatch(r"[0-9.]{1,64}", uid := images[0].facts.series_uid) else "",
+        "n_files": found.n_images,
+        "n_slices": len(images),
         "slice_spacing_mm": spacing,
-        "transfer_syntaxes": _counts(str(file.dataset.file_meta.TransferSyntaxUID) for file in files),
-        "decoders": _counts(file.decoder for file in files),
+        "transfer_syntaxes": _counts(file.syntax for file in once),
+        "decoders": _counts(file.decoder for file in once),
         "preprocessing": preprocessing,
         "preprocessing_version": PREPROCESSING_VERSION,
         "intensity_window": window,
         "reorientation": turn.name,
         "dropped": dropped,
-        "unreadable_files": natsorted(scan.unreadable),
+        "unreadable_files": natsorted(found.unreadable),
     }
-    phantom = all(file.dataset.get("ManufacturerModelName") == PHANTOM_MODEL for file in files)
+    phantom = all(image.facts.model == PHANTOM_MODEL for image in images)
     return Series(volume, tuple(planes), tuple(sorted(flags)), provenance, phantom)
 
 
-def _scan(folder: Path) -> Scan:
-    """Usable frames of the folder, at least one. Raises StudyError."""
+# --- looking through the files ----------------------------------------------------------------------------------------
+
+
+def _look_through(folder: Path) -> _Found:
+    """Usable images of the folder, at least one. Raises StudyError."""
     try:
         is_list = folder.suffix.lower() == ".txt" and not folder.is_dir()
-        files = headers.listed_sources(read_list(folder)) if is_list else headers.sources(folder)
+        sources = _listed(read_list(folder)) if is_list else _directly_in(folder)
     except FileNotFoundError as error:
-        raise StudyError(f"series folder {folder} does not exist; check the path in the study sheet.") from error
+        raise StudyError("the series folder does not exist; check series_dir in the study sheet.") from error
     except NotADirectoryError as error:
         raise StudyError(
-            f"{folder} is a file, not a folder; give the folder that holds the slices or a .txt list of them."
+            "series_dir is a file, not a folder; give the folder that holds the slices or a .txt list of them."
         ) from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "its name cannot be a path"
+        raise StudyError(f"the series folder cannot be listed ({said}); check its permissions.") from error
+    found = _Found()
+    held = 0
+    for source in sources:
+        held += _add_file(found, source, room=_HELD_BYTES - held)
+    found.n_images += len(found.unreadable)
+    if found.n_images == 0:
+        raise StudyError(
+            "the series folder holds no DICOM images; give the folder that directly holds the series' files."
+        )
+    if not found.images:
+        raise StudyError(_why_no_image(found))
+    return found
+
+
+def _directly_in(folder: Path) -> list[_Source]:
+    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    files = [(name, folder / name) for name in names]
+    return [
+        _Source(path, label=printable(name), expected=path.suffix.lower() in _SUFFIXES)
+        for name, path in files
+        if path.is_file()
+    ]
+
+
+def _listed(entries: list[Listed]) -> list[_Source]:
+    """The files of a series list. They are named by their line, as their paths may tell who the patient is."""
+    return [
+        _Source(path, label=f"line {number}", expected=True, frames=frames)
+        for number, (path, frames) in enumerate(entries, start=1)
+    ]
+
+
+def _add_file(found: _Found, source: _Source, *, room: int) -> int:
+    """Put a file where it belongs; the number of its bytes that are kept in memory, at most ``room``."""
+    name = source.label
+    try:
+        status = os.stat(source.path)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever, a device never ends
+            found.unreadable[name] = "it is not a file"
+            return 0
+        size = status.st_size
+        hold = size <= room
+        with open(source.path, "rb") as stream:
+            if size > LARGEST_FILE:
+                found.unreadable[name] = f"it is {size / 2**30:.1f} GiB large, more than a file of an MR series"
+                return 0
+            dataset = headers.read(io.BytesIO(stream.read()) if hold else stream, pixels=hold)
+            described = headers.headers(dataset)
     except OSError as error:
-        raise StudyError(
-            f"series folder {folder} cannot be listed ({error.strerror}); check its permissions."
-        ) from error
-    scan = headers.scan(files)
-    if scan.n_images == 0:
-        raise StudyError(f"{folder} holds no DICOM images; give the folder that directly holds the series' files.")
-    if scan.frames:
-        return scan
-    if scan.colour:
-        raise StudyError(
-            f"{folder} holds only colour images ({scan.colour[0]}), such as screenshots or secondary captures; "
+        found.unreadable[name] = f"it cannot be opened ({error.strerror})"
+        return 0
+    except headers.DamagedHeader as error:
+        found.unreadable[name] = str(error)
+        return 0
+    except (headers.NotDicom, headers.DicomDirectory):
+        if source.expected:
+            found.unreadable[name] = "it is not DICOM"
+        return 0
+    found.files[source] = _File(source, dataset if hold else None)
+    images = [facts.image(source, header) for header in described]
+    if source.frames is not None:
+        images = [image for image in images if image.frame in source.frames]
+    usable = [image for image in images if image.problem is None]
+    found.images += usable
+    problem = next((image.problem for image in images if image.problem is not None), None)
+    if problem is None or _file_away(found, name, problem, images[0]):
+        found.n_images += 1
+    return size if hold else 0
+
+
+def _file_away(found: _Found, name: str, problem: facts.Problem, image: Image) -> bool:
+    """Note what is wrong with a file's images; whether it still counts as an image file here."""
+    if problem.kind == "geometry":
+        found.without_geometry[name] = problem.text
+    elif problem.kind == "colour":
+        found.colour.append(name)
+    elif problem.kind == "values":
+        found.unreadable[name] = problem.text
+        return False  # counted with the unreadable ones
+    elif image.facts.rows:
+        found.other[name] = problem.text
+    else:
+        return False  # a report, a presentation state: no image at all
+    return True
+
+
+def _why_no_image(found: _Found) -> str:
+    if found.colour:
+        return (
+            f"the series folder holds only colour images ({found.colour[0]}), such as screenshots or secondary captures; "
             "choose the original greyscale series."
         )
-    if scan.without_geometry:
-        raise StudyError(
-            f"the images in {folder} do not say where they lie in the patient (position, orientation or pixel spacing is "
-            "missing or invalid); export the original series from the scanner or PACS."
+    if found.other:
+        name, text = natsorted(found.other.items())[0]
+        return f"the series folder holds no MR images ({name}: {text}); choose the sagittal T2 series of the study."
+    if found.without_geometry:
+        name, text = natsorted(found.without_geometry.items())[0]
+        return (
+            f"the images do not say where they lie in the patient ({name}: {text}); export the original series from the "
+            "scanner or PACS."
         )
-    raise StudyError(_all_unreadable(folder, scan))
+    return _all_unreadable(found)
 
 
-def _all_unreadable(folder: Path, scan: Scan) -> str:
-    name, reason = natsorted(scan.unreadable.items())[0]
+def _all_unreadable(found: _Found) -> str:
+    name, reason = natsorted(found.unreadable.items())[0]
     return (
-        f"none of the {scan.n_images} DICOM files in {folder} can be read (the first, {name}: {reason}); "
-        "copy or export the series again."
+        f"none of the {found.n_images} DICOM files of the series can be read (the first, {name}: {reason}); copy or export "
+        "the series again."
     )
 
 
-def _natural_order() -> Callable[[Frame], Any]:
+def _natural_order() -> Callable[[Image], Any]:
     key = natsort_keygen()
-    return lambda frame: (key(str(frame.file.source.path)), frame.index)
+    return lambda image: (key(str(image.source.path)), image.frame)
 
 
-def _decode(places: list[list[Frame]], unreadable: dict[str, str]) -> tuple[list[Frame], list[StoredArray]]:
-    """One frame and its stored values for each place that has a decodable one; the others' files go to ``unreadable``."""
-    frames, pixels = [], []
+def _check_count(places: int, n_slices: int | None, found: _Found) -> None:
+    """Raise StudyError where the slices are not those that the scan counted; files damaged since may be missing."""
+    if n_slices is not None and not places <= n_slices <= places + len(found.unreadable):
+        raise StudyError(
+            f"the files of the series hold {places} slices, the scan of the folder counted {n_slices}; they have changed "
+            "since, scan the folder again."
+        )
+
+
+# --- pixels -----------------------------------------------------------------------------------------------------------
+
+
+def _decode(places: list[list[Image]], found: _Found) -> tuple[list[Image], list[StoredArray]]:
+    """One image and its stored values for each place that has a decodable one; the others' files go to ``unreadable``."""
+    images, cells = [], []
     for place in places:
-        for frame in place:
+        for image in place:
             try:
-                pixels.append(frame.pixels())
+                cells.append(found.files[image.source].pixels(image.frame))
             except PixelError as error:
-                unreadable[frame.file.source.label] = str(error)
+                found.unreadable[image.source.label] = str(error)
                 continue
-            frames.append(frame)
+            images.append(image)
             break
-    return frames, pixels
+    return images, cells
 
 
-def _check_enough(folder: Path, frames: list[Frame], scan: Scan) -> None:
-    damaged = scan.unreadable
-    if damaged and not frames:
-        raise StudyError(_all_unreadable(folder, scan))
-    if damaged and (len(frames) < MIN_SLICES or len(frames) <= len(damaged)):
+def _check_enough(images: list[Image], found: _Found) -> None:
+    damaged = found.unreadable
+    if damaged and not images:
+        raise StudyError(_all_unreadable(found))
+    if damaged and (len(images) < MIN_SLICES or len(images) <= len(damaged)):
         name, reason = natsorted(damaged.items())[0]
         raise StudyError(
-            f"{len(damaged)} of the {scan.n_images} DICOM files in {folder} cannot be read (the first, {name}: {reason}) "
-            f"and {len(frames)} slices are too few; copy or export the series again."
+            f"{len(damaged)} of the {found.n_images} DICOM files of the series cannot be read (the first, {name}: {reason}) "
+            f"and {len(images)} slices are too few; copy or export the series again."
         )
-    if len(frames) < MIN_SLICES:
-        count = "only one slice" if len(frames) == 1 else f"only {len(frames)} slices"
+    if len(images) < MIN_SLICES:
+        count = "only one slice" if len(images) == 1 else f"only {len(images)} slices"
+        series = {image.facts.series_uid for image in found.images}
+        if found.without_geometry:
+            name, text = natsorted(found.without_geometry.items())[0]
+            raise StudyError(
+                f"the series has {count} of known place and {len(found.without_geometry)} images of unknown place (first "
+                f"{name}: {text}); export the original series from the scanner or PACS."
+            )
+        if len(series) > 1:
+            raise StudyError(
+                f"the folder holds {len(series)} series, of which the largest has {count}: if they are slices of one, each "
+                "has a SeriesInstanceUID of its own; export the series again with one."
+            )
         raise StudyError(
-            f"the series in {folder} has {count} at different positions, a stack needs at least {MIN_SLICES}; "
-            "choose the complete sagittal series."
+            f"the series has {count} at different positions, a stack needs at least {MIN_SLICES}; choose the complete "
+            "sagittal series."
         )
 
 
-def _check_one_size(folder: Path, planes: list[SliceGeometry]) -> None:
+def _check_one_size(planes: list[SliceGeometry]) -> None:
     sizes = sorted({(plane.height, plane.width) for plane in planes})
     if len(sizes) > 1:
-        found = ", ".join(f"{height}x{width}" for height, width in sizes)
+        said = ", ".join(f"{height}x{width}" for height, width in sizes)
         raise StudyError(
-            f"the series in {folder} holds slices of mixed sizes ({found}), which preprocessing 'reference' cannot stack; "
-            "use preprocessing 'trained'."
+            f"the series holds slices of mixed sizes ({said}), which preprocessing 'reference' cannot stack; use "
+            "preprocessing 'trained'."
         )
 
 
 def _intensities(
-    folder: Path, images: list[StoredArray], frames: list[Frame], preprocessing: str
-) -> tuple[ByteArray, list[float]]:
+    cells: list[StoredArray], images: list[Image], files: list[_File], preprocessing: str
+) -> tuple[ByteArray, list[float], bool]:
+    """Volume, window, and whether padding was left out of it."""
+    percentiles = intensities.TRAINED_PERCENTILES
     try:
         if preprocessing == "trained":
-            transforms = [frame.transform for frame in frames]
-            volume, low, high = intensities.scale(images, transforms, intensities.TRAINED_PERCENTILES)
+            transforms = [file.transform(image) for file, image in zip(files, images)]
+            padding = [file.padding() for file in files]
+            padded = intensities.stretches(cells, transforms, padding, percentiles)
+            volume, low, high = intensities.scale(cells, transforms, percentiles, padding if padded else None)
         else:
-            transforms = [intensities.IDENTITY] * len(images)
-            volume, low, high = intensities.scale(images, transforms, intensities.FULL_RANGE)
+            padded = False
+            transforms = [intensities.IDENTITY] * len(cells)
+            volume, low, high = intensities.scale(cells, transforms, intensities.FULL_RANGE)
     except intensities.BlankImage as error:
         raise StudyError(
-            f"the images of the series in {folder} are blank (all pixels have the same value); "
-            "check the export or choose another series."
+            "the images of the series are blank (all pixels have the same value); check the export or choose another series."
         ) from error
-    return volume, [low, high]
+    return volume, [low, high], padded
 
 
 def _counts(words: Iterable[str]) -> dict[str, int]:

@@ -5,6 +5,7 @@ Names of members are never used as paths: unpacked files are numbered. Sizes are
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import zipfile
@@ -12,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from lstv.base.errors import StudyError
 
@@ -37,15 +39,14 @@ def member_names(path: str) -> tuple[list[str], int]:
 
 
 class MemberReader:
-    """Reads the first bytes of members; never more than asked for is unpacked, so a size bomb costs nothing here."""
+    """Opens members for reading from their start; no more is unpacked than is read, so a size bomb costs nothing here."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
-    def start(self, name: str, size: int) -> bytes:
-        """The first ``size`` bytes of member ``name`` (fewer if it ends). Raises one of ``ZIP_ERRORS``."""
-        with self._archive.open(name) as member:
-            return member.read(size)
+    def open(self, name: str) -> IO[bytes]:
+        """Member ``name`` as a stream. It and what is done with it raise one of ``ZIP_ERRORS``."""
+        return self._archive.open(name)
 
 
 @contextmanager
@@ -92,8 +93,10 @@ def _unpack(members: list[tuple[str, str]], folder: Path) -> None:
                 f"the series would take {declared / 2**30:.1f} GiB unpacked from its zip file, more than is plausible for "
                 "one MR series; unpack it by hand if it is genuine."
             )
-        free = shutil.disk_usage(folder).free
-        if declared + _KEEP_FREE > free:
+        disk = shutil.disk_usage(folder)
+        free = disk.free
+        # some file systems (FUSE) state no size at all; there a full disk speaks for itself
+        if disk.total > 0 and declared + _KEEP_FREE > free:
             raise StudyError(
                 f"unpacking the series from its zip file needs {declared / 2**20:.0f} MiB and 1024 MiB to spare, "
                 f"only {free / 2**20:.0f} MiB are free; make room and scan again."
@@ -101,6 +104,14 @@ def _unpack(members: list[tuple[str, str]], folder: Path) -> None:
         for number, ((path, _), info) in enumerate(zip(members, infos), start=1):
             with archives[path].open(info) as member, open(folder / _name(number), "xb") as target:
                 shutil.copyfileobj(member, target, _BLOCK)  # ends at the declared size and checks the CRC
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StudyError(
+                "the series could not be unpacked from its zip file: no space left on the disk; make room and scan again."
+            ) from error
+        raise StudyError(
+            f"the series could not be unpacked from its zip file ({error.strerror}); check disk and permissions, scan again."
+        ) from error
     except (*ZIP_ERRORS, KeyError) as error:
         raise StudyError(
             # not the error's own words: they name the member, whose path often names the patient

@@ -15,22 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lstv.cohort.study_sheet import CHOSEN_BY_USER
-from lstv.folder import enhanced, terms
-from lstv.folder.series import Facts, Series, Stack, Study, uid_order
+from lstv.dicom.facts import UNUSABLE_KINDS, Facts
+from lstv.dicom.stacks import MAX_LENGTH_MM, MAX_SAGITTAL_ANGLE_DEG, T2_ECHO_MS, T2_REPETITION_MS, Stack
+from lstv.folder import terms
+from lstv.folder.series import Series, Study, uid_order
 
-MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
-MR_IMAGES = frozenset({MR_IMAGE} | {uid.decode() for uid in enhanced.SOP_CLASSES})
-_OTHER_OBJECTS = (
-    ("1.2.840.10008.5.1.4.1.1.7", "a screenshot (secondary capture)"),
-    ("1.2.840.10008.5.1.4.1.1.88", "a structured report"),
-    ("1.2.840.10008.5.1.4.1.1.104", "a document (PDF or similar)"),
-    ("1.2.840.10008.5.1.4.1.1.11", "a presentation state"),
-    ("1.2.840.10008.5.1.4.1.1.4.2", "MR spectroscopy"),
-    ("1.2.840.10008.5.1.4.1.1.66", "raw data, a registration or a segmentation"),
-)
-
-MAX_TILT_DEGREES = 45.0
-"""A plane is sagittal when its normal is within this angle of the patient's left-right axis."""
 MIN_SLICES = 5
 """Fewer slice positions are a localizer or a fragment."""
 MIN_HEIGHT_MM = 120.0
@@ -43,7 +32,7 @@ MAX_IN_PLANE_SPREAD_MM = 50.0
 STATION_MM = 100.0
 """Stacks of one frame of reference whose centres differ by more than this along z are stations of one examination."""
 
-T1_MAX_TR, T2_MIN_TE, T2_MIN_TR, MYELO_MIN_TE = 1200.0, 60.0, 900.0, 350.0
+T1_MAX_TR, MYELO_MIN_TE, NAMED_MYELO_MIN_TE = 1200.0, 350.0, 200.0
 STIR_TI = (80.0, 300.0)
 """Inversion times in ms that null fat at 0.3 to 3 T (about 0.69 of its T1; 130 to 230 ms in use)."""
 
@@ -58,18 +47,6 @@ _WEIGHTINGS = (T2, T2_IN_PHASE, T2_FAT_SUPPRESSED, STIR, T2_SINGLE_SHOT)
 UNKNOWN = "unknown"
 _REGIONS = (terms.LUMBAR, UNKNOWN)
 
-_UNUSABLE_KINDS = {
-    "screen capture": "it is a screen capture",
-    "localizer": "it is a localizer",
-    "reformatted": "it is reformatted from other images",
-    "projection": "it is a projection of other images",
-    "subtraction": "it is a subtraction of other images",
-    "map": "it is a computed map or a diffusion image",
-    "phase image": "it is a phase, real or imaginary image",
-    "fat image": "it is the fat image of a Dixon sequence",
-    "opposed-phase image": "it is the opposed-phase image of a Dixon sequence",
-}
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -80,6 +57,7 @@ class Judgement:
     weighting: str
     region: str
     reason: str
+    names: str
 
     @property
     def usable(self) -> bool:
@@ -114,12 +92,13 @@ class Choice:
 
 def choose(study: Study, wanted: str | None = None) -> Choice:
     """Choose the series of one study; ``wanted`` is that SeriesInstanceUID of it which the user decided on, if any."""
-    judged = {uid: [judge(stack, series) for stack in series.stacks] for uid, series in study.series.items()}
-    judged = _without_upper_stations(judged)
+    protocols = _examination_names(study)
+    judged = {uid: [judge(stack, series, protocols) for stack in series.stacks] for uid, series in study.series.items()}
+    judged = _single_images(_without_upper_stations(judged))
     best = {uid: min(found, key=_order) for uid, found in judged.items()}
     if wanted is not None:
         return _by_user(study, best, wanted)
-    people = {patient for series in study.series.values() for patient in series.patients if patient}
+    people = {patient for series in study.series.values() for patient in series.patients}
     if len(people) > 1:
         # common after a poor anonymisation; one of them would stand for all
         reason = f"its series name {len(people)} different patients; choose the right series yourself, or export again."
@@ -129,8 +108,58 @@ def choose(study: Study, wanted: str | None = None) -> Choice:
         return Choice(study, None, _why_none(best), best)
     chosen = usable[0]
     told = {uid: j if j is chosen or j.reason else replace(j, reason=_why_second(j, chosen)) for uid, j in best.items()}
-    reason = f"chosen of {len(usable)} sagittal T2 series" if len(usable) > 1 else ""
-    return Choice(study, chosen, reason, told)
+    notes = [f"chosen of {len(usable)} sagittal T2 series"] if len(usable) > 1 else []
+    return Choice(study, chosen, "; ".join([*notes, *_doubts(chosen, study)]), told)
+
+
+def _doubts(chosen: Judgement, study: Study) -> list[str]:
+    """What the reader of the sheet should know about a series that is used."""
+    doubts = []
+    if chosen.region == UNKNOWN:
+        of_study = _regions(chosen.stack.facts, "study_description")
+        also = f" (the study's name holds {' and '.join(sorted(of_study))})" if len(of_study) > 1 else ""
+        doubts.append(f"its region is not named in words that are understood{also}: see that it is the lumbar spine")
+    for stack in study.series[chosen.stack.facts.series_uid].stacks:
+        problem, same_kind = stack.problem, stack.facts.image_kind == chosen.stack.facts.image_kind
+        if problem is not None and problem.kind in ("geometry", "values") and same_kind:
+            n = len(stack.images)
+            doubts.append(f"{n} image{'s' * (n != 1)} of it cannot be used ({problem.text})")
+    return doubts
+
+
+def _examination_names(study: Study) -> frozenset[str]:
+    """Protocol names that several series of other descriptions share: they name the examination, not the series."""
+    descriptions: dict[str, set[str]] = {}
+    for series in study.series.values():
+        for stack in series.stacks:
+            facts = stack.facts
+            if facts.protocol_name:
+                descriptions.setdefault(facts.protocol_name, set()).add(facts.series_description)
+    return frozenset(name for name, of in descriptions.items() if len(of) > 1)
+
+
+def _single_images(judged: dict[str, list[Judgement]]) -> dict[str, list[Judgement]]:
+    """Say of series of one image each that they are the slices of one, where number, description and frame of reference
+    are the same: some exports give every image a SeriesInstanceUID of its own."""
+
+    def key(judgement: Judgement) -> tuple:
+        facts = judgement.stack.facts
+        return facts.series_number, facts.series_description, facts.frame_of_reference, judgement.plane
+
+    single = [j for found in judged.values() for j in found if len(found) == 1 and j.stack.n_slices == 1]
+    counted = Counter(key(judgement) for judgement in single if judgement.plane != UNKNOWN)
+
+    def named(judgement: Judgement) -> Judgement:
+        n = counted[key(judgement)]
+        if judgement not in single or n < MIN_SLICES or judgement.stack.problem is not None:
+            return judgement
+        reason = (
+            f"it is one of {n} images of one number and description that have a SeriesInstanceUID each: export the series "
+            "with one UID"
+        )
+        return replace(judgement, reason=reason)
+
+    return {uid: [named(judgement) for judgement in found] for uid, found in judged.items()} if counted else judged
 
 
 def _order(judgement: Judgement) -> tuple:
@@ -142,22 +171,46 @@ def _by_user(study: Study, best: Mapping[str, Judgement], wanted: str) -> Choice
         uid: replace(j, reason="" if uid == wanted else j.reason or "the user chose another series")
         for uid, j in best.items()
     }
-    if best[wanted].plane == UNKNOWN:
-        reason = "the series chosen by the user has no usable image orientation; choose another or export again."
+    problem = best[wanted].stack.problem
+    if problem is not None:
+        reason = f"the series chosen by the user cannot be used ({problem.text}); choose another or export again."
         told[wanted] = replace(told[wanted], reason=reason)
         return Choice(study, None, reason, told)
     return Choice(study, told[wanted], CHOSEN_BY_USER, told)
 
 
-def judge(stack: Stack, series: Series) -> Judgement:
-    """Judge one stack of a series by itself."""
+def judge(stack: Stack, series: Series, protocols: frozenset[str] = frozenset()) -> Judgement:
+    """Judge one stack of a series by itself; ``protocols`` are names that say nothing about the series."""
     facts = stack.facts
-    judgement = Judgement(stack, plane(facts), weighting(facts), region(facts), "")
+    names = _names(facts, protocols)
+    judgement = Judgement(stack, plane(facts), weighting(facts, names), region(facts, protocols), "", names)
     for check in _checks:
         reason = check(judgement, series)
         if reason:
             return replace(judgement, reason=reason)
     return judgement
+
+
+def _of_series(facts: Facts, protocols: frozenset[str]) -> bool:
+    """Whether ProtocolName names the series. On GE scanners it names the whole examination."""
+    return not facts.manufacturer.upper().startswith("GE") and facts.protocol_name not in protocols
+
+
+def _names(facts: Facts, protocols: frozenset[str] = frozenset()) -> str:
+    """What the series is called, in all ways in which it can be read, normalised."""
+    texts = [facts.series_description, *facts.readings.get("series_description", ())]
+    if _of_series(facts, protocols):
+        texts += [facts.protocol_name, *facts.readings.get("protocol_name", ())]
+    return terms.normalise(" ".join(texts))
+
+
+def _regions(facts: Facts, field: str) -> frozenset[str]:
+    """Regions that a name speaks of: as its character set has it, else as it might be meant."""
+    for text in (getattr(facts, field), *facts.readings.get(field, ())):
+        found = terms.regions(text)
+        if found:
+            return found
+    return frozenset()
 
 
 def plane(facts: Facts) -> str:
@@ -166,15 +219,19 @@ def plane(facts: Facts) -> str:
         return UNKNOWN
     size = np.abs(facts.normal)
     axis = int(np.argmax(size))
-    if size[axis] < np.cos(np.radians(MAX_TILT_DEGREES)):
+    if size[axis] < np.cos(np.radians(MAX_SAGITTAL_ANGLE_DEG)):
         return "oblique"
     return ("sagittal", "coronal", "axial")[axis]
 
 
-def region(facts: Facts) -> str:
-    """Region by the series' names, else BodyPartExamined, else the study's name; several or none: see the code."""
-    study = terms.regions(facts.study_description)
-    named = terms.regions(f"{facts.series_description} {facts.protocol_name}")
+def region(facts: Facts, protocols: frozenset[str] = frozenset()) -> str:
+    """Region by the series' names, else BodyPartExamined, else the examination's names; several or none: see the code."""
+    study = _regions(facts, "study_description")
+    named = _regions(facts, "series_description")
+    if _of_series(facts, protocols):
+        named |= _regions(facts, "protocol_name")
+    else:
+        study |= _regions(facts, "protocol_name")
     if not named:
         named = terms.regions(facts.body_part)
         if named and terms.LUMBAR not in named and terms.LUMBAR in study:
@@ -192,19 +249,20 @@ def region(facts: Facts) -> str:
     return terms.WHOLE_SPINE if terms.WHOLE_SPINE in named else " and ".join(sorted(named))
 
 
-def weighting(facts: Facts) -> str:
+def weighting(facts: Facts, name: str | None = None) -> str:
     """T2 and its kinds, STIR, T1, proton density, FLAIR, gradient echo, diffusion, myelography, or unknown.
 
-    Echo, repetition and inversion time (ms; PS3.3 C.8.3.1) decide where present, names otherwise.
+    Echo, repetition and inversion time (ms; PS3.3 C.8.3.1) decide where present, names (``name``) otherwise.
     """
-    name = terms.normalise(f"{facts.series_description} {facts.protocol_name}")
+    name = _names(facts) if name is None else name
     sequence = set(facts.scanning_sequence)
     echo, repetition, inversion = facts.echo_time, facts.repetition_time, facts.inversion_time
     if "EP" in sequence or terms.DIFFUSION.search(name):
         return "diffusion or echo planar"
     if "GR" in sequence and "SE" not in sequence:
         return "gradient echo"
-    if terms.MYELOGRAPHY.search(name) or (echo is not None and echo >= MYELO_MIN_TE):
+    named_myelo = terms.MYELOGRAPHY.search(name) and (echo is None or echo >= NAMED_MYELO_MIN_TE)
+    if named_myelo or (echo is not None and echo >= MYELO_MIN_TE):
         return "myelography"
     if inversion and "IR" not in sequence and not terms.STIR.search(name) and not terms.FLAIR.search(name):
         inversion = None  # some scanners write a fat saturation delay here
@@ -214,7 +272,7 @@ def weighting(facts: Facts) -> str:
         return STIR
     if terms.FLAIR.search(name):
         return "FLAIR"
-    if echo is not None and echo >= T2_MIN_TE and (repetition is None or repetition >= T2_MIN_TR):
+    if echo is not None and echo >= T2_ECHO_MS and (repetition is None or repetition >= T2_REPETITION_MS):
         return _kind_of_t2(facts, name)
     if echo is not None and repetition is not None and repetition > 0:
         return "T1" if repetition < T1_MAX_TR else "proton density or intermediate"
@@ -225,7 +283,7 @@ def _inverted(inversion: float | None, repetition: float | None, echo: float | N
     if inversion:
         if STIR_TI[0] <= inversion <= STIR_TI[1]:
             return STIR
-        return "T1" if inversion < 1500 and (echo is None or echo < T2_MIN_TE) else "FLAIR"
+        return "T1" if inversion < 1500 and (echo is None or echo < T2_ECHO_MS) else "FLAIR"
     if terms.STIR.search(name):
         return STIR
     return "T1" if terms.T1.search(name) else "inversion recovery with unknown inversion time"
@@ -256,15 +314,22 @@ def _kind_of_t2(facts: Facts, name: str) -> str:
 
 
 def _object(judgement: Judgement, series: Series) -> str:
-    facts = judgement.stack.facts
-    for prefix, name in _OTHER_OBJECTS:
-        if facts.sop_class == prefix or facts.sop_class.startswith(prefix + "."):
-            return f"it is {name}"
-    if facts.modality != "MR":
-        return f"its modality is {facts.modality or 'not given'}, not MR"
-    if facts.sop_class not in MR_IMAGES:
-        return "it holds no MR images"
-    return "its functional groups describe no frames; export it as classic MR images" if facts.frames > 1 else ""
+    problem = judgement.stack.problem
+    return problem.text if problem is not None and problem.kind in ("object", "colour") else ""
+
+
+def _problem(judgement: Judgement, series: Series) -> str:
+    problem = judgement.stack.problem
+    if problem is None:
+        return ""
+    if problem.kind == "geometry":
+        hint = "; it is named sagittal, ask for an export with full headers" if _named_sagittal(judgement) else ""
+        return f"its images do not say where they lie in the patient ({problem.text}){hint}"
+    return problem.text
+
+
+def _named_sagittal(judgement: Judgement) -> bool:
+    return terms.SAGITTAL.search(judgement.names) is not None
 
 
 def _patients(judgement: Judgement, series: Series) -> str:
@@ -275,37 +340,28 @@ def _patients(judgement: Judgement, series: Series) -> str:
 
 def _kind(judgement: Judgement, series: Series) -> str:
     facts = judgement.stack.facts
-    name = terms.normalise(f"{facts.series_description} {facts.protocol_name}")
+    name = judgement.names
     description = terms.normalise(facts.series_description)
-    if facts.image_kind in _UNUSABLE_KINDS:
-        return _UNUSABLE_KINDS[facts.image_kind]
+    if facts.image_kind in UNUSABLE_KINDS:
+        return UNUSABLE_KINDS[facts.image_kind]
     if terms.LOCALIZER.search(name):
-        return _UNUSABLE_KINDS["localizer"]
+        return UNUSABLE_KINDS["localizer"]
     if terms.SUBTRACTION.search(description):
-        return _UNUSABLE_KINDS["subtraction"]
+        return UNUSABLE_KINDS["subtraction"]
     if terms.PROJECTION.search(description):
-        return _UNUSABLE_KINDS["projection"]
+        return UNUSABLE_KINDS["projection"]
     if terms.REFORMATTED.search(description) and facts.image_kind == "derived":
-        return _UNUSABLE_KINDS["reformatted"]
+        return UNUSABLE_KINDS["reformatted"]
     if terms.DIXON.search(name) and facts.image_kind in ("original", "derived"):
         if terms.OPPOSED_PHASE.search(description):
-            return _UNUSABLE_KINDS["opposed-phase image"]
+            return UNUSABLE_KINDS["opposed-phase image"]
         if terms.FAT.search(description) and not terms.WATER.search(description):
-            return _UNUSABLE_KINDS["fat image"]
+            return UNUSABLE_KINDS["fat image"]
     return ""
 
 
 def _plane(judgement: Judgement, series: Series) -> str:
-    facts = judgement.stack.facts
-    if judgement.plane == UNKNOWN:
-        named = terms.SAGITTAL.search(terms.normalise(f"{facts.series_description} {facts.protocol_name}"))
-        hint = "; it is named sagittal, ask for an export with full headers" if named else ""
-        return f"its images carry no usable orientation{hint}"
-    if judgement.plane != "sagittal":
-        return f"it is {judgement.plane}, not sagittal"
-    if any(file.position is None for file in judgement.stack.files):
-        return "images without a position in the patient are among it"
-    return ""
+    return "" if judgement.plane == "sagittal" else f"it is {judgement.plane}, not sagittal"
 
 
 def _weighting(judgement: Judgement, series: Series) -> str:
@@ -324,6 +380,8 @@ def _coverage(judgement: Judgement, series: Series) -> str:
         return (
             f"its slices are shifted by {stack.in_plane_spread:.0f} mm within the plane: several stations in one series"
         )
+    if stack.length > MAX_LENGTH_MM:
+        return f"its slices are {stack.length:.0f} mm apart in all (ImagePositionPatient), which cannot be"
     height = stack.height
     if height is not None and height < MIN_HEIGHT_MM:
         return f"its field of view is {height:.0f} mm high, too low for five lumbar discs"
@@ -341,6 +399,7 @@ def _region(judgement: Judgement, series: Series) -> str:
 _checks: tuple[Callable[[Judgement, Series], str], ...] = (
     _object,
     _patients,
+    _problem,
     _plane,
     _kind,
     _weighting,

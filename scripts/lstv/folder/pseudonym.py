@@ -21,6 +21,8 @@ from lstv.base.errors import UserError
 KEY_BYTES = 32
 DIGITS = 12
 """Base32 digits kept: 60 bits, so that among 100,000 studies a collision has a probability of 4e-9 (and is detected)."""
+LONGEST_UID = 64
+"""PS3.5 section 9.1."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -65,10 +67,20 @@ class Uids:
         self._series: dict[str, str] = {}
 
     def study(self, uid: str) -> str:
-        return _claim(self._studies, _UNSAFE.sub("_", uid), uid)
+        return _claim(self._studies, _file_name(uid), uid)
 
     def series(self, uid: str) -> str:
-        return _claim(self._series, _UNSAFE.sub("_", uid), uid)
+        return _claim(self._series, _file_name(uid), uid)
+
+
+def _file_name(uid: str) -> str:
+    """A UID as part of file names: what stands in its place may be any text of any length."""
+    name = _UNSAFE.sub("_", uid)
+    if name[0] in ".-":
+        name = f"_{name[1:]}"
+    if len(name) > LONGEST_UID:
+        name = f"{name[:40]}_{hashlib.sha256(uid.encode()).hexdigest()[:12]}"
+    return name
 
 
 def _claim(owner: dict[str, str], name: str, uid: str) -> str:

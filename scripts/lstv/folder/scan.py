@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import os
 import stat
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
-from io import FileIO
 from pathlib import Path
 
 from lstv.base.errors import UserError
 from lstv.cohort import training_guard
 from lstv.cohort.rsna_layout import IMAGES, SERIES_TABLE
-from lstv.folder import archives, enhanced
-from lstv.folder.header import STUDY_TAGS, DamagedHeader, DicomDirectory, NotDicom, read_header
-from lstv.folder.series import Source
+from lstv.dicom.headers import FIELDS, DamagedHeader, DicomDirectory, NotDicom, Readable, headers, read
+from lstv.dicom.pixels import quiet_pydicom
+from lstv.folder import archives
+from lstv.folder.series import Own, Source
 
 CHUNK = 256
 """Files handed to a worker at once; small enough for an even load and a moving progress bar."""
 EXAMPLES = 5
-_STUDY, _SERIES = (list(STUDY_TAGS).index(tag) for tag in (0x0020000D, 0x0020000E))
+_STUDY, _SERIES = (FIELDS.index(name) for name in ("study_uid", "series_uid"))
+_LARGEST_VALUE = 64 << 20
+"""Bytes of one element of a header; functional groups of a thousand frames take about 5 MiB."""
+_LONGEST_HEADER = 256 << 20
+"""Never more than this much of a member of a zip file is unpacked to find the end of its header."""
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files known so far), from the listing of the folders on."""
@@ -31,6 +37,8 @@ Progress = Callable[[int, int], None]
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _OTHER_ARCHIVES = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 """First bytes of gzip, 7z, rar, bzip2, xz and zstandard files."""
+_MAGIC_LATER = ((257, b"ustar"), (0x8001, b"CD001"))
+"""Further in: tar files, images of discs."""
 
 NOTICES = {
     "not_dicom": "not DICOM: passed over",
@@ -44,7 +52,7 @@ NOTICES = {
     "damaged_zip": "zip file that cannot be read: unpack it by hand and scan again",
     "encrypted": "member of a zip file that needs a password: unpack it and scan again",
     "nested_zip": "zip file inside a zip file: unpack the outer one and scan again",
-    "line_break": "name contains a line break: rename and scan again",
+    "line_break": "name contains a line break or tab: rename and scan again",
     "loop": "link to a folder already visited: not followed twice",
 }
 """What is reported of files that give no image, by the key used in ``Scan.notices``."""
@@ -54,12 +62,12 @@ NOTICES = {
 class Scan:
     """What a folder holds.
 
-    ``found``: raw header (``Header.shared``) -> [(source, SOP Instance UID, position)], one for each frame;
+    ``found``: raw values that images share (``Header.shared``) -> those of each image (source, frame, ``Header.own``);
     ``directories``: number of DICOM objects of any kind in each folder; ``notices``: how many files of each kind gave
     nothing; ``examples``: paths of the first few of them.
     """
 
-    found: dict[tuple[bytes, ...], list[tuple[Source, bytes, bytes]]] = field(default_factory=dict)
+    found: dict[tuple[bytes, ...], list[Own]] = field(default_factory=dict)
     directories: Counter[str] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -76,7 +84,7 @@ class Scan:
 class _Part:
     """A worker's result; ``items`` index the chunk it was given."""
 
-    found: dict[tuple[bytes, ...], list[tuple[int, bytes, bytes]]] = field(default_factory=dict)
+    found: dict[tuple[bytes, ...], list[tuple[int, int, tuple[bytes, ...]]]] = field(default_factory=dict)
     noted: list[tuple[str, int]] = field(default_factory=list)
     zips: list[int] = field(default_factory=list)
 
@@ -117,7 +125,7 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
         result.n_files = total
         _run(pool, jobs, members, result, zips, partial(_report, report, done, total))
     for files in result.found.values():
-        files.sort(key=lambda file: (isinstance(file[0], tuple), file[0]))
+        files.sort(key=lambda file: (isinstance(file[0], tuple), file[0], file[1]))
     return result
 
 
@@ -176,7 +184,7 @@ def _walk(root: Path, result: Scan) -> Iterator[str]:
             continue
         below = []
         for entry in entries:
-            if "\n" in entry.name or "\r" in entry.name:
+            if any(char in entry.name for char in "\n\r\t"):
                 result.note("line_break", repr(entry.path))
             elif entry.is_dir(follow_symlinks=False):
                 below.append(entry.path)
@@ -260,7 +268,7 @@ def _run(
 def _merge(part: _Part, archive: str | None, names: list[str], result: Scan, zips: list[str]) -> None:
     sources: list[Source] = list(names) if archive is None else [(archive, name) for name in names]
     for shared, files in part.found.items():
-        result.found.setdefault(shared, []).extend((sources[index], sop, position) for index, sop, position in files)
+        result.found.setdefault(shared, []).extend((sources[index], frame, own) for index, frame, own in files)
     if archive is None:
         seen = {index for files in part.found.values() for index, _, _ in files}
         result.directories.update(os.path.dirname(names[index]) for index in seen)
@@ -272,20 +280,30 @@ def _merge(part: _Part, archive: str | None, names: list[str], result: Scan, zip
 
 
 def _read_chunk(archive: str | None, names: list[str]) -> _Part:
+    with quiet_pydicom():
+        return _read_files(names) if archive is None else _read_members(archive, names)
+
+
+def _read_files(names: list[str]) -> _Part:
     part = _Part()
-    if archive is None:
-        for index, path in enumerate(names):
-            try:
-                with open(path, "rb", buffering=0) as file:
-                    _sort(part, index, partial(_start, file), inside=False)
-            except OSError as error:
-                part.noted.append((_os_kind(error), index))
-        return part
+    for index, path in enumerate(names):
+        try:
+            with open(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                _sort(part, index, file if size <= _LARGEST_VALUE else _Bounded(file), inside=False)
+        except OSError as error:
+            part.noted.append((_os_kind(error), index))
+    return part
+
+
+def _read_members(archive: str, names: list[str]) -> _Part:
+    part = _Part()
     try:
         with archives.opened(archive) as reader:
             for index, name in enumerate(names):
                 try:
-                    _sort(part, index, partial(reader.start, name), inside=True)
+                    with reader.open(name) as member:
+                        _sort(part, index, _Bounded(member, _LONGEST_HEADER), inside=True)
                 except archives.ZIP_ERRORS:
                     part.noted.append(("damaged_zip", index))
     except archives.ZIP_ERRORS:
@@ -293,40 +311,66 @@ def _read_chunk(archive: str | None, names: list[str]) -> _Part:
     return part
 
 
-def _start(file: FileIO, size: int) -> bytes:
-    file.seek(0)
-    return file.read(size)
+class _Bounded:
+    """A stream that gives no huge value, and nothing behind ``end``: an element's length may say anything."""
+
+    def __init__(self, stream: Readable, end: int | None = None) -> None:
+        self._stream = stream
+        self._end = end
+        self.tell = stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0 or size > _LARGEST_VALUE:
+            size = _LARGEST_VALUE + 1
+        content = self._stream.read(size)
+        if len(content) > _LARGEST_VALUE:
+            raise DamagedHeader(f"an element of its header is longer than {_LARGEST_VALUE >> 20} MiB")
+        return content
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if self._end is not None and (offset if whence == 0 else self.tell() + offset) > self._end:
+            raise DamagedHeader(f"its header is longer than {self._end >> 20} MiB")
+        return self._stream.seek(offset, whence)
 
 
-def _sort(part: _Part, index: int, read: Callable[[int], bytes], *, inside: bool) -> None:
+def _sort(part: _Part, index: int, stream: Readable, *, inside: bool) -> None:
     """Put one file where it belongs by its content; its name says nothing."""
-    magic = b""
-
-    def first(size: int) -> bytes:
-        nonlocal magic
-        data = read(size)
-        magic = data[:8]
-        return data
-
     try:
-        header = read_header(first)
-        headers = enhanced.frames(header, read) if enhanced.is_enhanced(header) else [header]
-    except NotDicom:
-        if magic.startswith(_ZIP_MAGIC):
-            if inside:
-                part.noted.append(("nested_zip", index))
-            else:
-                part.zips.append(index)
+        described = headers(read(stream))
+    except (NotDicom, DamagedHeader) as error:
+        if inside and isinstance(error.__cause__, (zipfile.BadZipFile, zlib.error)):
+            raise error.__cause__ from error
+        if isinstance(error, DamagedHeader):
+            part.noted.append(("damaged_header", index))
+            return
+        kind = _kind_of_other(stream)
+        if kind == "zip" and not inside:
+            part.zips.append(index)
         else:
-            packed = magic.startswith(_OTHER_ARCHIVES)
-            part.noted.append(("other_archive" if packed else "not_dicom", index))
+            part.noted.append(("nested_zip" if kind == "zip" else kind, index))
     except DicomDirectory:
         part.noted.append(("dicomdir", index))
-    except DamagedHeader:
+    except MemoryError:
         part.noted.append(("damaged_header", index))
     else:
-        if not header.shared[_STUDY] or not header.shared[_SERIES]:
+        shared = described[0].shared
+        if not shared[_STUDY] or not shared[_SERIES]:
             part.noted.append(("no_uid", index))
             return
-        for frame in headers or [header]:
-            part.found.setdefault(frame.shared, []).append((index, frame.sop_instance, frame.position))
+        for header in described:
+            part.found.setdefault(header.shared, []).append((index, header.frame, header.own))
+
+
+def _kind_of_other(stream: Readable) -> str:
+    """zip, other_archive or not_dicom."""
+    stream.seek(0)
+    start = stream.read(512)
+    if start.startswith(_ZIP_MAGIC):
+        return "zip"
+    if start.startswith(_OTHER_ARCHIVES):
+        return "other_archive"
+    for at, magic in _MAGIC_LATER:
+        stream.seek(at)
+        if stream.read(len(magic)) == magic:
+            return "other_archive"
+    return "not_dicom"

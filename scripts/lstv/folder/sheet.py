@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from lstv.base.errors import StudyError, UserError
 from lstv.base.private_files import write_list, write_private
 from lstv.base.tables import read_table
 from lstv.cohort.study_sheet import Row
+from lstv.dicom.stacks import Stack
 from lstv.folder import archives, terms
 from lstv.folder.choose import Choice
 from lstv.folder.pseudonym import Naming
@@ -68,7 +70,7 @@ class Places:
 
 def describe_all(text: str) -> str:
     """A description on one line, without the first characters that make a spreadsheet take it for a formula."""
-    return " ".join(text.split()).lstrip("=+-@ ")
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split()).lstrip("=+-@ ")
 
 
 def describe_none(text: str) -> str:
@@ -104,29 +106,36 @@ def _study_row(
     try:
         # by both ids: after a poor anonymisation two studies may share the UID of a series
         name = f"{study_id}_{series_id}"
-        return replace(row, series_dir=str(_place(stack.sources, name, naming.pseudonymous, places, directories)))
+        series = choice.study.series[stack.facts.series_uid]
+        return replace(row, series_dir=str(_place(stack, series, name, naming.pseudonymous, places, directories)))
     except StudyError as error:
         return replace(row, reason=str(error))
 
 
-def _place(sources: Sequence[Source], name: str, hide: bool, places: Places, directories: Mapping[str, int]) -> Path:
-    """Where a series can be read: a folder that holds exactly it, or a list of its files, called ``name``.
+def _place(stack: Stack, series: Series, name: str, hide: bool, places: Places, directories: Mapping[str, int]) -> Path:
+    """Where a stack can be read: a folder that holds exactly it, or a list of its files and frames, called ``name``.
 
     ``hide``: never name the user's folders, which often carry patients' names.
     """
-    members = [source for source in sources if not isinstance(source, str)]
-    files = [source for source in sources if isinstance(source, str)]
+    numbers: dict[Source, list[int]] = {}
+    for image in stack.images:
+        numbers.setdefault(image.source, []).append(image.frame)
+    in_file = Counter(image.source for other in series.stacks for image in other.images)
+    frames = {source: None if len(n) == in_file[source] else n for source, n in numbers.items()}
+    whole = len(series.stacks) == 1
+    members = [source for source in frames if not isinstance(source, str)]
+    listed = [(source, frames[source]) for source in frames if isinstance(source, str)]
     if members:
         unpacked = archives.unpack(members, places.extracted / name)
-        if not files:
+        if not listed and whole:
             return unpacked[0].parent
-        files += [str(path.resolve()) for path in unpacked]
-    elif not hide:
-        folders = {os.path.dirname(file) for file in files}
+        listed += [(str(path.resolve()), frames[member]) for path, member in zip(unpacked, members)]
+    elif not hide and whole:
+        folders = {os.path.dirname(file) for file, _ in listed}
         folder = folders.pop()
-        if not folders and directories[folder] == len(files) and _survives_a_table(folder):
+        if not folders and directories[folder] == len(listed) and _survives_a_table(folder):
             return Path(folder)
-    return write_list(places.lists / f"{name}.txt", files)
+    return write_list(places.lists / f"{name}.txt", listed)
 
 
 def _survives_a_table(folder: str) -> bool:
@@ -181,7 +190,7 @@ def write_mapping(path: Path, choices: Iterable[Choice], naming: Naming) -> None
     rows = []
     for choice in choices:
         for series in choice.study.series.values():
-            facts, source = series.stacks[0].facts, series.stacks[0].files[0].source
+            facts, source = series.stacks[0].facts, series.stacks[0].images[0].source
             location = os.path.dirname(source) if isinstance(source, str) else source[0]
             ids = naming.study(choice.study.uid), naming.series(series.uid)
             who = facts.patient_id, facts.study_date, facts.accession_number

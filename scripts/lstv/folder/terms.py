@@ -30,34 +30,42 @@ def _word(*words: str) -> str:
     return rf"(?<![a-z0-9])(?:{'|'.join(words)})(?![a-z0-9])"
 
 
-SAGITTAL = _any(r"sagit", r"saggit", r"(?<![a-z])sag(?![e-z])", "矢状", "シャジョウ", "сагит", "시상", "strzalk")
-LOCALIZER = _any("locali[sz]", "lokali[sz]", r"(?<![a-z])loc(?![a-z])", "scout", "survey", "topogram", "three plane",
-                 "3 ?plane", "3 ?pl(?![a-z])", "plan scan", "repera", "planscan", "定位", "位置決め", "ロケ", "локал",
-                 "topogr", "위치")  # fmt: skip
+def _stem(*stems: str) -> str:
+    """Any of the stems at the beginning of a word: a name of another kind may hold their letters."""
+    return rf"(?<![a-z])(?:{'|'.join(stems)})"
 
-STIR = _any("stir", "tirm", "short ?tau", "short ?ti(?![a-z])", "tir2d", "стир")
-T2_STAR = _any(r"t2 ?\*", "t2 ?star", _word("medic", "merge", "swi", "swan", "me2d", "m ffe", "t2 ?ffe", "gre"))
-T2 = _any(r"(?<![0-9])t2(?![0-9])", r"(?<![0-9])т2(?![0-9])", "haste", "ssfse", "ss tse", "frfse")
-T1 = _any(r"(?<![0-9])t1(?![0-9])", r"(?<![0-9])т1(?![0-9])")
-PROTON = _any(_word("pd", "pdw", "dp"), "proton", "densit", "пд", "质子", "プロトン")
-FLAIR = _any("flair", "dark fluid", "tirm ?dark")
-DIFFUSION = _any(
-    r"(?<![a-z])dwi", r"(?<![a-z])dti", "diff", _word("adc", "epi", "trace"), "弥散", "拡散", "дифф", "двр", "확산"
+
+SAGITTAL = _any(
+    _stem("sagit", "saggit"), r"(?<![a-z])sag(?![e-z])", "矢状", "シャジョウ", "сагит", "시상", _stem("strzalk")
 )
+LOCALIZER = _any(_stem("locali[sz]", "lokali[sz]"), r"(?<![a-z])loc(?![a-z])", _word("scout", "scouts?", "survey"),
+                 _stem("topogr"), "three plane", "3 ?plane", "3 ?pl(?![a-z])", "plan ?scan", _stem("repera"), "定位",
+                 "位置決め", "ロケ", "локал", "위치")  # fmt: skip
+
+STIR = _any(r"stir(?![a-z])", r"tirm(?![a-z])", "short ?tau", "short ?ti(?![a-z])", "tir2d", "стир")
+T2_STAR = _any(r"t2 ?\*", "t2 ?star", _word("medic", "merge", "swi", "swan", "me2d", "m ffe", "t2 ?ffe", "gre"))
+T2 = _any(r"(?<![0-9])t2(?![0-9])", r"(?<![0-9])т2(?![0-9])", _word("haste"), _stem("ssfse"), "ss tse", _stem("frfse"))
+T1 = _any(r"(?<![0-9])t1(?![0-9])", r"(?<![0-9])т1(?![0-9])")
+PROTON = _any(_word("pd", "pdw", "dp"), _stem("proton", "densit"), "пд", "质子", "プロトン")
+FLAIR = _any(r"flair(?![a-z])", "dark fluid", "tirm ?dark")
+DIFFUSION = _any(
+    r"(?<![a-z])dwi", r"(?<![a-z])dti", _stem("diffu"), _word("diff", "adc", "epi", "trace"), "弥散", "拡散", "дифф", "двр",
+    "확산")  # fmt: skip
 FAT_SUPPRESSED = _any(
     _word("fs", "fatsat", "fat sat", "fatsup", "spair", "spir", "chess"), "fat ?sup",
     "fat ?sat", "fettsupp", "fettges", "sat ?gras", "sat ?grasa", "脂肪抑制", "压脂", "抑脂", "жиро",
     "подавлен")  # fmt: skip
-WATER = _any(_word("w", "water", "wasser", "eau", "agua"), "water", "水像", "вода")
-FAT = _any(_word("f", "fat only", "fat", "fett", "graisse", "grasa", "gordura"), "脂肪像", "жир(?!о)")
-IN_PHASE = _any(_word("in", "inphase", "ip"), "in ?phase", "同相")
-OPPOSED_PHASE = _any(_word("opp", "op", "out", "oop"), "opp ?phase", "out ?of ?phase", "opposed", "反相")
-DIXON = _any("dixon", "ideal", "диксон")
-SINGLE_SHOT = _any("haste", "ssfse", "ss ?tse", "ssh", "single ?shot")
-MYELOGRAPHY = _any("myel", "миело", "ミエロ", "脊髓水成像", "水成像")
+WATER = _any(_word("w", "water", "wasser", "eau", "agua", "acqua", "wateronly"), "水像", "вода")
+FAT = _any(_word("f", "fat only", "fat", "fett", "graisse", "grasa", "gordura", "fatonly"), "脂肪像", "жир(?!о)")
+IN_PHASE = _any(_word("in", "inphase", "ip", "in ?phase"), "同相")
+OPPOSED_PHASE = _any(_word("opp", "op", "out", "oop", "opp ?phase", "out ?of ?phase", "outphase", "opposed"), "反相")
+DIXON = _any(r"(?<![a-z])m?dixon", _word("ideal"), "диксон")
+SINGLE_SHOT = _any(_word("haste", "ssh", "ss ?tse", "ssfse", "single ?shot"), _stem("ssfse"), "single ?shot")
+MYELOGRAPHY = _any(_word("myelo", "mr ?myelo", "myelogram"), r"(?<![a-z])(?:mr)?myelogra", _stem("mielogra"), "миелогра",
+                   "ミエロ", "脊髓水成像", "水成像")  # fmt: skip
 PROJECTION = _any(_word("mip", "minip", "vr", "volume render"), "thick ?slab")
-REFORMATTED = _any(_word("mpr", "reformat", "reformatted", "rfmt", "cpr"), "recon(?!st)")
-SUBTRACTION = _any(_word("sub", "subtr"), "subtract", "subtrakt", "soustr", "sottraz")
+REFORMATTED = _any(_word("mpr", "reformat", "reformatted", "rfmt", "cpr"), _word("recon", "recons"))
+SUBTRACTION = _any(_word("sub", "subtr"), _stem("subtract", "subtrakt", "soustr", "sottraz"))
 
 LUMBAR = "lumbar"
 THORACIC = "thoracic"
@@ -66,20 +74,27 @@ WHOLE_SPINE = "whole spine"
 OTHER = "another body part"
 
 _LUMBAR = _any(
-    "lumb", "lomb", "lumbosac", r"(?<![a-z])l ?s? ?sp(?:ine|n)?(?![a-z])", r"(?<![a-z])l ?spine", r"(?<![a-z])ls ?spine",
-    _word("lws", "lwk", "lwz", "lss", "l s", "ls", "l wk"), "lendenwirbel", "ledzw", "bel ?omur",
-    "腰椎", "腰骶", "腰部", "腰仙", "поясн", "пкоп", "(?<![а-я])поп(?![а-я])", "люмб", "요추", "요천추")  # fmt: skip
+    _stem("lumb", "lomb(?!ard)", "thoracolumb", "thorakolumb", "dorsolumb", "dorsolomb", "toracolomb", "torakolomb"),
+    _stem("cervicolumb"), r"(?<![a-z])l ?s? ?sp(?:ine|n)?(?![a-z])", r"(?<![a-z])l ?spine", r"(?<![a-z])ls ?spine",
+    _word("lws", "lwk", "lwz", "lss", "l s", "ls", "l wk"), "lendenwirbel", _stem("ledzw", "bel ?omur"),
+    "腰椎", "腰段", "腰骶", "腰部", "腰仙", "поясн", "пкоп", "(?<![а-я])поп(?![а-я])", "люмб", "요추", "요천추")  # fmt: skip
 _CERVICAL = _any(
-    "cervic", "kervik", r"(?<![a-z])c ?sp(?:ine|n)?(?![a-z])", r"(?<![a-z])c ?spine", _word("hws", "hwk", "cwk", "csp"),
-    "halswirbel", "szyjn", "boyun", "servikal", "頚椎", "頸椎", "颈椎", "頚部", "颈部", "шейн",
+    _stem("cervic", "zervik", "kervik", "cervik", "servik"), _word("cerv"),
+    r"(?<![a-z])c ?sp(?:ine|n)?(?![a-z])", r"(?<![a-z])c ?spine",
+    _word("hws", "hwk", "cwk", "csp", "c s", "c wk"),
+    "halswirbel", _stem("szyj", "boyun"), "頚椎", "颈段", "頸段", "颈髓", "頸髄", "頸椎", "颈椎", "頚部", "颈部", "шейн",
     "(?<![а-я])шоп(?![а-я])", "경추")  # fmt: skip
 _THORACIC = _any(
-    "thorac", "thorak", "torac", "torak", "dorsal", r"(?<![a-z])t ?sp(?:ine|n)(?![a-z])", r"(?<![a-z])t ?spine",
-    r"(?<![a-z])d ?spine", _word("bws", "bwk", "thwk"), "brustwirbel", "piersi", "sirt", "胸椎", "грудн",
+    _stem("thorac", "thorak", "torac", "torak", "dorsal", "dorsol", "dorso ?lumb", "cervicothorac", "cervicodors"),
+    _word("thor", "dors"), r"(?<![a-z])t ?sp(?:ine|n)(?![a-z])", r"(?<![a-z])t ?spine",
+    r"(?<![a-z])d ?spine",
+    _word("bws", "bwk", "thwk", "twk", "t wk", "twz", "t s", "tsp"), "brustwirbel", _stem("piersi", "sirt"),
+    "胸椎", "胸段", "грудн",
     "(?<![а-я])гоп(?![а-я])", "흉추")  # fmt: skip
 _WHOLE = _any(
     "whole ?sp", "total ?sp", "full ?sp", "entire ?sp", "complete ?sp", "holosp", "tot(?:al)? ?spine", "ganze? ?wirbel",
-    "gesamte ?wirbel", _word("gws", "wholespine", "in toto"), "neuroachs", "neuraxis", "rachis (?:entier|complet|total)",
+    "gesamte ?wirbel", _word("gws", "wholespine", "in toto"), "neuroachs", "neuraxis", _word("ctl", "c t l", "ctls", "tls"),
+    "rachis (?:entier|complet|total)",
     "columna (?:completa|total|entera)", "coluna (?:total|completa)", "colonna in toto", "rachide in toto", "全脊", "全背骨",
     "весь позв", "всех отделов", "전척추")  # fmt: skip
 _OTHER = _any(
@@ -87,7 +102,8 @@ _OTHER = _any(
           "abdomen", "liver", "breast", "heart", "prostate", "si joints?", "isg", "ksg", "neck", "tmj", "orbit", "pituitary",
           "kopf", "knie", "huefte", "hufte", "becken", "genou", "hanche", "bassin", "epaule", "cabeza", "rodilla",
           "cadera", "hombro", "cabeca", "joelho", "quadril", "ombro", "testa", "ginocchio", "anca", "spalla", "bacino"),
-    "schadel", "cranio", "craneo", "cerebr", "cerveau", "encefal", "gehirn", "sacroil", "sakroil", "coccy", "steiss",
+    _stem("schadel", "cranio(?! ?caud)", "craneo(?! ?caud)", "cerebr", "cerveau", "encefal", "gehirn"),
+    _stem("sacroil", "sakroil", "iliosacr", "iliosakr", "coccy", "steiss"),
     "头颅", "颅脑", "頭部", "頭蓋", "脳", "膝", "肩関節", "肩关节", "股関節", "髋", "骨盤", "骨盆", "головн", "колен",
     "тазобедр", "плечев", "малого таза")  # fmt: skip
 

@@ -1,68 +1,272 @@
-"""Studies of a sheet -> prepared images, decoded in worker processes. No torch here: a worker has no use for it."""
+"""Studies of a sheet -> prepared images, decoded in worker processes. No torch here: a worker has no use for it.
+
+A study is bounded in time and memory, and one that hangs or takes its process down costs itself only: each worker has one
+study at a time, so it is always known whose fault it was.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from lstv.cohort.study_sheet import Row
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
-from lstv.localizer.prepare import Prepared, prepare
+from lstv.localizer.prepare import Prepared, failed, prepare
+
+_AHEAD = 4
+"""Studies a worker that may be decoded before they are asked for."""
+_PR_SET_PDEATHSIG = 1
+_STARTUP_S = 120.0
+"""Seconds that a worker's imports may take, on a slow network disk."""
 
 
-def prepared_studies(rows: list[Row], phantoms_only: bool, options: Options) -> Iterator[Prepared | NotAnalysed]:
+Outcome = Prepared | NotAnalysed
+
+
+def prepared_studies(rows: list[Row], phantoms_only: bool, options: Options) -> Iterator[Outcome]:
     """Prepared studies in the order of the rows; a bounded number is decoded ahead, so that memory stays bounded too."""
     arguments = (options.preprocessing, options.offsets, phantoms_only, options.without_uids, options.centroids)
-    pool = _pool(options.workers)
+    crew = _Crew(rows, arguments, options)
     try:
-        pending: deque[tuple[Row, Future[Prepared | NotAnalysed]]] = deque()
-        waiting = iter(rows)
-        for row in islice(waiting, 4 * options.workers):
-            pending.append((row, _submitted(pool, row, *arguments)))
-        while pending:
-            row, future = pending.popleft()
-            try:
-                study = future.result()
-            except BrokenProcessPool:
-                # a decoder took its process down; find out whether with this study, and go on with the others
-                pool.shutdown(cancel_futures=True)
-                pool = _pool(options.workers)
-                study = _prepare_alone(row, *arguments)
-                pending = deque((other, _submitted(pool, other, *arguments)) for other, _ in pending)
-            following = next(waiting, None)
-            if following is not None:
-                pending.append((following, _submitted(pool, following, *arguments)))
-            yield study
+        for turn in range(len(rows)):
+            yield crew.take(turn)
     finally:
-        pool.shutdown(cancel_futures=True)
+        crew.end()
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: a forked child would inherit the device's state and torch's threads
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+class _Crew:
+    """The workers, and the thread that keeps them at work while the caller is busy with what they gave. They are started
+    by that thread, because the system ends them with the thread that did."""
 
+    def __init__(self, rows: list[Row], arguments: tuple[Any, ...], options: Options) -> None:
+        self._waiting = deque(enumerate(rows))
+        self._arguments = arguments
+        self._options = options
+        self._turn = 0
+        self._done: dict[int, Outcome] = {}
+        self._error: BaseException | None = None
+        self._ended = False
+        self._changed = threading.Condition()
+        self._heard, self._bell = get_context("spawn").Pipe(duplex=False)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
-def _submitted(pool: ProcessPoolExecutor, row: Row, *arguments: Any) -> Future[Prepared | NotAnalysed]:
-    """The study handed to a worker. A pool that another study has broken meanwhile refuses it: that comes out of the future,
-    in the study's turn, as where it was handed over just before."""
-    try:
-        return pool.submit(prepare, row, *arguments)
-    except BrokenProcessPool as error:
-        refused: Future[Prepared | NotAnalysed] = Future()
-        refused.set_exception(error)
-        return refused
+    def take(self, turn: int) -> Outcome:
+        """The outcome of a row, when it is there."""
+        with self._changed:
+            self._changed.wait_for(lambda: turn in self._done or self._error is not None)
+            if self._error is not None:
+                raise self._error
+            self._turn = turn + 1
+        self._bell.send(None)
+        return self._done.pop(turn)
 
+    def end(self) -> None:
+        """End all processes, whatever they are doing."""
+        self._ended = True
+        self._bell.send(None)
+        self._thread.join()
 
-def _prepare_alone(row: Row, *arguments: Any) -> Prepared | NotAnalysed:
-    with _pool(1) as pool:
+    def _run(self) -> None:
+        workers: list[_Worker] = []
         try:
-            return pool.submit(prepare, row, *arguments).result()
-        except BrokenProcessPool:
-            reason = f"a DICOM decoder crashed on the files of {row.series_dir}; export this series again"
-            return NotAnalysed(row.study_id, "failed", reason, row.series_id)
+            workers += [_Worker(self._options) for _ in range(self._options.workers)]
+            while not self._ended:
+                self._hand_out(workers)
+                busy = [worker for worker in workers if not worker.idle]
+                patience = min((worker.seconds_left for worker in busy), default=None)
+                connection.wait(
+                    [self._heard, *(worker.pipe for worker in busy)],
+                    timeout=None if patience is None else max(0.0, patience),
+                )
+                while self._heard.poll():
+                    self._heard.recv()
+                results = dict(filter(None, (worker.result() for worker in busy)))
+                if results:
+                    with self._changed:
+                        self._done.update(results)
+                        self._changed.notify_all()
+        except BaseException as error:  # handed to the thread that takes the studies
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+        finally:
+            for worker in workers:
+                worker.end()
+
+    def _hand_out(self, workers: list[_Worker]) -> None:
+        for worker in workers:
+            if self._waiting and worker.idle and self._waiting[0][0] < self._turn + _AHEAD * len(workers):
+                worker.give(*self._waiting.popleft(), self._arguments)
+
+
+class _Worker:
+    """One process that prepares one study after another."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._task: tuple[int, Row] | None = None
+        self._start()
+
+    def _start(self) -> None:
+        # spawn: a forked child would inherit the device's state and torch's threads
+        context = get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self._process = context.Process(
+            target=_work, args=(other, prepare, os.getpid(), self._options.study_memory_mb), daemon=True
+        )
+        self._process.start()
+        other.close()
+        self._fresh = True
+
+    @property
+    def idle(self) -> bool:
+        return self._task is None
+
+    @property
+    def seconds_left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def give(self, number: int, row: Row, arguments: tuple[Any, ...], *, again: bool = False) -> None:
+        """Hand over a study. A process that died meanwhile, between two studies, is replaced: it is nobody's fault."""
+        self._task, self._arguments, self._again = (number, row), arguments, again
+        try:
+            self.pipe.send((row, arguments))
+        except OSError:
+            self._renew()
+            self.pipe.send((row, arguments))
+        self._deadline = time.monotonic() + (_STARTUP_S if self._fresh else self._options.study_seconds)
+
+    def result(self) -> tuple[int, Outcome] | None:
+        """Number and outcome of the study in hand, or None while it is at work."""
+        if self._task is None:
+            return None
+        number, row = self._task
+        try:
+            if self.pipe.poll():
+                study = self.pipe.recv()
+                if study is None:  # it has started; the time of its study begins
+                    self._fresh = False
+                    self._deadline = time.monotonic() + self._options.study_seconds
+                    return None
+            elif self.seconds_left > 0:
+                return None
+            else:
+                study = failed(row, self._what_took_so_long())
+                self._renew()
+        except Exception:  # EOFError: the process is gone; others: it went while it was sending
+            self._process.join(5)
+            code = self._process.exitcode
+            arguments = self._arguments
+            self._renew()
+            if code == -signal.SIGKILL and not self._again:
+                # the system ended it, perhaps for what others took; once more
+                self.give(number, row, arguments, again=True)
+                return None
+            study = failed(row, _why_it_died(code))
+        self._task = None
+        return number, study
+
+    def _what_took_so_long(self) -> str:
+        if self._fresh:
+            return f"the process that decodes its images did not start within {_STARTUP_S:g} s; run the job again"
+        limit = self._options.study_seconds
+        return f"decoding its images took longer than {limit:g} s, all that a study may take, and was ended"
+
+    def _renew(self) -> None:
+        self._kill()
+        self._start()
+
+    def _kill(self) -> None:
+        self.pipe.close()
+        self._process.kill()
+        self._process.join()
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self._kill()
+
+
+def _why_it_died(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return (
+            "the process that decoded its images was killed twice, probably for want of memory; give the job more memory or "
+            "fewer decoding processes"
+        )
+    how = f" ({signal.Signals(-code).name})" if code and -code in set(signal.Signals) else ""
+    return f"a DICOM decoder crashed{how} on its images; export this series again"
+
+
+def _work(pipe: Connection, call: Callable[..., Outcome], parent: int, memory_mb: int) -> None:
+    """What a worker does: studies out of the pipe, outcomes into it, until the pipe is closed or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
+    _die_with(parent)
+    pipe.send(None)  # all is imported
+    while True:
+        try:
+            row, arguments = pipe.recv()
+        except (EOFError, OSError):
+            return
+        with _bounded_memory(memory_mb):
+            study = call(row, *arguments)
+        try:
+            pipe.send(study)
+        except OSError:
+            return
+
+
+def _die_with(parent: int) -> None:
+    """Let the system end this process when its parent ends, however that comes and whatever this one is doing then."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it went before we asked
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+class _bounded_memory:
+    """Let what runs inside allocate at most ``memory_mb`` beyond what the process holds: beyond it, allocation fails, and
+    the study with it. Counted are the process's own writable pages (Linux; elsewhere there is no limit)."""
+
+    def __init__(self, memory_mb: int) -> None:
+        self._bytes = memory_mb << 20
+
+    def __enter__(self) -> None:
+        self._before = resource.getrlimit(resource.RLIMIT_DATA)
+        held = _data_bytes()
+        if held is not None:
+            limit = held + self._bytes
+            hard = self._before[1]
+            if hard == resource.RLIM_INFINITY or limit < hard:
+                resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, self._before)
+
+
+def _data_bytes() -> int | None:
+    """Size of the data segment and private writable mappings, as RLIMIT_DATA counts them (since Linux 4.7)."""
+    try:
+        lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None

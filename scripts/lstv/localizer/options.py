@@ -15,7 +15,8 @@ MEMBERS = ("centre", "slices", "full")
 class Options:
     """How to run: ``preprocessing`` trained | reference, ``members`` centre | slices | full, ``forward_batch`` images in
     one forward pass, ``workers`` decoding processes, ``without_uids`` no DICOM UIDs or file names in the results,
-    ``centroids`` folder of vertebra centroid files on which patches are centred (none without)."""
+    ``centroids`` folder of vertebra centroid files on which patches are centred (none without), ``study_seconds`` and
+    ``study_memory_mb`` what decoding one study may take."""
 
     preprocessing: str = "trained"
     members: str = "centre"
@@ -23,6 +24,8 @@ class Options:
     workers: int = 2
     without_uids: bool = False
     centroids: Path | None = None
+    study_seconds: float = 120.0
+    study_memory_mb: int = 2048
 
     @property
     def offsets(self) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from lstv.base.arrays import ByteArray
 from lstv.base.errors import StudyError
 from lstv.base.levels import GRID
+from lstv.base.text import printable
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.series import Series, read_series
@@ -57,7 +58,9 @@ def prepare(
     try:
         if not row.series_dir:
             raise StudyError(row.reason or "the study sheet names no folder for this study")
-        series = read_series(Path(row.series_dir), preprocessing=preprocessing)
+        # of a folder nobody knows what the number in a sheet counts; a series list is the scan's own
+        counted = int(row.n_slices) if row.series_dir.endswith(".txt") and row.n_slices.isdecimal() else None
+        series = read_series(Path(row.series_dir), preprocessing=preprocessing, n_slices=counted)
         if phantoms_only and not series.phantom:
             raise StudyError(
                 "the demo's localizer knows synthetic phantoms only and is refused for real images; "
@@ -66,10 +69,22 @@ def prepare(
         prepared = _images(row, series, offsets, _IDENTIFYING if without_uids else ())
         return prepared if centroids is None else _with_patches(prepared, series, Path(centroids))
     except StudyError as error:
-        return NotAnalysed(row.study_id, "failed", str(error), row.series_id)
-    except Exception as error:  # a defect met by one study must not take the others with it; its type tells us where
-        said = "" if without_uids else f": {error}"  # the words of a library may hold a path or a UID
-        return NotAnalysed(row.study_id, "failed", f"unexpected {type(error).__name__}{said}", row.series_id)
+        return failed(row, str(error))
+    except MemoryError:
+        return failed(row, "decoding its images needs more memory than a study may take")
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # a defect met by one study must not take the others with it (a panic of a decoder in Rust is no Exception); its
+        # type tells us where
+        # the words of a library may hold a UID or a path, which names the user's home and perhaps a patient
+        said = "" if without_uids or "/" in str(error) else f": {error}"
+        return failed(row, f"unexpected {type(error).__name__}{said}")
+
+
+def failed(row: Row, reason: str) -> NotAnalysed:
+    """A study that cannot be analysed; the reason is made fit for files and terminals."""
+    return NotAnalysed(row.study_id, "failed", printable(reason), row.series_id)
 
 
 def _images(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[str, ...]) -> Prepared:

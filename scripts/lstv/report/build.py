@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from lstv.base import atomic
 from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.folder import passed_over
 from lstv.localizer import heatmap_file
 from lstv.report import content, figures, formats, inputs, overlay
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
@@ -24,6 +25,7 @@ def build(
     studies: Sequence[Path],
     heatmap_files: Sequence[Path],
     settings: Path | None,
+    scan: Path | None = None,
     out: Path,
     title: str,
     top: int,
@@ -37,6 +39,7 @@ def build(
     read = inputs.read(table, sheet, studies, settings)
     runs = [heatmap_file.read_run(path) for path in sorted(map(Path, heatmap_files))]
     page = content.make(read, runs, options)
+    page["passed_over"] = "" if scan is None else passed_over.sentence(scan)
     drawn = figures.draw(page["analysed"], page["thresholds"])
     overlays = _overlays(page["candidates"], read, heatmap_files)
     atomic.write_text(Path(out), render(page, drawn, overlays))

@@ -32,7 +32,8 @@ class Run:
     ``methods`` are the names of the software deployment methods that are on, ``image`` is the configuration's
     ``container``, ``device`` its ``localizer.device``. The rest is looked at only where ``executor`` is slurm: ``resources``
     are the values of the profile as text by key (``slurm_account``) or rule and key (``infer_heatmaps.slurm_partition``),
-    ``status_command`` is how the state of jobs is asked for (sacct or squeue), ``slurm`` SLURM's own configuration.
+    ``status_command`` is how the state of jobs is asked for (sacct or squeue), ``slurm`` SLURM's own configuration, ``qos``
+    the names that the user may ask for; none where SLURM did not tell.
     """
 
     executor: str
@@ -43,6 +44,7 @@ class Run:
     no_account: bool = False
     status_command: str = "squeue"
     slurm: Mapping[str, str] = field(default_factory=dict)
+    qos: frozenset[str] = frozenset()
 
 
 def problems(run: Run) -> list[str]:
@@ -53,7 +55,7 @@ def problems(run: Run) -> list[str]:
         if not contained:
             found.append(
                 "the container is off, so jobs would run with whatever the nodes have installed: start with "
-                f"--profile profiles/slurm as it is, or add --software-deployment-method {_CONTAINER}."
+                f"--profile slurm as it is, or add --software-deployment-method {_CONTAINER}."
             )
         found += _slurm_problems(run)
         asked = [run.resources.get(f"infer_heatmaps.{key}", "").strip("'\"") for key in ("gpu", "gres")]
@@ -67,6 +69,22 @@ def problems(run: Run) -> list[str]:
     return found
 
 
+MAIN_JOB = "LSTV_MAIN_JOB"
+"""Variable by which profiles/slurm/main.sh says that Snakemake runs as a job: its arguments, quoted for a shell."""
+
+
+def refused_downloads(rules: Iterable[str], environment: Mapping[str, str]) -> list[str]:
+    """The sentence that a job of a cluster downloads nothing; ``rules`` are those that would run and fetch something."""
+    names = sorted(set(rules))
+    if not names or MAIN_JOB not in environment:
+        return []
+    return [
+        f"files are still to be downloaded ({', '.join(names)}), but Snakemake runs as a job, and the nodes of a cluster "
+        "often have no network. On the login node, before the same sbatch again: "
+        f"snakemake inputs {environment[MAIN_JOB].strip()}"
+    ]
+
+
 def slurm_configuration() -> dict[str, str]:
     """What ``scontrol show config`` tells; empty where SLURM does not answer."""
     try:
@@ -78,18 +96,51 @@ def slurm_configuration() -> dict[str, str]:
     return dict(re.findall(r"^(\w+) *= (.*?) *$", shown, re.MULTILINE))
 
 
+def allowed_qos(user: str) -> frozenset[str]:
+    """The QOS that ``sacctmgr`` knows for a user; empty where it does not answer or names none."""
+    command = ("sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=qos")
+    try:
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return frozenset()
+    return frozenset(shown.replace(",", " ").split())
+
+
+def left_blank(resources: Mapping[str, str]) -> list[str]:
+    """One sentence for each value of the profile that is still to be filled in; ``resources`` as those of a ``Run``."""
+    return [
+        f"{key} is still {FILL_IN} in {_PROFILE}: put in your site's value or delete the line (docs/hpc.md)."
+        for key in sorted(resources)
+        if FILL_IN in resources[key]
+    ]
+
+
 def _slurm_problems(run: Run) -> list[str]:
     found = []
     given = {key: value.strip("'\"") for key, value in run.resources.items()}
-    if not given.get("slurm_account") and not run.no_account:
+    asked_qos = sorted({value for key, value in given.items() if key.split(".")[-1] == "qos" and value})
+    if not given.get("slurm_account") and not run.no_account and not asked_qos:
         found.append(
-            f"no SLURM account is set: put slurm_account into default-resources of {_PROFILE} (sacctmgr show "
-            "associations user=$USER lists yours), or slurm-no-account: true where the site has none."
+            f"neither an account nor a QOS is set: put qos or slurm_account into default-resources of {_PROFILE} (sacctmgr "
+            "show associations user=$USER lists yours), or slurm-no-account: true where the site has neither."
         )
+    if given.get("slurm_account") and run.no_account:
+        found.append(
+            f"slurm_account is set in {_PROFILE}, but slurm-no-account: true there leaves it out: delete one of the "
+            "two lines."
+        )
+    unknown = [name for name in asked_qos if FILL_IN not in name and run.qos and name not in run.qos]
+    if unknown:
+        found.append(
+            f"the QOS {', '.join(unknown)} of {_PROFILE} is not one of yours here, which are {', '.join(sorted(run.qos))}: "
+            "put in one of these, or delete the qos lines where partitions decide (docs/hpc.md)."
+        )
+    found += left_blank(given)
     found += [
-        f"{key} is still {FILL_IN} in {_PROFILE}: put in your site's value or delete the line (docs/hpc.md)."
-        for key in sorted(given)
-        if FILL_IN in given[key]
+        f"{key.removesuffix('.gres')} asks for a GPU by gres and by gpu: put gpu: 0 beside gres in {_PROFILE}, or delete "
+        "gres."
+        for key, value in sorted(given.items())
+        if key.endswith(".gres") and value.startswith("gpu") and given.get(f"{key.removesuffix('gres')}gpu", "1") != "0"
     ]
     if _OF_THE_PROFILE not in given:
         found.append(
@@ -97,10 +148,11 @@ def _slurm_problems(run: Run) -> list[str]:
             f"GPU partition and the size of group jobs too. Change {_PROFILE} instead."
         )
     accounting = run.slurm.get("AccountingStorageType", "").removeprefix("accounting_storage/")
-    if accounting in ("none", "(null)") and (run.status_command == "sacct" or given.get("slurm_account")):
+    if accounting in ("none", "(null)") and (run.status_command == "sacct" or given.get("slurm_account") or asked_qos):
         found.append(
-            "this SLURM has no accounting database, so it knows no accounts and sacct cannot tell how jobs ended: put "
-            f"slurm-no-account: true instead of slurm_account into {_PROFILE} and keep slurm-status-command: squeue there."
+            "this SLURM has no accounting database, so it knows no accounts and no QOS and sacct cannot tell how jobs "
+            f"ended: put slurm-no-account: true instead of slurm_account and qos into {_PROFILE} and keep "
+            "slurm-status-command: squeue there."
         )
     elif run.status_command == "squeue" and _seconds(run.slurm.get("MinJobAge", "")) < _FORGOTTEN_TOO_SOON:
         found.append(
@@ -133,6 +185,17 @@ def _image_problems(image: str) -> list[str]:
     return []
 
 
+def container_program() -> str | None:
+    """What starts containers here, apptainer or singularity; None where neither is to be found."""
+    return next((name.lower() for name in _PROGRAMS if shutil.which(name.lower())), None)
+
+
+NO_CONTAINER_PROGRAM = (
+    "neither apptainer nor singularity is to be found here: load the site's module (module load apptainer, or module load "
+    "singularity; module avail lists the names), or install it."
+)
+
+
 def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike]) -> list[str]:
     """One sentence for each existing path that a container does not see, found by starting one.
 
@@ -142,9 +205,9 @@ def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike
     image = image.removeprefix("file://")
     if not wanted or not os.path.exists(image):
         return []
-    program = next((name.lower() for name in _PROGRAMS if shutil.which(name.lower())), None)
+    program = container_program()
     if program is None:
-        return ["neither apptainer nor singularity is to be found here: load its module, or install it."]
+        return [NO_CONTAINER_PROGRAM]
     # the paths go through standard input: a large cohort's would be too many for a command line
     look = 'while IFS= read -r -d "" path; do [ -r "$path" ] || printf "%s\\0" "$path"; done'
     command = [program, "exec", *shlex.split(arguments), image, "bash", "-c", look]
@@ -256,7 +319,18 @@ def enter_node(environment: MutableMapping[str, str]) -> None:
             del environment[name]
     for program in _PROGRAMS:
         environment[f"{program}_BIND"] = ""
+        environment.pop(f"{program}_BINDPATH", None)  # they are among the binds that were handed on
     environment.update(container_environment(binds, environment))
+
+
+def enter(
+    binds: Iterable[str], environment: MutableMapping[str, str], passed_on: Mapping[str, str] | None = None
+) -> None:
+    """Put into ``environment`` what ``container_environment`` gives. What a site binds by ``APPTAINER_BINDPATH`` is among it
+    and goes by that name no longer, because two names for the same are not read by every version."""
+    environment.update(container_environment(binds, environment, passed_on))
+    for program in _PROGRAMS:
+        environment.pop(f"{program}_BINDPATH", None)
 
 
 def container_environment(
@@ -270,7 +344,8 @@ def container_environment(
     binds, passed_on = list(binds), dict(passed_on or {})
     if "CUDA_VISIBLE_DEVICES" in environment:
         passed_on["CUDA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"]
-    set_already = ",".join(environment.get(f"{program}_BIND", "") for program in _PROGRAMS).split(",")
+    names = (f"{program}_{name}" for name in ("BIND", "BINDPATH") for program in _PROGRAMS)
+    set_already = ",".join(environment.get(name, "") for name in names).split(",")
     everything = ",".join(dict.fromkeys(bind for bind in (*set_already, *binds) if bind))
     variables = {}
     for program in _PROGRAMS:

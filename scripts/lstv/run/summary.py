@@ -8,11 +8,12 @@ from pathlib import Path
 from lstv.base.errors import UserError
 from lstv.base.tables import read_table
 from lstv.cohort.selection import outcome
+from lstv.folder import passed_over
 
 
-def sentence(report: Path, table: Path) -> str | None:
+def sentence(report: Path, table: Path, scan: Path | None = None) -> str | None:
     """Such as ``Report: results/mine/report.html (10 studies: 8 analysed, 2 failed, 0 excluded, 0 not selected)``, counted
-    as the report counts; None without a report."""
+    as the report counts, and what the scan of a folder (its summary ``scan``) passed over; None without a report."""
     if not Path(report).is_file():
         return None
     try:
@@ -21,4 +22,5 @@ def sentence(report: Path, table: Path) -> str | None:
         return f"Report: {report}"
     words = {"ok": "analysed", "failed": "failed", "excluded": "excluded", "not_selected": "not selected"}
     counts = ", ".join(f"{found[name]} {word}" for name, word in words.items())
-    return f"Report: {report} ({found.total()} studies: {counts})"
+    lost = "" if scan is None else passed_over.sentence(Path(scan))
+    return f"Report: {report} ({found.total()} studies: {counts})" + (f"\n{lost}" if lost else "")

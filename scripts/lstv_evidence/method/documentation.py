@@ -1,4 +1,4 @@
-"""The generated parts of docs/method.md: what a program can say better than a hand, between markers.
+"""The generated parts of the docs: what a program can say better than a hand, between markers.
 
 A part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``, each on a line of its own.
 """
@@ -16,17 +16,18 @@ from lstv.base.errors import UserError
 from lstv.localizer.views import SLICE_OFFSETS, VIEWS
 from lstv.ranking import score
 from lstv.uncertainty import flags
+from lstv.uncertainty.registry import FIELDS
 from lstv_evidence.method import effects_text, study_text, traits_text
 from lstv_evidence.method.markdown import table
 
 RESULTS = "method_study.json"
 """Record that a method study writes."""
 PLANTED = "planted_changes.json"
-"""Record of the planted changes, in the folder beside the document."""
+"""Record of the planted changes, in the folder beside the documents."""
 
 
 class Shown(NamedTuple):
-    """How a method study stands in the document: the ``file`` of its record beside the document, the ``part`` of the record
+    """How a method study stands in the documents: the ``file`` of its record beside them, the ``part`` of the record
     that is kept, and the ``text`` made from that."""
 
     file: str
@@ -43,21 +44,33 @@ STUDIES = {
 _PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", re.MULTILINE | re.DOTALL)
 
 
-def updated(text: str, evidence: Path) -> str:
-    """The document with its generated parts made anew. Raises UserError for a part that is not known or not there."""
-    known = parts()
-    found = [match.group(1) for match in _PART.finditer(text)]
-    for name in found:
-        if name not in known:
-            raise UserError(f"the document has a generated part {name!r}, which no program makes; correct its marker.")
-    for name in known:
-        if found.count(name) != 1:
-            raise UserError(f"the document has {found.count(name)} parts marked 'generated: {name}'; it needs one.")
-    evidence = Path(evidence)
+DOCUMENTS = {
+    "method.md": ("members", "ranking"),
+    "metrics.md": ("metrics", "flags"),
+    "evidence.md": ("method_study", "traits", "method_study_patients", "planted_changes"),
+}
+"""The generated parts of each document."""
 
-    def made(match: re.Match) -> str:
-        name = match.group(1)
-        return f"<!-- generated: {name} -->\n{known[name](evidence).strip()}\n<!-- end of {name} -->"
+
+def updated(name: str, text: str, evidence: Path) -> str:
+    """The document ``name`` with its generated parts made anew.
+
+    Raises UserError for a part that does not belong to the document, or is missing from it.
+    """
+    known = {part: make for part, make in parts().items() if part in DOCUMENTS[name]}
+    found = [match.group(1) for match in _PART.finditer(text)]
+    for part in found:
+        if part not in known:
+            raise UserError(
+                f"{name} has a generated part {part!r}, which no program makes in this document; correct its marker."
+            )
+    for part in known:
+        if found.count(part) != 1:
+            raise UserError(f"{name} has {found.count(part)} parts marked 'generated: {part}'; it needs one.")
+
+    def made(match: re.Match[str]) -> str:
+        part = match.group(1)
+        return f"<!-- generated: {part} -->\n{known[part](Path(evidence)).strip()}\n<!-- end of {part} -->"
 
     return _PART.sub(made, text)
 
@@ -89,25 +102,25 @@ def _record(path: Path) -> dict:
 
 
 def metrics_text() -> str:
-    """One table a family, from the docstrings of the metrics."""
-    header = ("metric", "what", "formula", "unit; range", "direction", "undefined", "source")
+    """A section a metric, by family, from the docstrings of the metrics."""
     blocks = []
     for family, heading in uncertainty.FAMILIES.items():
-        rows = [
-            (
-                f"{'{level}_' if entry.scope == 'level' else ''}{entry.name}",
-                entry.title,
-                entry.formula,
-                f"{entry.unit}; {entry.range}",
-                entry.direction,
-                entry.undefined,
-                entry.source,
-            )
-            for entry in uncertainty.metrics()
-            if entry.family == family
-        ]
-        blocks.append(f"### {heading}\n\n" + table(header, [(f"`{row[0]}`", *map(_literal, row[1:])) for row in rows]))
+        blocks.append(f"### {heading}")
+        # variants of one metric, such as slices and views, share a section
+        described: dict[tuple[str, ...], list[str]] = {}
+        for entry in uncertainty.metrics():
+            if entry.family == family:
+                fields = (entry.title, *(getattr(entry, name.lower()) for name in FIELDS))
+                described.setdefault(fields, []).append(f"{'{level}_' if entry.scope == 'level' else ''}{entry.name}")
+        blocks += [_section(names, *fields) for fields, names in described.items()]
     return "\n\n".join(blocks)
+
+
+def _section(names: list[str], title: str, *fields: str) -> str:
+    values = dict(zip(FIELDS, map(_literal, fields)))
+    values["Formula"] = f"`{fields[FIELDS.index('Formula')]}`"
+    lines = [f"- {name}: {value}" for name, value in values.items()]
+    return "\n".join([f"#### {', '.join(f'`{name}`' for name in names)}", "", _literal(title), "", *lines])
 
 
 def _literal(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The record of the planted changes in tables, for docs/method.md; every number comes from the record."""
+"""The record of the planted changes in tables, for docs/evidence.md; every number comes from the record."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
-"""The method studies: phantoms of known truth through the same programs, and what each metric makes of them.
+"""What proves the product: phantoms of known truth through the same rules, and what each metric makes of them.
 
-Independent of the configured cohort; only device and image are the configuration's. Targets: method_study, with the phantoms
-of the demo's make, and method_study_patients, with phantoms whose anatomy is drawn patient by patient.
+Independent of the configured cohort; only device, workers and image are the configuration's. Targets: method_study, with the
+phantoms of the demo's make, and method_study_patients, with phantoms whose anatomy is drawn patient by patient.
 """
 
 METHOD = "results/{method}"
 METHOD_GENERATORS = {"method_study": "tables", "method_study_patients": "patients"}
 METHOD_LOCALIZER = "resources/demo/pointnet_demo.pth"
+METHOD_TABLE = f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}"
+METHOD_IMAGES = f"{METHOD}/dicom/{rsna_layout.IMAGES}"
 
 
 wildcard_constraints:
@@ -20,12 +22,12 @@ localrules:
 
 rule method_study:
     input:
-        METHOD.format(method="method_study") + "/method_study.json",
+        expand(f"{METHOD}/method_study.json", method="method_study"),
 
 
 rule method_study_patients:
     input:
-        METHOD.format(method="method_study_patients") + "/method_study.json",
+        expand(f"{METHOD}/method_study.json", method="method_study_patients"),
 
 
 rule method_cohort:
@@ -41,8 +43,7 @@ rule method_cohort:
         IMAGE
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        **growing(mem_mb=1000, runtime=10),
     params:
         generator=lambda wildcards: METHOD_GENERATORS[wildcards.method],
     message:
@@ -51,62 +52,48 @@ rule method_cohort:
         "python {input.script} --generator {params.generator} --out {output.phantoms:q} > {log} 2>&1"
 
 
-rule method_phantoms:
+use rule demo_cohort as method_phantoms with:
     input:
         **script("make_demo_cohort"),
-        phantoms=f"{METHOD}/phantoms.csv",
+        studies=f"{METHOD}/phantoms.csv",
     output:
-        table=f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}",
+        table=METHOD_TABLE,
         # about 3 MB a phantom, made again in a few minutes
-        images=temp(directory(f"{METHOD}/dicom/{rsna_layout.IMAGES}")),
+        images=temp(directory(METHOD_IMAGES)),
     log:
         f"{METHOD}/logs/method_phantoms.log",
     benchmark:
         f"{METHOD}/benchmarks/method_phantoms.tsv"
-    container:
-        IMAGE
-    threads: 4
     resources:
-        mem_mb=3000,
-        runtime=30,
-    params:
-        out=lambda wildcards, output: os.path.dirname(output.table),
+        **growing(mem_mb=3000, runtime=30),
     message:
         "Making the phantoms of the method study as DICOM"
-    shell:
-        "python {input.script} --studies {input.phantoms:q} --out {params.out:q} --jobs {threads} > {log} 2>&1"
 
 
-rule method_sheet:
+use rule study_sheet as method_sheet with:
     input:
         **script("study_sheet"),
-        table=f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}",
-        images=f"{METHOD}/dicom/{rsna_layout.IMAGES}",
+        table=METHOD_TABLE,
+        images=METHOD_IMAGES,
     output:
         sheet=f"{METHOD}/study_sheet.csv",
     log:
         f"{METHOD}/logs/method_sheet.log",
     benchmark:
         f"{METHOD}/benchmarks/method_sheet.tsv"
-    container:
-        IMAGE
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
-        folder=lambda wildcards, input: os.path.dirname(input.table),
+        kind="demo",
+        path=lambda wildcards, input: os.path.dirname(input.table),
+        selection="",
     message:
         "Writing the study sheet of the method study"
-    shell:
-        "python {input.script} --kind demo --path {params.folder:q} --out {output.sheet:q} > {log} 2>&1"
 
 
-rule method_heatmaps:
+use rule infer_heatmaps as method_heatmaps with:
     input:
         **script("infer_heatmaps"),
         sheet=f"{METHOD}/study_sheet.csv",
-        images=f"{METHOD}/dicom/{rsna_layout.IMAGES}",
+        images=METHOD_IMAGES,
         checkpoint=METHOD_LOCALIZER,
     output:
         heatmaps=f"{METHOD}/heatmaps.h5",
@@ -114,20 +101,10 @@ rule method_heatmaps:
         f"{METHOD}/logs/method_heatmaps.log",
     benchmark:
         f"{METHOD}/benchmarks/method_heatmaps.tsv"
-    container:
-        IMAGE
-    threads: LOCALIZER["workers"] or MOST_WORKERS
-    resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
-        gpu=0 if LOCALIZER["device"] == "cpu" else 1,
     params:
-        device=LOCALIZER["device"],
+        options=options(members="full", device=LOCALIZER["device"]),
     message:
         "Localizing the disc levels of the phantoms, with all slices and views"
-    shell:
-        "python {input.script} --sheet {input.sheet:q} --checkpoint {input.checkpoint:q} --members full"
-        " --device {params.device} --workers {threads} --threads {threads} --out {output.heatmaps:q} > {log} 2>&1"
 
 
 rule method_table:
@@ -146,8 +123,7 @@ rule method_table:
         IMAGE
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **growing(mem_mb=2000, runtime=20),
     message:
         "Measuring and ranking the phantoms"
     shell:
@@ -180,8 +156,7 @@ rule method_results:
         IMAGE
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **growing(mem_mb=2000, runtime=30),
     message:
         "Evaluating the method study"
     shell:
