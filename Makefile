@@ -16,7 +16,7 @@ RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_C
 # tests that neither run Snakemake nor a browser nor take long
 FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
 
-.PHONY: help demo check test test-cluster lint docs setup slurm-profile lock clean
+.PHONY: help demo check test test-cluster benchmark benchmark-paired lint docs setup slurm-profile lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ test: $(READY) ## run all tests but those of the cluster
 
 test-cluster: $(READY) ## run the tests on a one-node SLURM with Apptainer (root, Debian)
 	@$(RUN) python -m pytest -m cluster tests/cluster -v -s --durations=5
+
+benchmark: $(READY) ## measure where a cohort's time goes; BENCHMARK="--count 300" passes options
+	@$(RUN) python tests/benchmarks/stages.py $(BENCHMARK)
+
+benchmark-paired: $(READY) ## compare the workflow with a plain loop on the same studies; BENCHMARK="..." passes options
+	@$(RUN) python tests/benchmarks/paired.py $(BENCHMARK)
 
 lint: $(READY) ## check format, style and types of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint

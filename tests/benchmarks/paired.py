@@ -2,7 +2,8 @@
 
 Both analyse the centre slice with preprocessing `reference`, on the CPU, with the same checkpoint and number of threads,
 from the start of their first process to their table. They take turns; the ratio is the loop's time by the workflow's, so
-above 1 the workflow is faster. With and without the allocator's variables, for both. Peaks and entropies of the two tables are compared.
+above 1 the workflow is faster. With and without the allocator's variables, for both. Peaks and entropies of the two tables
+are compared.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def pieces(sheet: Path, checkpoint: Path, members: str, preprocessing: str, samp
     import torch
 
     from lstv.dicom import series as reader
-    from lstv.localizer import checkpoint as checkpoints, heatmap_file, inference, prepare
+    from lstv.localizer import checkpoint as checkpoints
+    from lstv.localizer import heatmap_file, inference, prepare
     from lstv.localizer.options import Options
     from lstv.uncertainty import Thresholds, batch
 

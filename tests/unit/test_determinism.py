@@ -14,14 +14,14 @@ import torch
 from lstv.localizer import checkpoint, heatmap_file, inference
 from lstv.localizer.options import Options
 from lstv.localizer.prepare import Prepared
-from made_maps import geometry
+from made_maps import study
 
 DEMO = Path(__file__).parents[2] / "resources/demo/pointnet_demo.pth"
 
 
 def prepared(seed: int, offsets: tuple[int, ...]) -> Prepared:
     images = np.random.default_rng(seed).integers(0, 255, (1 + len(offsets), 160, 160)).astype(np.uint8)
-    return Prepared(f"study{seed}", "s", images, offsets, geometry(), (), {})
+    return Prepared(f"study{seed}", "s", images, offsets, study().geometry, (), {})
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
@@ -34,7 +34,7 @@ def runner(request):
 
 def content(runner, studies: list[Prepared], members: str) -> dict[str, bytes]:
     maps = runner.study_maps(studies, members == "full")
-    return {study.study_id: heatmap_file.encoded(study).to_bytes() for study in maps}
+    return {one.study_id: heatmap_file.encoded(one).to_bytes() for one in maps}
 
 
 @pytest.mark.parametrize("members", ["centre", "slices"])

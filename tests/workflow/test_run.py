@@ -180,10 +180,40 @@ def test_one_study_and_its_figure(demo):
     demo.results(f"studies/{study}.json").unlink()
     done = demo.snakemake(f"results/demo/studies/{study}.json", f"results/demo/debug/{study}.png")
     assert done.returncode == 0, done.stdout
-    assert "2 of 2 steps" in done.stdout
+    assert "infer_heatmaps" not in done.stdout and "3 of 3 steps" in done.stdout, done.stdout
     assert demo.results(f"debug/{study}.png").read_bytes().startswith(b"\x89PNG")
     done = demo.snakemake()
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("change", ["deleted", "altered", "cut", "manifest"])
+def test_a_metrics_file_that_is_not_what_was_written_is_made_again(demo, change):
+    study = "104928817"
+    path, table = demo.results(f"studies/{study}.json"), demo.results(TABLE).read_bytes()
+    written = path.read_bytes()
+    if change == "deleted":
+        path.unlink()
+    elif change == "altered":
+        path.write_bytes(written.replace(b'"ok"', b'"ko"'))
+    elif change == "cut":
+        path.write_bytes(written[:100])
+    else:
+        for manifest in demo.results("metrics").glob("*.csv"):
+            manifest.write_text("no manifest\n")
+    plan = demo.snakemake("--quiet", "rules", "-n")
+    assert "study_metrics" in plan.stdout and "infer_heatmaps" not in plan.stdout, plan.stdout
+    done = demo.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert path.read_bytes() == written and demo.results(TABLE).read_bytes() == table
+    again = demo.snakemake("-n")
+    assert "Nothing to be done" in again.stdout, again.stdout
+
+
+def test_a_metrics_file_written_again_alike_is_no_change(demo):
+    path = demo.results("studies/104928817.json")
+    path.write_bytes(path.read_bytes())
+    done = demo.snakemake("-n")
+    assert "Nothing to be done" in done.stdout, done.stdout
 
 
 def test_evaluation_against_labels(demo, demo_list):

@@ -56,7 +56,7 @@ rule single_study:
         manifest=manifest_of,
         reference=CONFIG["reference"]["features"] or [],
     output:
-        metrics=update(f"{RESULTS}/studies/{{study}}.json"), # others may be reading it: replaced, never removed
+        metrics=update(f"{RESULTS}/studies/{{study}}.json"),  # others may be reading it: replaced, never removed
     log:
         f"{RESULTS}/logs/single_study/{{study}}.log",
     benchmark:

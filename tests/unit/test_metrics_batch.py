@@ -1,0 +1,104 @@
+"""All studies of a heatmap file measured by one process: records, manifest, a study that fails inside, leftovers."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import study_metrics
+from lstv.base import manifest
+from lstv.localizer import heatmap_file
+from lstv.localizer.outcome import NotAnalysed
+from lstv.uncertainty import study_record
+from made_maps import study
+
+RUN = {"software_version": "1", "checkpoint_sha256": "0" * 64}
+
+
+@pytest.fixture
+def heatmaps(tmp_path) -> Path:
+    path = tmp_path / "batch.h5"
+    with heatmap_file.create(path, RUN) as writer:
+        for name in ("a", "b", "c"):
+            writer.write(study(study_id=name))
+        writer.write(NotAnalysed("gone", "failed", "no such folder"))
+    return path
+
+
+def measure(heatmaps: Path, folder: Path) -> list[dict[str, str]]:
+    arguments = ["--heatmaps", heatmaps, "--out-dir", folder / "studies", "--manifest", folder / "batch.csv"]
+    assert study_metrics.main([str(word) for word in arguments]) == 0
+    with open(folder / "batch.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_study_gets_the_bytes_that_it_gets_alone(heatmaps, tmp_path):
+    rows = measure(heatmaps, tmp_path)
+    assert [(row["study_id"], row["status"]) for row in rows] == [(n, "ok") for n in "abc"] + [("gone", "failed")]
+    for row in rows:
+        content = (tmp_path / "studies" / f"{row['study_id']}.json").read_bytes()
+        assert row["sha256"] == hashlib.sha256(content).hexdigest() and int(row["bytes"]) == len(content)
+        alone = tmp_path / "alone.json"
+        study_metrics.main(["--heatmaps", str(heatmaps), "--study", row["study_id"], "--out", str(alone)])
+        assert alone.read_bytes() == content
+
+
+@pytest.mark.parametrize("where", ["study_record", "write"])
+def test_a_study_that_fails_inside_is_a_record(heatmaps, tmp_path, monkeypatch, where):
+    original = getattr(study_record, where)
+
+    def fails_on_b(first, *others):
+        name = first["study_id"] if isinstance(first, dict) else first.study_id
+        if name == "b" and (first["status"] if isinstance(first, dict) else first.status) == "ok":
+            raise ValueError("the reason")
+        return original(first, *others)
+
+    monkeypatch.setattr(study_record, where, fails_on_b)
+    rows = measure(heatmaps, tmp_path)
+    assert {row["study_id"]: row["status"] for row in rows} == {"a": "ok", "b": "failed", "c": "ok", "gone": "failed"}
+    record = json.loads((tmp_path / "studies/b.json").read_text())
+    assert "the reason" in record["reason"] and record["levels"] == {}
+
+
+def test_what_a_killed_job_left_is_removed(heatmaps, tmp_path):
+    (tmp_path / "studies").mkdir()
+    for name in (".a.json.123.tmp", ".other.json.123.tmp"):
+        (tmp_path / "studies" / name).touch()
+    measure(heatmaps, tmp_path)
+    left = {path.name for path in (tmp_path / "studies").glob(".*")}
+    assert left == {".other.json.123.tmp"}  # of a study of another batch, which may be writing it now
+
+
+def test_altered_files_are_found(heatmaps, tmp_path):
+    measure(heatmaps, tmp_path)
+    folder, listed = tmp_path / "studies", tmp_path / "batch.csv"
+
+    def altered() -> list[str]:
+        return manifest.Folder(folder).altered(listed)
+
+    assert altered() == []
+    assert manifest.Folder(folder).altered(tmp_path / "none.csv") == []
+    content = (folder / "a.json").read_bytes()
+    later = listed.stat().st_mtime_ns + 10**9
+    (folder / "a.json").write_bytes(content[:-2] + b" \n")
+    os.utime(folder / "a.json", ns=(later, later))
+    assert altered() == ["a"]
+    (folder / "a.json").write_bytes(content)
+    os.utime(folder / "a.json", ns=(later, later))
+    assert altered() == []
+    (folder / "c.json").unlink()
+    assert altered() == ["c"]
+    listed.write_text("something else\n")
+    assert altered() == ["batch.csv"]
+
+
+@pytest.mark.parametrize("options", [[], ["--study", "a"], ["--out-dir", "x"], ["--study", "a", "--manifest", "m"]])
+def test_one_study_or_all(heatmaps, options, capsys):
+    with pytest.raises(SystemExit):
+        study_metrics.main(["--heatmaps", str(heatmaps), *options])
+    assert "for one study" in capsys.readouterr().err
