@@ -42,8 +42,8 @@ def test_alone_or_with_others_first_or_last(runner, members):
     offsets = Options(members=members).offsets
     studies = [prepared(seed, offsets[: 2 if seed == 3 else None]) for seed in range(6)]
     alone = {}
-    for study in studies:
-        alone |= content(runner, [study], members)
+    for one in studies:
+        alone |= content(runner, [one], members)
     assert content(runner, studies, members) == alone
     assert content(runner, studies[::-1], members) == alone
     assert content(runner, studies[:2], members) == {name: alone[name] for name in ("study0", "study1")}

@@ -12,6 +12,7 @@ import torch
 
 import infer_heatmaps
 from dicom_files import write_series
+from lstv.base.private_files import write_list
 from lstv.cohort import study_sheet
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.series import PHANTOM_MODEL
@@ -84,6 +85,21 @@ def test_an_earlier_file_serves_the_studies_that_are_as_they_were(monkeypatch, c
     assert len(infer(monkeypatch, cohort, checkpoint, anew)) == 6
     assert out.read_bytes() == anew.read_bytes() != first
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name != reuse.FOLDER] == ["x.h5"]
+
+
+def test_a_series_list_is_known_by_its_lines_and_its_files(tmp_path):
+    files = [tmp_path / "1.dcm", tmp_path / "2.dcm"]
+    for path in files:
+        path.write_bytes(b"a")
+    listed = write_list(tmp_path / "a.txt", [(str(path), None) for path in files])
+    row = Row("a", "s", str(listed))
+    first = reuse.state(row, None)
+    assert first and reuse.state(row, None) == first
+    write_list(listed, [(str(files[0]), None), (str(files[1]), [0])])
+    other_frames = reuse.state(row, None)
+    files[1].write_bytes(b"ab")
+    assert len({first, other_frames, reuse.state(row, None)}) == 3
+    assert reuse.state(Row("a", "s", str(tmp_path / "none.txt")), None) == ""
 
 
 @pytest.mark.parametrize("change", ["members", "uids", "weights", "program", "asked", "another series"])

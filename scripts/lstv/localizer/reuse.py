@@ -57,7 +57,8 @@ def keys(states: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _files(series: Path) -> list[list[Any]]:
     if series.suffix.lower() == ".txt" and not series.is_dir():
-        return [[hashlib.sha256(series.read_bytes()).hexdigest()], *(_file(path) for path in read_list(series))]
+        digest = hashlib.sha256(series.read_bytes()).hexdigest()
+        return [[digest], *(_file(listed.path) for listed in read_list(series))]
     with os.scandir(series) as entries:
         return sorted([entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in entries)
 
