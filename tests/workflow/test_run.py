@@ -136,7 +136,7 @@ def test_report_is_there_and_says_what_it_is(demo):
 def test_nothing_is_left_over(demo):
     left = [path for path in demo.root.rglob("*.tmp") if ".snakemake" not in path.parts]
     assert left == []
-    allowed = {*PARTS, "results", ".snakemake"}
+    allowed = {*PARTS, "slurm", "results", ".snakemake"}
     assert {path.name for path in demo.root.iterdir()} <= allowed
 
 
