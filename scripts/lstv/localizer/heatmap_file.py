@@ -11,8 +11,7 @@ sha256, preprocessing, versions).
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy.typing as npt
 from lstv.base.arrays import BoolArray, ByteArray, triple
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import hdf5
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces
 
@@ -89,59 +89,71 @@ StudyMaps: TypeAlias = Analysed | NotAnalysed
 class HeatmapWriter:
     """Writes studies one by one; see ``create``."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, check: Callable[[], None] = lambda: None) -> None:
         self._file = file
+        self._check = check
 
     def write(self, maps: StudyMaps) -> None:
-        """Add one study; its id must not be there yet."""
+        """Add one study; its id must not be there yet. Raises OSError where the disk has refused it."""
+        self._add(maps)
+        self._check()
+
+    def _add(self, maps: StudyMaps) -> None:
         group = self._file.create_group(maps.study_id)
-        group.attrs["status"] = maps.status
-        group.attrs["reason"] = maps.reason
-        group.attrs["series_id"] = maps.series_id
-        group.attrs["flags"] = json.dumps(list(maps.flags))
-        group.attrs["provenance"] = json.dumps(maps.provenance, sort_keys=True)
+        _write_text(group, "status", maps.status)
+        _write_text(group, "reason", maps.reason)
+        _write_text(group, "series_id", maps.series_id)
+        _write_text(group, "flags", json.dumps(list(maps.flags)))
+        _write_text(group, "provenance", json.dumps(maps.provenance, sort_keys=True))
         if isinstance(maps, NotAnalysed):
             return
-        group.attrs["geometry"] = json.dumps(asdict(maps.geometry))
+        _write_text(group, "geometry", json.dumps(asdict(maps.geometry)))
         _dataset(group, "logits", maps.logits.astype(np.float32, copy=False))
         _dataset(group, "image", maps.image)
         if maps.places is not None:
-            group.attrs["places"] = json.dumps(maps.places.as_json(), sort_keys=True)
+            _write_text(group, "places", json.dumps(maps.places.as_json(), sort_keys=True))
         if maps.features is not None:
             _dataset(group, "features/bottleneck", maps.features.bottleneck.astype(np.float16, copy=False))
             _dataset(group, "features/discs", maps.features.discs.astype(np.float16, copy=False))
         if maps.members is not None:
             members = group.create_group("members")
-            members.attrs["names"] = json.dumps(list(maps.members.names))
-            members.attrs["kinds"] = json.dumps(list(maps.members.kinds))
+            _write_text(members, "names", json.dumps(list(maps.members.names)))
+            _write_text(members, "kinds", json.dumps(list(maps.members.kinds)))
             _dataset(members, "probability", maps.members.probability)
             _dataset(members, "valid", np.packbits(maps.members.valid, axis=-1))
 
 
+def _write_text(group: h5py.Group, name: str, text: str) -> None:
+    """An attribute of fixed length: it lies in the group's header, which has a checksum. HDF5 keeps strings of variable
+    length in a heap without one, and where that is damaged reads other text, or for ever."""
+    content = text.encode("utf-8", "backslashreplace").replace(b"\0", rb"\x00")
+    group.attrs.create(name, np.array(content or b"\n", dtype=f"S{max(1, len(content))}"))
+
+
+def _read_text(group: h5py.Group, name: str) -> str:
+    value = group.attrs[name]
+    text = value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    return "" if text == "\n" else text
+
+
 def _dataset(group: h5py.Group, name: str, array: npt.NDArray[Any]) -> None:
+    # gzip's checksum makes damaged bytes an error and never numbers
     group.create_dataset(name, data=array, chunks=array.shape, compression="gzip", compression_opts=1, shuffle=True)
 
 
 @contextmanager
 def create(path: Path, run: dict[str, Any]) -> Iterator[HeatmapWriter]:
     """Open a new heatmap file for writing; it gets its name only when the block ends without an error."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w", libver="latest") as file:
-            file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["run"] = json.dumps(run, sort_keys=True)
-            yield HeatmapWriter(file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with hdf5.created(path) as (file, check):
+        file.attrs["format_version"] = FORMAT_VERSION
+        _write_text(file, "run", json.dumps(run, sort_keys=True))
+        yield HeatmapWriter(file, check)
 
 
 def read_run(path: Path) -> dict[str, Any]:
     """The root record of a heatmap file: checkpoint sha256, preprocessing, versions."""
     with _opened(path) as file:
-        run: dict[str, Any] = json.loads(file.attrs["run"])
+        run: dict[str, Any] = json.loads(_read_text(file, "run"))
     return run
 
 
@@ -157,24 +169,29 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
         if study_id not in file:
             raise UserError(f"heatmap file {path} holds no study {study_id}; run the inference of its batch again.")
         group = file[study_id]
-        attributes = group.attrs
-        flags, provenance = tuple(json.loads(attributes["flags"])), json.loads(attributes["provenance"])
-        if attributes["status"] != "ok":
+        flags, provenance = tuple(json.loads(_read_text(group, "flags"))), json.loads(_read_text(group, "provenance"))
+        status = _read_text(group, "status")
+        if status != "ok":
             return NotAnalysed(
-                study_id, attributes["status"], attributes["reason"], attributes["series_id"], flags, provenance
+                study_id,
+                "excluded" if status == "excluded" else "failed",
+                _read_text(group, "reason"),
+                _read_text(group, "series_id"),
+                flags,
+                provenance,
             )
         given = "features" in group
         return Analysed(
             study_id,
-            attributes["series_id"],
-            _read_geometry(attributes["geometry"]),
+            _read_text(group, "series_id"),
+            _read_geometry(_read_text(group, "geometry")),
             image=group["image"][()],
             logits=group["logits"][()],
             flags=flags,
             provenance=provenance,
             members=_read_members(group["members"]) if members and "members" in group else None,
             features=Features(group["features/bottleneck"][()], group["features/discs"][()]) if given else None,
-            places=GivenPlaces.from_json(json.loads(attributes["places"])) if "places" in attributes else None,
+            places=GivenPlaces.from_json(json.loads(_read_text(group, "places"))) if "places" in group.attrs else None,
         )
 
 
@@ -188,18 +205,14 @@ def _read_geometry(text: str) -> SliceGeometry:
 def _read_members(group: h5py.Group) -> Members:
     probability = group["probability"][()]
     valid = np.unpackbits(group["valid"][()], axis=-1, count=probability.shape[-1]).astype(bool)
-    return Members(tuple(json.loads(group.attrs["names"])), tuple(json.loads(group.attrs["kinds"])), probability, valid)
+    return Members(
+        tuple(json.loads(_read_text(group, "names"))), tuple(json.loads(_read_text(group, "kinds"))), probability, valid
+    )
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(
-            f"heatmap file {path} cannot be read ({error}); delete it and run the inference again."
-        ) from error
-    with file:
+    with hdf5.opened(path, "heatmap file") as file:
         if file.attrs.get("format_version") != FORMAT_VERSION:
             raise UserError(
                 f"heatmap file {path} has format {file.attrs.get('format_version')}, this version reads {FORMAT_VERSION}; "
