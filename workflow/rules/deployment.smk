@@ -4,7 +4,7 @@ import getpass
 
 from snakemake.logging import logger
 
-from lstv.base import private_files, tables
+from lstv.base import atomic, private_files, tables
 from lstv.cohort import training_guard
 from lstv.run import deployment, lock
 from lstv_kaggle import container
@@ -124,3 +124,5 @@ onstart:
         lock.hold(Path(".snakemake/run.lock"))
     except UserError as error:
         raise WorkflowError(str(error))
+    for folder in (RESULTS, *deployment.folders(RESULTS)):
+        atomic.remove_leftovers(Path(folder))
