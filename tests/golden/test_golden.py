@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 
-import golden_table
 import pytest
 
+import golden_table
 from lstv.base.levels import LEVELS
 from lstv.uncertainty import flags, metrics
 
