@@ -4,7 +4,7 @@ import getpass
 
 from snakemake.logging import logger
 
-from lstv.base import private_files, tables
+from lstv.base import atomic, private_files, tables
 from lstv.cohort import training_guard
 from lstv.run import deployment, lock, software
 from lstv_kaggle import container
@@ -145,3 +145,5 @@ onstart:
     except UserError as error:
         raise WorkflowError(str(error))
     record_software()
+    for folder in (RESULTS, *deployment.folders(RESULTS)):
+        atomic.remove_leftovers(Path(folder))

@@ -237,6 +237,15 @@ def linked(folder: str | os.PathLike[str]) -> list[str]:
         return []
 
 
+def folders(folder: str | os.PathLike[str]) -> list[str]:
+    """The folders in a folder, not those in them; [] for no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+
+
 def bind_paths(
     project: str | os.PathLike, read: Iterable[str | os.PathLike], written: Iterable[str | os.PathLike] = ()
 ) -> list[str]:
