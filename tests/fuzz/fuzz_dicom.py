@@ -71,7 +71,7 @@ def originals(folder: Path) -> list[list[Path]]:
 
 def altered(content: bytes, draw: random.Random) -> bytes:
     """One alteration of a file."""
-    data = bytearray(content)
+    data = bytearray(content or b"\0")
     # most of them in the header and at the start of the pixel data, where every byte has a meaning
     at = draw.randrange(min(len(data), draw.choice((400, 1500, 4000, len(data)))))
     kind = draw.randrange(7)
