@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
 # Snakemake keeps a cache of its own, which stays in this folder too. PYTHONPATH, as environment modules set it, would lead to
 # another Python's packages.
-RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
+RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache" OMP_WAIT_POLICY=PASSIVE
 
 # tests that neither run Snakemake nor a browser nor take long
 FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
