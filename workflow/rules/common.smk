@@ -154,7 +154,7 @@ def report_arguments():
 
 
 def localizer_arguments():
-    names = ("sha256", "preprocessing", "members", "centroids", "device", "forward_batch", "study_seconds")
+    names = ("sha256", "preprocessing", "members", "marks", "centroids", "device", "forward_batch", "study_seconds")
     names += ("study_memory_mb",)
     pseudonymous = SOURCE["kind"] in ("folder", "sheet") and SOURCE["ids"] == "pseudonym"
     return options(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)

@@ -3,7 +3,9 @@
 Group ``/<study_id>``: attributes ``status`` (ok | failed | excluded), ``reason``, ``series_id``, ``flags`` (JSON list),
 ``provenance`` (JSON object) and, where ok, ``geometry`` (JSON of SliceGeometry); datasets ``logits`` float32
 (6, 160, 160) of the centre slice, ``image`` uint8 (160, 160) as the network saw it, ``features/*`` float16 (what the
-network saw inside), and ``members/*`` where members ran. Where vertebra centroids were asked for, the attribute ``places``
+network saw inside), ``strip`` uint8 (slices, 300, 61) with the
+attribute ``strip`` (JSON: levels, places_mm, slopes_deg, offset_mm) where the points make a column, and ``members/*`` where
+members ran. Where vertebra centroids were asked for, the attribute ``places``
 (JSON of GivenPlaces) says where they put the discs. Root attributes: ``format_version`` and ``run`` (JSON: checkpoint
 sha256, preprocessing, versions).
 """
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from lstv.anatomy.strip import Strip
 from lstv.base.arrays import BoolArray, ByteArray, triple
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
@@ -83,6 +86,7 @@ class Analysed:
     members: Members | None = None
     features: Features | None = None
     places: GivenPlaces | None = None
+    strip: Strip | None = None
 
 
 StudyMaps: TypeAlias = Analysed | NotAnalysed
@@ -105,6 +109,10 @@ def encoded(maps: StudyMaps) -> EncodedStudy:
     study.add("image", maps.image)
     if maps.places is not None:
         attributes["places"] = json.dumps(maps.places.as_json(), sort_keys=True)
+    if maps.strip is not None:
+        laid = asdict(maps.strip)
+        study.add("strip", laid.pop("pixels"))
+        attributes["strip"] = json.dumps(laid, sort_keys=True)
     if maps.features is not None:
         study.add("features/bottleneck", maps.features.bottleneck.astype(np.float16, copy=False))
         study.add("features/discs", maps.features.discs.astype(np.float16, copy=False))
@@ -191,6 +199,7 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
             places=GivenPlaces.from_json(json.loads(hdf5.read_text(group, "places")))
             if "places" in group.attrs
             else None,
+            strip=_read_strip(group) if "strip" in group else None,
         )
 
 
@@ -199,6 +208,12 @@ def _read_geometry(text: str) -> SliceGeometry:
     for name in ("position", "row_direction", "column_direction"):
         record[name] = triple(record[name])
     return SliceGeometry(**record)
+
+
+def _read_strip(group: h5py.Group) -> Strip:
+    laid = json.loads(hdf5.read_text(group, "strip"))
+    lists = {name: tuple(laid[name]) for name in ("levels", "places_mm", "slopes_deg")}
+    return Strip(pixels=group["strip"][()], offset_mm=laid["offset_mm"], **lists)
 
 
 def _read_members(group: h5py.Group) -> Members:

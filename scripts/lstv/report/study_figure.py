@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.transforms import Bbox
 
+from lstv.anatomy.points import FOUND
 from lstv.base import atomic
 from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
@@ -21,7 +22,6 @@ from lstv.report import formats
 from lstv.report.overlay import heat_layer, letters, probabilities, windowed
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 from lstv.report.summaries import MAIN_METRICS
-from lstv.uncertainty.fields import FOUND
 from lstv.uncertainty.records import StudyRecord
 
 _HEADS = {
