@@ -28,7 +28,7 @@ DEFAULTS = {
 OTHER_NAMES = {
     ("study_metrics", "risk_high"): "metrics.entropy_high",
     ("study_metrics", "risk_moderate"): "metrics.entropy_moderate",
-    ("study_metrics", "reference"): "reference.features",
+    ("study_metrics", "reference"): "metrics.feature_bank",
     ("build_report", "top"): "report.top_candidates",
     ("evaluate", "seed"): "evaluation.seed",
     ("review_queue", "seed"): "review.seed",

@@ -108,7 +108,7 @@ def test_mistakes(changes, sentence):
         ({"metrics": {"entropy_high": 4.0, "entropy_moderate": 5.0}}, "must be below metrics.entropy_high"),
         ({"evaluation": {"labels": "none.csv"}}, "evaluation.labels none.csv does not exist"),
         ({"selection": {"mode": "list", "list": "none.txt"}}, "selection.list none.txt does not exist"),
-        ({"reference": {"features": "none.npz"}}, "reference.features none.npz does not exist"),
+        ({"metrics": {"feature_bank": "none.npz"}}, "metrics.feature_bank none.npz does not exist"),
         (
             {"localizer": {"checkpoint": "resources/demo/pointnet_demo.pth", "centroids": "none"}},
             "localizer.centroids none is no folder",
@@ -180,3 +180,11 @@ def test_words_of_the_command_line_become_what_the_schema_wants():
     assert found["metrics"]["entropy_high"] == 5.2 and found["cohort"] == "2024"
     with pytest.raises(UserError, match="'many' is not of type 'integer'"):
         settings.checked(given, SCHEMA)
+
+
+def test_a_key_of_an_earlier_version_is_answered_with_the_new_yaml():
+    with pytest.raises(UserError) as caught:
+        settings.checked({"reference": {"features": "data/a b.npz"}}, SCHEMA)
+    line = str(caught.value).splitlines()[-1]
+    assert line.startswith("reference.features is now metrics.feature_bank; write instead: ")
+    assert yaml.safe_load(line.partition("write instead: ")[2]) == {"metrics": {"feature_bank": "data/a b.npz"}}

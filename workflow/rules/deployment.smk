@@ -35,7 +35,7 @@ if CONTAINED and deployment.container_program() is None:
 def read_paths():
     """What rules read and might lie outside the project folder; a container must be shown it."""
     names = [SOURCE["path"], SOURCE["valid_ids"], SOURCE["choices"], LOCALIZER["checkpoint"], LOCALIZER["centroids"]]
-    names += [SELECTION["list"], CONFIG["reference"]["features"], CONFIG["evaluation"]["labels"]]
+    names += [SELECTION["list"], CONFIG["metrics"]["feature_bank"], CONFIG["evaluation"]["labels"]]
     if SOURCE["kind"] in ("rsna", "folder"):
         images = os.path.join(SOURCE["path"], rsna_layout.IMAGES if SOURCE["kind"] == "rsna" else "")
         links = deployment.linked(images)

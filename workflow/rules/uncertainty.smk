@@ -21,7 +21,7 @@ rule study_metrics:
     input:
         **script("study_metrics"),
         heatmaps=heatmaps_to_measure,
-        reference=CONFIG["reference"]["features"] or [],
+        reference=CONFIG["metrics"]["feature_bank"] or [],
     output:
         # of the files <study>.json in {RESULTS}/studies, which the manifest names with their sha256
         manifest=f"{RESULTS}/metrics/{{batch}}.csv",
@@ -40,7 +40,7 @@ rule study_metrics:
         studies=f"{RESULTS}/studies",
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
-        reference=options(reference=CONFIG["reference"]["features"]),
+        reference=options(reference=CONFIG["metrics"]["feature_bank"]),
     message:
         "Measuring the uncertainty of {wildcards.batch}"
     shell:
@@ -54,7 +54,7 @@ rule single_study:
         **script("study_metrics"),
         heatmaps=heatmaps_of,
         manifest=manifest_of,
-        reference=CONFIG["reference"]["features"] or [],
+        reference=CONFIG["metrics"]["feature_bank"] or [],
     output:
         metrics=update(f"{RESULTS}/studies/{{study}}.json"),  # others may be reading it: replaced, never removed
     log:
@@ -69,7 +69,7 @@ rule single_study:
     params:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
-        reference=options(reference=CONFIG["reference"]["features"]),
+        reference=options(reference=CONFIG["metrics"]["feature_bank"]),
     message:
         "Measuring the uncertainty of study {wildcards.study}"
     shell:

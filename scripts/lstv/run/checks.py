@@ -166,7 +166,7 @@ _FILES = (
     ("source", "valid_ids"),
     ("source", "choices"),
     ("selection", "list"),
-    ("reference", "features"),
+    ("metrics", "feature_bank"),
     ("evaluation", "labels"),
 )
 

@@ -24,12 +24,29 @@ def checked(given: dict, schema: dict, *, in_job: bool = False) -> dict:
     """The settings with defaults. Raises UserError with one sentence a line for each mistake in them; ``in_job`` as for
     ``contradictions``."""
     given = typed(given, schema)
-    mistakes = problems(given, schema)
+    mistakes = renamed(given) or problems(given, schema)
     settings = given if mistakes else expanded(complete(given, schema))
     mistakes = mistakes or contradictions(settings, in_job=in_job)
     if mistakes:
         raise UserError("\n".join(["The configuration needs a correction.", *mistakes]))
     return settings
+
+
+RENAMED = {"reference.features": "metrics.feature_bank"}
+"""Keys of earlier versions, and what they are called now."""
+
+
+def renamed(given: Mapping[str, Any]) -> list[str]:
+    """One sentence with the new YAML for each key that an earlier version had under another name."""
+    found = []
+    for old, new in RENAMED.items():
+        section, _, key = old.partition(".")
+        values = given.get(section)
+        if isinstance(values, Mapping) and key in values:
+            part, _, name = new.partition(".")
+            line = yaml.safe_dump({part: {name: values[key]}}, default_flow_style=True, width=math.inf).strip()
+            found.append(f"{old} is now {new}; write instead: {line[1:-1]}")
+    return found
 
 
 def typed(settings: dict, schema: dict) -> dict:
@@ -93,7 +110,7 @@ PATHS = {
     "source": ("path", "valid_ids", "key", "mapping", "choices"),
     "selection": ("list",),
     "localizer": ("checkpoint", "centroids"),
-    "reference": ("features",),
+    "metrics": ("feature_bank",),
     "evaluation": ("labels",),
 }
 """The keys that name files and folders; ``container`` may name a file too."""
