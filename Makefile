@@ -16,7 +16,7 @@ RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_C
 # tests that neither run Snakemake nor a browser nor take long
 FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
 
-.PHONY: help demo check test test-cluster benchmark benchmark-paired lint docs setup slurm-profile lock clean
+.PHONY: help demo check test test-cluster fuzz benchmark benchmark-paired lint docs setup slurm-profile lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ benchmark: $(READY) ## measure where a cohort's time goes; BENCHMARK="--count 30
 benchmark-paired: $(READY) ## compare the workflow with a plain loop on the same studies; BENCHMARK="..." passes options
 	@$(RUN) python tests/benchmarks/paired.py $(BENCHMARK)
 
+fuzz: $(READY) ## mutate configurations, sheets, ids, heatmap files, DICOM (ROUNDS=3000 of each, SEED= to repeat one)
+	@$(RUN) python tests/fuzz/fuzz.py --rounds $(or $(ROUNDS),3000) $(if $(SEED),--seed $(SEED))
+	@$(RUN) python tests/fuzz/fuzz_dicom.py --studies $(or $(ROUNDS),3000) $(if $(SEED),--seed $(SEED))
+
 lint: $(READY) ## check format, style and types of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
 	@$(RUN) PYTHONPATH=scripts lint-imports --no-cache --no-logo
@@ -49,10 +53,11 @@ docs: $(READY) ## write the generated parts of the docs and draw the rule graph 
 	@$(RUN) python scripts/metrics_schema.py
 	@$(RUN) python scripts/method_docs.py
 	@$(RUN) python scripts/rule_graph.py
+	@$(RUN) python tests/support/fault_table.py
 
 setup: $(READY) ## install the pinned packages into .venv
 
-$(READY): envs/workflow.lock.txt envs/setup.sh
+$(READY): envs/workflow.lock.txt envs/torch.txt envs/setup.sh
 	@bash envs/setup.sh "$(PYTHON)" "$(VENV)"
 
 slurm-profile: $(READY) ## fill in profiles/slurm with what SLURM tells of this site (on a login node)

@@ -5,8 +5,8 @@
 #
 #   --yes             push without asking (for scripts)
 #   --no-push         stop after build and check
-#   --base IMAGE      base image (default: the Dockerfile's, torch 2.3.1 for Volta to Hopper)
-#   --torch VERSION   install this torch over a base without one; the base's own otherwise
+#   --base IMAGE      base image (default: the Dockerfile's, slim Python 3.12)
+#   --torch VERSION   install this torch (default: the Dockerfile's, or with --base the base's own); 2.10 or later
 #   --engine NAME     docker, podman or buildah (default: the first that is found)
 #   --replace         push although the registry has this tag already
 #   --latest          also tag as latest; the version tag is always there
@@ -104,7 +104,7 @@ fi
 # --- build and check --------------------------------------------------------------------------------------------------
 arguments=(--label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$revision")
 [ -z "$base" ] || arguments+=(--build-arg "BASE_IMAGE=$base")
-[ -z "$torch" ] || arguments+=(--build-arg "TORCH=$torch")
+[ -z "$base$torch" ] || arguments+=(--build-arg "TORCH=${torch:-base}")
 build=("$engine" build --platform linux/amd64) # what clusters have, whatever this machine is
 [ "$engine" != buildah ] || build=(buildah bud --layers --platform linux/amd64)
 read -r -a more <<<"${LSTV_BUILD_OPTIONS:-}"

@@ -8,6 +8,23 @@
 #
 # An environment module may have set PYTHONPATH to the packages of another Python; no rule needs one.
 unset PYTHONPATH PYTHONHOME
+
+# HDF5 takes locks that nothing here needs, and some shared file systems have none.
+export HDF5_USE_FILE_LOCKING=FALSE
+
+# A killed program cannot say so itself, and its log is empty.
+lstv_end() {
+    local status=$?
+    case $status in
+        137) echo "Error: the program of this job was killed (signal 9), most often because the job used more memory than it has: give it more (mem_mb), or lower localizer.workers and localizer.forward_batch." >&2 ;;
+        143) echo "Error: the program of this job was ended from outside (signal 15): cancelled, or over the time limit (runtime)." >&2 ;;
+        132 | 134 | 135 | 136 | 139) echo "Error: the program of this job crashed (signal $((status - 128))); the same command tries again, and its log may say more." >&2 ;;
+    esac
+    if [ -n "${LSTV_JOB:-}" ]; then rm -rf "$LSTV_JOB"; fi
+    return $status
+}
+trap lstv_end EXIT
+
 if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
     if [ -n "${TMPDIR:-}" ] && [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ]; then
         LSTV_JOB=$(mktemp -d "$TMPDIR/lstv-job.XXXXXXXX") || exit 1
@@ -16,7 +33,6 @@ if [ -n "${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}" ]; then
         find .snakemake/jobs -mindepth 1 -maxdepth 1 -name 'lstv-job.*' -mtime +6 -exec rm -rf {} + 2>/dev/null || true
         LSTV_JOB=$(mktemp -d "$PWD/.snakemake/jobs/lstv-job.XXXXXXXX") || exit 1
     fi
-    trap 'rm -rf "$LSTV_JOB"' EXIT
     mkdir "$LSTV_JOB/home" "$LSTV_JOB/tmp" "$LSTV_JOB/cache" || exit 1
     export HOME="$LSTV_JOB/home" \
         TMPDIR="$LSTV_JOB/tmp" TMP="$LSTV_JOB/tmp" TEMP="$LSTV_JOB/tmp" \

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renew a lock: resolve envs/NAME.in with the given Python and pin every package in envs/NAME.lock.txt.
+# Renew a lock: resolve envs/NAME.in with the given Python and pin every package in envs/NAME.lock.txt, with the hashes of all
+# files that the package index has of that version, so that the lock serves every platform. torch stays apart (torch.txt).
 # usage: envs/lock.sh PYTHON workflow|image   (image: with Python 3.10, the oldest that a base image may have)
 set -euo pipefail
 python=${1:?usage: envs/lock.sh PYTHON workflow|image}
@@ -8,8 +9,9 @@ cd "$(dirname "$0")"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$python" -m venv "$scratch/venv"
+"$scratch/venv/bin/pip" install --quiet uv
 "$scratch/venv/bin/pip" install --quiet --dry-run --ignore-installed --report "$scratch/report.json" -r "$name.in"
-"$scratch/venv/bin/python" - "$scratch/report.json" "$name" >"$scratch/lock.txt" <<'PYTHON'
+"$scratch/venv/bin/python" - "$scratch/report.json" >"$scratch/pins.txt" <<'PYTHON'
 import json
 import sys
 
@@ -18,11 +20,16 @@ pins = {}
 for item in report["install"]:
     name = item["metadata"]["name"].lower().replace("_", "-")
     # torch brings the CUDA libraries of its own build; which ones depends on the machine
-    if not name.startswith(("nvidia-", "cuda-", "triton")):
+    if name != "torch" and not name.startswith(("nvidia-", "cuda-", "triton")):
         pins[name] = item["metadata"]["version"].split("+")[0]
-print(f"# Made from {sys.argv[2]}.in by `make lock`; do not edit. Every package, direct or not, at one version.")
 for name in sorted(pins):
     print(f"{name}=={pins[name]}")
 PYTHON
+{
+    echo "# Made from $name.in by \`make lock\`; do not edit. Every package but torch, direct or not, at one version and with hashes."
+    # of the index alone: a machine may have files of its own beside it, which others do not have
+    "$scratch/venv/bin/uv" pip compile --quiet --no-config --no-deps --universal --generate-hashes --no-annotate --no-header \
+        --python-version "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" "$scratch/pins.txt"
+} >"$scratch/lock.txt"
 mv "$scratch/lock.txt" "$name.lock.txt"
 echo "envs/$name.lock.txt: $(grep -c == "$name.lock.txt") packages"

@@ -2,9 +2,11 @@
 # Make the virtual environment and install the pinned packages. usage: envs/setup.sh PYTHON FOLDER
 # PYTHON may be empty: the first on the PATH that runs and is new enough is taken.
 set -euo pipefail
+unset PYTHONPATH PYTHONHOME # another Python's packages, as environment modules set them
 python=${1:-}
 folder=${2:?usage: envs/setup.sh PYTHON FOLDER}
 lock="$(dirname "$0")/workflow.lock.txt"
+torch="$(dirname "$0")/torch.txt"
 
 usable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 if [ -z "$python" ]; then
@@ -32,11 +34,14 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 
 start=$SECONDS
-echo "Installing $(grep -c == "$lock") pinned packages into $folder (some minutes the first time) ..."
+echo "Installing $(cat "$lock" "$torch" | grep -c ==) pinned packages into $folder (some minutes the first time) ..."
 [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
 # bytecode now, not at every start: Snakemake alone saves seconds by it
 unset PYTHONDONTWRITEBYTECODE
-if ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-input -r "$lock" >"$folder/setup.log" 2>&1; then
+install() { "$folder/bin/python" -m pip install --disable-pip-version-check --no-input "$@" >>"$folder/setup.log" 2>&1; }
+: >"$folder/setup.log"
+# every file is held to its hash but torch's, which differs from machine to machine
+if ! { install --require-hashes -r "$lock" && install -r "$torch"; }; then
     tail -n 5 "$folder/setup.log" >&2
     echo "Error: the packages could not be installed; the whole output is in $folder/setup.log, and the same command tries again." >&2
     exit 2

@@ -48,6 +48,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=default("localizer.members"),
         help="what runs beside the centre slice: nothing, its neighbours, or neighbours and transformed views",
     )
+    parser.add_argument(
+        "--marks",
+        choices=("canal", "disc"),
+        default=default("localizer.marks"),
+        help="what the checkpoint's points lie on: the spinal canal at disc level (published net), or discs",
+    )
     parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
     parser.add_argument(
         "--device",
@@ -99,6 +105,7 @@ def main(argv: list[str] | None = None) -> int:
         args.centroids,
         args.study_seconds,
         args.study_memory_mb,
+        args.marks,
     )
     states = {row.study_id: reuse.state(row, options.centroids) for row in rows}
     weights = checkpoint.read_checkpoint(
@@ -128,6 +135,7 @@ def main(argv: list[str] | None = None) -> int:
             "demo_weights": weights.demo,
             "preprocessing": args.preprocessing,
             "members": args.members,
+            "marks": args.marks,
             "device": device.type,
             "torch": str(torch.__version__),
         }

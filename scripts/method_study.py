@@ -15,7 +15,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="cohort table of the phantoms, CSV")
-    parser.add_argument("--components", type=Path, required=True, help="percentile ranks of the components, CSV")
+    parser.add_argument("--components", type=Path, required=True, help="evidence of the components, CSV")
     parser.add_argument("--phantoms", type=Path, required=True, help="list of the phantoms: their truth, CSV")
     parser.add_argument("--checkpoint", type=Path, help="the localizer that was used; its sha256 is recorded")
     parser.add_argument("--seed", type=int, default=1, help="of the bootstrap (default: 1)")
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     from lstv.base.checksums import file_digest
     from lstv.base.tables import read_table
     from lstv.evaluation.output import rounded
-    from lstv.ranking.score import COMPONENTS
+    from lstv.ranking.evidence import COMPONENTS
     from lstv.ranking.table_columns import number, read_cohort_table, registered_metrics
     from lstv_evidence.method import figures, study, study_text
     from lstv_evidence.phantom.cohort import read_list

@@ -1,6 +1,6 @@
 """Measure all studies of one heatmap file and write their cohort table: study_metrics and cohort_table in one step.
 
-Beside it, what the score of each study is made of: the percentile ranks of its components, as they enter the ranking.
+Beside it, what the score of each study is made of: the evidence of its components.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
 from lstv.ranking import cohort_table
-from lstv.ranking.score import COMPONENTS, rank_studies
+from lstv.ranking.evidence import COMPONENTS
+from lstv.ranking.score import rank_studies
 from lstv_evidence.method import records
 
 
@@ -26,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file with all studies of the sheet")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--out", type=Path, required=True, help="the cohort table, CSV")
-    parser.add_argument("--components", type=Path, required=True, help="percentile ranks of the components, CSV")
+    parser.add_argument("--components", type=Path, required=True, help="evidence of the components, CSV")
     return parser.parse_args(argv)
 
 
@@ -40,8 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     with Progress(len(used), "studies") as progress:
         measured = records.measure(args.heatmaps, used, args.jobs, progress.step)
     standings = sorted(rank_studies(measured), key=lambda standing: standing.study_id)
-    ranks = ({"study_id": standing.study_id} | standing.percentiles for standing in standings)
-    write_csv(args.components, ("study_id", *COMPONENTS), ranks)
+    parts = ({"study_id": standing.study_id} | standing.evidence for standing in standings)
+    write_csv(args.components, ("study_id", *COMPONENTS), parts)
     cohort_table.write(args.out, sheet, measured)
     print(f"{progress.summary()}: {args.out}")
     return 0

@@ -1,7 +1,7 @@
 """Plant changes in series (a disc erased, a level cropped away, doubled or taken out) and see which metrics move.
 
-The discs are where the localizer finds them; studies on which it does not find all five are left out. Nothing is written
-but the tables, unless --previews asks for pictures, which show the patients' images.
+The discs are where the localizer finds them; studies on which not all five points lie on discs are left out. Nothing is
+written but the tables, unless --previews asks for pictures, which show the patients' images.
 """
 
 from __future__ import annotations
@@ -25,11 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--path", type=Path, required=True, help="studies in the RSNA layout")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
     parser.add_argument(
-        "--anterior-mm",
-        type=float,
-        default=0.0,
-        help="how far in front of the checkpoint's points the discs' middles are: 0 (default) where it marks the discs, "
-        "about 25 where it marks the spinal canal",
+        "--marks", choices=("canal", "disc"), default="canal", help="what the points lie on (published net: canal)"
     )
     parser.add_argument(
         "--members",
@@ -67,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     localizer = checkpoint.load_localizer(args.checkpoint)
-    options = Options(members=args.members)
+    options = Options(members=args.members, marks=args.marks)
     device = inference.choose_device(args.device)
     print(inference.describe(device, options), flush=True)
     of_run = {
@@ -76,11 +72,12 @@ def main(argv: list[str] | None = None) -> int:
         "checkpoint_sha256": localizer.sha256,
         "demo_weights": localizer.demo,
         "members": args.members,
+        "marks": args.marks,
     }
     runner = inference.Runner(localizer.network, device, options.forward_batch)
     with Progress(len(rows), "studies") as progress:
-        planted = planting.plant(rows, runner, options, of_run, args.anterior_mm, progress.step)
-    record = rounded(effects.effects(planted) | {"run": of_run | {"anterior_mm": args.anterior_mm}})
+        planted = planting.plant(rows, runner, options, of_run, progress.step)
+    record = rounded(effects.effects(planted) | {"run": of_run})
     write_csv(args.csv, effects.COLUMNS, effects.rows(record))
     words = effects_text.text(record)
     write_text(args.markdown, words)

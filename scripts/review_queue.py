@@ -27,6 +27,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--sample", type=int, default=default("review.sample"), help="random others (default: %(default)s)"
     )
     parser.add_argument(
+        "--localizer",
+        type=int,
+        default=default("review.localizer"),
+        help="of those to look at for the localizer (default: %(default)s)",
+    )
+    parser.add_argument(
         "--seed", type=int, default=default("review.seed"), help="seed of the draw (default: %(default)s)"
     )
     parser.add_argument("--json", type=Path, required=True, help="the queue, JSON")
@@ -36,14 +42,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    if args.ambiguous < 0 or args.sample < 0:
-        raise UserError("--ambiguous and --sample are numbers of studies and cannot be negative.")
-    queue = build_queue(read_cohort_table(args.table), ambiguous=args.ambiguous, sample=args.sample, seed=args.seed)
+    if min(args.ambiguous, args.sample, args.localizer) < 0:
+        raise UserError("--ambiguous, --sample and --localizer are numbers of studies and cannot be negative.")
+    queue = build_queue(
+        read_cohort_table(args.table),
+        ambiguous=args.ambiguous,
+        sample=args.sample,
+        localizer=args.localizer,
+        seed=args.seed,
+    )
     atomic.write_csv(args.csv, COLUMNS, csv_rows(queue))
     atomic.write_json(args.json, queue)
     counts = queue["counts"]
     print(
-        f"{counts['flagged']} most ambiguous studies and {counts['sampled']} of the {counts['unflagged']} others; "
+        f"{counts['flagged']} most ambiguous studies and {counts['sampled']} of the {counts['unflagged']} others, "
+        f"{counts['localizer_sampled']} of {counts['localizer']} to look at for the localizer; "
         f"{sum(queue['not_queued'].values())} not queued: {args.csv}"
     )
     return 0

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import time
 from pathlib import Path
 
-from lstv.base.atomic import write_text
+from lstv.base.atomic import write_bytes, write_text
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 
@@ -65,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     buffer = io.BytesIO()
     torch.save(training.checkpoint(network, record), buffer)
-    _write(args.out, buffer.getvalue())
+    write_bytes(args.out, buffer.getvalue())
     digest = file_digest(args.out)
     write_text(Path(f"{args.out}.sha256"), f"{digest}  {args.out.name}\n")
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, sha256 {digest}")
@@ -75,16 +74,6 @@ def main(argv: list[str] | None = None) -> int:
 def _progress(text: str) -> None:
     """A line that is overwritten on a terminal; every call a line in a log."""
     print(f"\r{text:<60}" if sys.stdout.isatty() else text, end="" if sys.stdout.isatty() else "\n", flush=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

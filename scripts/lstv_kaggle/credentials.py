@@ -129,7 +129,9 @@ def _first(
                 raise CredentialsError(
                     f"{path} cannot be read ({reason}); correct its permissions, or set KAGGLE_API_TOKEN instead."
                 ) from None
-            return read(path, text)
+            found = read(path, text)
+            if found is not None:
+                return found
     return None
 
 
@@ -164,9 +166,11 @@ def _key_variables(environment: Mapping[str, str]) -> Credentials | None:
     return Credentials(origin, username=_sendable(username, origin), key=_sendable(key, origin))
 
 
-def _key_file(path: Path, text: str) -> Credentials:
+def _key_file(path: Path, text: str) -> Credentials | None:
     content = _json(path, text)
     username, key = content.get("username"), content.get("key")
+    if "username" not in content and "key" not in content and content:
+        return None  # the official client's settings (`kaggle config set`) lie in this file too
     if not (isinstance(username, str) and isinstance(key, str) and username.strip() and key.strip()):
         raise CredentialsError(_malformed(path))
     origin = str(path)

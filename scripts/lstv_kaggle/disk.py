@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lstv.base.atomic import synchronize
 from lstv.base.errors import UserError
 
 PARTIAL = ".partial"
@@ -32,8 +33,11 @@ def require_space(folder: Path, needed: int, what: str) -> None:
     existing = Path(folder).absolute()
     while not existing.exists():
         existing = existing.parent
-    free = shutil.disk_usage(existing).free
-    if free < needed:
+    usage = shutil.disk_usage(existing)
+    free = usage.free
+    if (
+        usage.total and free < needed
+    ):  # a file system that says 0 of everything does not know; a full disk speaks for itself
         raise UserError(
             f"{what} needs {readable(needed)} in {folder}, but only {readable(free)} are free; make room or choose "
             "another folder, then run again."
@@ -70,6 +74,7 @@ def write_atomic(path: Path, data: bytes, partial: Path) -> None:
     temporary = partial / f"{os.getpid()}-{threading.get_ident()}"
     try:
         temporary.write_bytes(data)
+        synchronize(temporary)
         path.parent.mkdir(parents=True, exist_ok=True)
         os.replace(temporary, path)
     finally:

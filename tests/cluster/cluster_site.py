@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,17 @@ class Project:
                 start_new_session=True,
             )
 
+    def submit(self, *options: str, arguments: Sequence[str] = ()) -> str:
+        """Submit main.sh with ``options`` of sbatch and ``arguments`` of Snakemake; returns the number of the job."""
+        quick = self.command(*arguments)[3:]
+        command = ("sbatch", "--parsable", *options, "profiles/slurm/main.sh", *quick)
+        return run(*self.cluster.as_user(*command), cwd=self.root, timeout=60).strip()
+
+    def as_delivered(self) -> None:
+        """The SLURM profile of a site of QOS, as it is in the repository, but for the sealed container."""
+        profile = self.root / "profiles/slurm/config.yaml"
+        profile.write_text((ROOT / "profiles/slurm/config.yaml").read_text().replace(f'"{STRICT}"', f'"{SEALED}"'))
+
     def log(self) -> str:
         return (self.root / "run.log").read_text()
 
@@ -94,6 +106,7 @@ class Job:
     partition: str
     asked: str
     state: str
+    qos: str
 
 
 @dataclass
@@ -123,9 +136,14 @@ class Cluster:
     def jobs(self, since: float) -> list[Job]:
         """Submissions since a time (seconds since 1970), from the accounting database."""
         begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since))
-        columns = "--format=JobID,Comment%200,Partition,ReqTRES%100,State%40"
+        columns = "--format=JobID,Comment%200,Partition,ReqTRES%100,State%40,QOS%40"
         shown = self.slurm("sacct", "-X", "-P", "-n", "--allusers", "--starttime", begin, columns)
         return [Job(*line.split("|")) for line in shown.splitlines()]
+
+    def state(self, number: str) -> str:
+        """State of one job, from the accounting database; of its last start where it went back into the queue."""
+        shown = self.slurm("sacct", "-X", "-P", "-n", "--allusers", "-j", number, "--format=State%40")
+        return shown.split()[-1] if shown.split() else ""
 
     def queued(self, what: str, state: str) -> list[str]:
         """Numbers of the jobs in the queue whose comment begins so."""

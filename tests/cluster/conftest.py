@@ -54,6 +54,8 @@ def cluster() -> Iterator[Cluster]:
     run("bash", script, "start", made.folder, "slurmdbd", timeout=300)
     if USER not in made.slurm("sacctmgr", "--noheader", "--parsable2", "show", "user", "format=user").split():
         made.slurm("sacctmgr", "--immediate", "--quiet", "add", "user", USER, "account=lab")
+    if "gpu" not in made.slurm("sacctmgr", "-nP", "show", "associations", f"user={USER}", "format=qos"):
+        made.slurm("sacctmgr", "--immediate", "--quiet", "modify", "user", USER, "set", "qos=normal,primary,gpu")
     say(f"SLURM started in {time.monotonic() - start:.0f} s")
     try:
         yield made

@@ -29,8 +29,8 @@ def unprivileged_user() -> pwd.struct_passwd:
 
 def scheduler_environment() -> Path:
     """A virtual environment with Snakemake that an unprivileged user can read; torch is in the image."""
-    unwanted = ("torch==", "ruff==", "snakefmt==", "black==", "opencv", "sympy==", "networkx==")
-    lines = (ROOT / "envs/workflow.lock.txt").read_text().splitlines()
+    unwanted = ("ruff==", "snakefmt==", "black==", "opencv", "sympy==", "networkx==")
+    lines = (ROOT / "envs/workflow.lock.txt").read_text().replace("\\\n", "").splitlines()  # a package and its hashes
     wanted = [line for line in lines if not line.startswith(unwanted)]
     folder = CACHE / f"snakemake-{fingerprint(*wanted)}"
     if not (folder / "ready").is_file():

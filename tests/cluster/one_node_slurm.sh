@@ -92,14 +92,14 @@ InactiveLimit=0
 MinJobAge=600
 ReturnToService=2
 GresTypes=gpu
-NodeName=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=$cpus RealMemory=$memory Gres=gpu:1 State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=$cpus RealMemory=$memory Gres=gpu:1 Feature=v100 State=UNKNOWN
 PartitionName=primary Nodes=$host Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=$host MaxTime=INFINITE State=UP
 EOF
     if [ "$accounting" = slurmdbd ]; then
         # with munge, the "password" is the socket of a munged of one's own
         printf 'AccountingStorageHost=127.0.0.1\nAccountingStoragePort=%s\nAccountingStoragePass=%s\n%s\n' $((port + 2)) \
-            "$folder/munge/munge.sock" $'AccountingStorageTRES=gres/gpu\nAccountingStoreFlags=job_comment' >>"$folder/slurm.conf"
+            "$folder/munge/munge.sock" $'AccountingStorageTRES=gres/gpu\nAccountingStoreFlags=job_comment\nAccountingStorageEnforce=associations,qos' >>"$folder/slurm.conf"
     fi
     echo "NodeName=$host Name=gpu File=/dev/null" >"$folder/gres.conf"
     cat >"$folder/cgroup.conf" <<EOF
@@ -194,6 +194,12 @@ start() {
             sacctmgr --immediate --quiet add cluster lstvtest >/dev/null || true
             sacctmgr --immediate --quiet add account lab Description=tests Organization=tests >/dev/null
         fi
+        local qos
+        for qos in primary gpu; do # of a site where jobs ask for a QOS
+            if [ -z "$(sacctmgr --noheader --parsable2 show qos "$qos" format=name)" ]; then
+                sacctmgr --immediate --quiet add qos "$qos" >/dev/null
+            fi
+        done
     fi
     running "$folder/slurmctld.pid" || slurmctld
     until_works 30 scontrol ping

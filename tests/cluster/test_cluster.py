@@ -104,6 +104,54 @@ def test_only_inference_runs_on_the_gpu_partition_with_its_gres(demo):
     assert len(metrics) == 1, "the metrics of all studies are one submission"
 
 
+def test_a_site_where_jobs_ask_for_a_qos(unfinished, demo, cluster):
+    """The profile as it is delivered: QOS, --gres and a constraint; neither account nor partition."""
+    unfinished.as_delivered()
+    start = time.time()
+    done = unfinished.snakemake(timeout=900)
+    assert done.returncode == 0, done.stdout[-6000:]
+    jobs = cluster.jobs(start)
+    inference = [job for job in jobs if job.what.startswith("rule_infer_heatmaps")]
+    others = [job for job in jobs if job not in inference]
+    assert inference and all(job.qos == "gpu" and "gres/gpu=1" in job.asked for job in inference), inference
+    assert others and all(job.qos == "primary" and "gres/gpu" not in job.asked for job in others), others
+    assert unfinished.results(TABLE).read_bytes() == demo.local_table
+    say(f"{len(jobs)} submissions by QOS: {', '.join(sorted({job.qos for job in jobs}))}")
+
+
+def test_a_qos_that_the_user_does_not_have_is_refused_before_the_first_job(unfinished, cluster):
+    unfinished.as_delivered()
+    profile = unfinished.root / "profiles/slurm/config.yaml"
+    profile.write_text(profile.read_text().replace("  qos: primary ", "  qos: night ", 1))
+    start = time.time()
+    done = unfinished.snakemake()
+    assert done.returncode != 0 and "the QOS night of" in done.stdout, done.stdout[-3000:]
+    assert "gpu, normal, primary" in done.stdout and cluster.jobs(start) == []
+
+
+def test_snakemake_itself_as_a_job(unfinished, demo, cluster):
+    number = unfinished.submit()
+    wait_for(lambda: cluster.state(number) in ("COMPLETED", "FAILED"), 600, "end of the main job")
+    log = unfinished.results(f"../slurm_main_{number}.log").read_text()
+    assert cluster.state(number) == "COMPLETED" and "Report: results/demo/report.html" in log, log[-6000:]
+    assert unfinished.results(TABLE).read_bytes() == demo.local_table
+    say("Snakemake as a job of its own ended in the report")
+
+
+def test_near_its_time_limit_the_main_job_goes_back_into_the_queue_and_resumes(unfinished, demo, cluster):
+    """The first job hangs; SLURM's signal comes about a minute before the main job's two minutes are over."""
+    with open(unfinished.root / "containers/job_environment.sh", "a") as script:
+        script.write("if mkdir .snakemake/fault-time 2>/dev/null; then sleep 600; fi\n")
+    number = unfinished.submit("--time=2", "--signal=B:USR1@60")
+    file = unfinished.results(f"../slurm_main_{number}.log")
+    wait_for(lambda: file.is_file() and "the time limit is near" in file.read_text(), 180, "SLURM's signal")
+    wait_for(lambda: "start 2 on" in file.read_text(), 240, "the second start")
+    cluster.slurm("scontrol", "update", f"jobid={number}", "timelimit=20")
+    wait_for(lambda: "Report: results/demo/report.html" in file.read_text(), 600, "the report")
+    assert unfinished.results(TABLE).read_bytes() == demo.local_table
+    say("the main job went back into the queue near its time limit and ended in the report")
+
+
 def test_drained_node_cancelled_job_and_killed_main_process(unfinished, demo, cluster):
     kept = heatmaps(unfinished)[0]
     before = kept.stat().st_mtime_ns

@@ -7,8 +7,10 @@ from functools import cache
 
 import numpy as np
 
+from drawn_spine import DrawnSpine, draw
 from lstv.base.levels import LEVELS
 from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import strips
 from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces, Place
@@ -218,6 +220,52 @@ def picture_studies() -> dict[str, Analysed]:
     }
 
 
+def drawn(spine: DrawnSpine, places: np.ndarray | None = None, missing: tuple[int, ...] = ()) -> Analysed:
+    """A drawn spine whose localizer marks discs at these places, with its strip."""
+    points = spine.grid(spine.discs[:5] if places is None else places)
+    levels = np.stack(
+        [np.zeros((GRID, GRID)) if k in missing else soft_disc(*point, radius=5.0) for k, point in enumerate(points)]
+    )
+    made = study(levels, geometry=spine.plane)
+    return replace(made, strip=strips.cut(spine.pixels[None], spine.plane, made.logits, "disc"))
+
+
+def _ringed(spine: DrawnSpine) -> Analysed:
+    """L2/L3 is a ring around L1/L2: both are found, in one place."""
+    (column, row), *_ = spine.grid(spine.discs)
+    levels = np.stack([soft_disc(*point, radius=5.0) for point in spine.grid(spine.discs[:5])])
+    levels[0] = soft_disc(column, row, radius=3.0)
+    levels[1] = np.clip(soft_disc(column, row, radius=7.0) - soft_disc(column, row, radius=4.0), 0, 1)
+    made = study(levels, geometry=spine.plane)
+    return replace(made, strip=strips.cut(spine.pixels[None], spine.plane, made.logits, "disc"))
+
+
+def strip_studies() -> dict[str, Analysed]:
+    whole = draw([0.5] * 5, first=70.0, size=(320.0, 200.0))
+    in_vertebra, together = whole.discs.copy(), whole.discs.copy()
+    in_vertebra[2, 1] += 18.0
+    together[1] = together[0] + [0.0, 5.0]
+    short = whole.discs[[0, 0, 0, 1, 1]] + [[0, 0], [0, 0], [0, 0], [0, 0], [0.0, 14.0]]
+    six = draw([0.5] * 6, gap=32.0)
+    flat = replace(whole, pixels=np.full_like(whole.pixels, 100))
+    ends = draw([0.5] * 5, first=60.0, size=(60.0 + 4 * 36.0 + 2.0, 200.0))
+    return {
+        "strip_whole": drawn(whole),
+        "strip_tilted_noisy": drawn(draw([0.5, 1.4, 0.6, 0.5, 0.7], tilt=12.0, noise=5.0)),
+        "strip_erased_l5_s1": drawn(draw([0.5] * 4 + [0.97], first=70.0, size=(320.0, 200.0))),
+        "strip_six_discs": drawn(six, six.discs[[0, 1, 2, 4, 5]]),
+        "strip_in_vertebra": drawn(whole, in_vertebra),
+        "strip_doubled_disc": drawn(whole, together),
+        "strip_one_place_twice": _ringed(whole),
+        "strip_l5_s1_too_high": drawn(whole, short, missing=(0, 1)),
+        "strip_without_l3_l4": drawn(whole, missing=(2,)),
+        "strip_without_l5_s1": drawn(whole, missing=(4,)),
+        "strip_flat": drawn(flat),
+        "strip_ends_at_l5_s1": drawn(ends),
+        "strip_begins_at_l1_l2": drawn(draw([0.5] * 5, first=14.0)),
+    }
+
+
 def unmeasured_studies() -> dict[str, StudyMaps]:
     broken = study()
     broken.logits[2, 5, 5] = np.nan
@@ -230,7 +278,9 @@ def unmeasured_studies() -> dict[str, StudyMaps]:
 
 def made_studies() -> dict[str, tuple[StudyMaps, Reference | None]]:
     """Every study under its name, with the reference set it is measured against."""
-    plain = map_studies() | member_studies() | patch_studies() | picture_studies() | unmeasured_studies()
+    plain = (
+        map_studies() | member_studies() | patch_studies() | picture_studies() | strip_studies() | unmeasured_studies()
+    )
     named = {name: (maps, None) for name, maps in plain.items()}
     named["features_without_reference"] = (study(features=features(900)), None)
     named |= {name: (maps, reference_set()) for name, maps in feature_studies().items()}

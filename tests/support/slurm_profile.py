@@ -6,7 +6,6 @@ from pathlib import Path
 
 PARTS = ("workflow", "scripts", "config", "profiles", "resources", "containers")
 _PARTITIONS = (
-    ("slurm-no-account: true", "# slurm-no-account: true"),
     ("  qos: primary", "  # qos: primary"),
     ("  # slurm_account: FILL_IN", "  slurm_account: lab"),
     ("  # slurm_partition: FILL_IN", "  slurm_partition: primary"),

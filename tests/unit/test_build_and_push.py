@@ -79,6 +79,12 @@ def test_builds_checks_and_pushes_under_the_version_and_never_latest_alone(site)
     assert [call.split()[4] for call in site.calls("push")[1:]] == [IMAGE, f"{REPOSITORY}:latest"]
 
 
+def test_a_base_of_ones_own_keeps_its_torch(site):
+    site.run("--engine", "podman", "--no-push", "--base", "pytorch/pytorch:2.10.0", REPOSITORY)
+    (built,) = site.calls("build")
+    assert "--build-arg BASE_IMAGE=pytorch/pytorch:2.10.0 --build-arg TORCH=base" in built
+
+
 def test_base_and_torch_are_passed_on(site):
     site.run("--engine", "podman", "--no-push", "--base", "python:3.12-slim-bookworm", "--torch", "2.13.0", REPOSITORY)
     (built,) = site.calls("build")

@@ -14,6 +14,7 @@ from lstv.base import ids
 from lstv.base.errors import UserError
 from lstv.cohort import batches, known_studies, rsna_layout, selection, study_sheet
 from lstv.cohort.selection import Selection
+from lstv.report import inputs
 
 
 def rsna(root, series, files=None):
@@ -195,6 +196,7 @@ def test_supplied_sheet(tmp_path):
     assert "b" not in planned and "trained on" in by_id(written)["b"].reason
 
 
+@pytest.mark.fault("mistakes in a sheet of the user's own", "one sentence with file and line")
 def test_supplied_sheet_mistakes(tmp_path):
     with pytest.raises(UserError, match="line 3: study a stands there twice"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
@@ -242,6 +244,7 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
         ("ids.npy", npz(np.array([1]))[:40], "is not a NumPy file of study ids"),
     ],
 )
+@pytest.mark.fault("what is no list of ids", "one sentence")
 def test_what_is_no_list_of_ids(tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name} .*{sentence}"):
@@ -300,3 +303,85 @@ def test_ids_are_held_to_their_recorded_sha256(tmp_path):
     np.save(path, np.array([2, 3, 4]))
     with pytest.raises(UserError, match=f"{path} is not the file whose sha256 is recorded"):
         ids.read_ids(path)
+
+
+TEXT_IDS = (
+    "NULL",
+    "NA",
+    "nan",
+    "None",
+    "007",
+    "1e5",
+    "1.2.3",
+    "".join(map(str, range(200)))[:200],
+    "a-",
+    "10000000000000000000",
+)
+WRONG_IDS = {
+    "-rf": "begins with a hyphen",
+    "--help": "begins with a hyphen",
+    "y" * 201: "(201 characters) is longer than 200 characters",
+    "z" * 300: "(300 characters)",
+    "1000000000000000000000": "ends in 20 equal parts",
+    "x" + "ab" * 20: "ends in 20 equal parts",
+    "a\0b": r"'a\x00b' cannot name a file",
+    "a\nb": r"'a\nb' cannot name a file",
+    ".hidden": "the first no dot",
+    "a/b": "cannot name a file",
+    "\u00fc": "cannot name a file",
+    "=1": "cannot name a file",
+}
+
+
+@pytest.mark.parametrize("study", TEXT_IDS)
+@pytest.mark.fault("ids such as NULL, NA, nan, 007, 1e5", "text like any other id")
+def test_ids_that_are_text_like_others(study):
+    assert ids.is_safe(study) and ids.safe_id(study) == study
+
+
+@pytest.mark.parametrize("study", WRONG_IDS)
+@pytest.mark.fault(
+    "ids that begin with a hyphen or dot, are too long, periodic, hold NUL, line breaks or letters beyond ASCII",
+    "a failed row with the true reason, split unknown",
+)
+def test_a_wrong_id_is_a_row_with_the_true_reason_in_every_source_and_mode(tmp_path, study):
+    with open(tmp_path / "sheet.csv", "w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("study_id", "series_dir"), (study, "x"), ("good", "y")])
+    root = rsna(tmp_path / "rsna", [("1", "2", rsna_layout.SAGITTAL_T2)])
+    with open(root / rsna_layout.SERIES_TABLE, "a", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerow((study, "3", rsna_layout.SAGITTAL_T2))
+    (tmp_path / "ids.txt").write_text("good\n1\n")
+    for rows, table in (
+        (study_sheet.sheet_rows(tmp_path / "sheet.csv"), tmp_path / "sheet.csv"),
+        (rsna_layout.rsna_rows(root), root / rsna_layout.SERIES_TABLE),
+    ):
+        for chosen in (Selection(), Selection("validation"), Selection("trial", trial_studies=1)):
+            written = selection.apply_selection(rows, chosen, str(tmp_path / "ids.txt"))
+            (row,) = [row for row in written if ids.is_stand_in(row.study_id)]
+            assert WRONG_IDS[study] in row.reason and row.split == "unknown"
+            assert row.use == "yes" and not row.series_dir  # so it fails with this reason, and is counted
+            planned = selection.selected(known_studies.known_studies(table), chosen, str(tmp_path / "ids.txt"))
+            assert set(planned) == {row.study_id for row in written if row.use == "yes"}
+
+
+@pytest.mark.fault("a series id that cannot name a folder", "a failed row with that reason")
+def test_a_series_id_that_cannot_name_a_folder_is_the_reason(tmp_path):
+    root = rsna(tmp_path / "rsna", [("1", "2", rsna_layout.SAGITTAL_T2)])
+    table = root / rsna_layout.SERIES_TABLE
+    table.write_text(
+        f"study_id,series_id,series_description\n5,a b,{rsna_layout.SAGITTAL_T2}\n6,,{rsna_layout.SAGITTAL_T2}\n"
+        f"7,{'9' * 300},{rsna_layout.SAGITTAL_T2}\n"
+    )
+    rows = by_id(rsna_layout.rsna_rows(root))
+    assert "the series id 'a b' cannot name a file" in rows["5"].reason and rows["5"].use == "yes"
+    assert "the series id is empty" in rows["6"].reason and "(300 characters)" in rows["7"].reason
+
+
+def test_the_report_reads_ids_as_text(tmp_path):
+    header = ",".join(inputs.REQUIRED)
+    blank = "," * (len(inputs.REQUIRED) - 2)
+    lines = [f"{study}{blank}failed,because" for study in TEXT_IDS]
+    (tmp_path / "t.csv").write_text(f"{header}\n" + "\n".join(lines) + "\n")
+    frame = inputs.read_table(tmp_path / "t.csv")
+    assert list(frame["study_id"]) == list(TEXT_IDS)
+    assert frame["l5_s1_entropy"].isna().all()

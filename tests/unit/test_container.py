@@ -17,7 +17,7 @@ LISTED = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR",
 
 
 def names(path: Path) -> set[str]:
-    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    lines = (line.split("#")[0].strip() for line in path.read_text().replace("\\\n", "").splitlines())
     return {re.split(r"[=<>;\[ ]", line)[0].lower() for line in lines if line and not line.startswith("-r")}
 
 
@@ -29,8 +29,14 @@ def test_lock_of_the_image_holds_all_that_the_library_needs():
 
 
 def test_every_line_of_the_lock_is_a_pin():
-    lines = [line for line in (ROOT / "envs/image.lock.txt").read_text().splitlines() if not line.startswith("#")]
-    assert len(lines) > 20 and all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in lines)
+    """And has hashes: of all files of that version, so that the lock serves every platform."""
+    for lock in ("image", "workflow"):
+        text = (ROOT / f"envs/{lock}.lock.txt").read_text().replace("\\\n", "")
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        pin = re.compile(r"(?!torch=)[a-z0-9-]+==[0-9][\w.]*( +--hash=sha256:[0-9a-f]{64})+")
+        assert len(lines) > 20 and all(pin.fullmatch(line) for line in lines), lines
+    torch = [line for line in (ROOT / "envs/torch.txt").read_text().splitlines() if not line.startswith("#")]
+    assert len(torch) == 1 and re.fullmatch(r"torch==\d+\.\d+\.\d+", torch[0])
 
 
 @pytest.mark.slow

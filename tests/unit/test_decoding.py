@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lstv.base.errors import UserError
 from lstv.cohort.study_sheet import Row
 from lstv.localizer import decoding
 from lstv.localizer.options import Options
@@ -105,6 +106,19 @@ def test_a_worker_that_dies_between_two_studies_costs_none(monkeypatch):
     for child in _children():
         os.kill(child, signal.SIGKILL)
     assert {study.reason for study in [*found, *studies]} == {"fine"}
+
+
+class _Unstartable:
+    """What ends a process as soon as it is handed to it."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_a_process_that_does_not_start_is_no_fault_of_a_study(monkeypatch):
+    monkeypatch.setattr(decoding, "prepare", _Unstartable())
+    with pytest.raises(UserError, match=r"ended while it started \(status 3\)"):
+        list(decoding.prepared_studies(ROWS, False, Options(workers=1)))
 
 
 def _only_fine(row, *_):

@@ -97,6 +97,7 @@ def test_a_plain_series(tmp_path, volume):
     ],
     ids=lambda uid: uid.keyword,
 )
+@pytest.mark.fault("any of the usual transfer syntaxes", "the same volume")
 def test_the_transfer_syntax_changes_nothing_but_the_record(tmp_path, volume, syntax):
     write_series(tmp_path / "plain", volume)
     write_series(tmp_path / "other", volume, transfer_syntax=syntax)
@@ -241,6 +242,7 @@ def test_jitter_of_the_orientation_does_not_split_a_series(tmp_path, volume):
 # --- which slices ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("several orientations in one series", "the sagittal stack is taken, the rest named")
 def test_several_orientations_in_one_series(tmp_path, volume):
     uid = generate_uid()
     write_series(tmp_path, volume, series_uid=uid)
@@ -293,6 +295,7 @@ def test_slices_of_another_size_or_spacing_are_left_out(tmp_path, volume):
     assert series.provenance["dropped"] == {"other_shape": 2}
 
 
+@pytest.mark.fault("the same image twice", "counted as a duplicate, taken once")
 def test_copies_of_files_are_duplicates(tmp_path, volume):
     paths = write_series(tmp_path, volume)
     shutil.copy(paths[1], tmp_path / "copy of 2.dcm")
@@ -339,6 +342,7 @@ def test_one_uid_for_all_files_does_not_collapse_the_series(tmp_path, volume):
     np.testing.assert_array_equal(read_series(tmp_path).volume, trained(volume))
 
 
+@pytest.mark.fault("a slice missing", "flagged")
 def test_a_missing_slice_is_flagged(tmp_path, volume):
     paths = write_series(tmp_path, volume)
     paths[1].unlink()
@@ -362,6 +366,7 @@ def test_rescale_of_each_file_is_applied(tmp_path, volume):
 
 
 @pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.fault("MONOCHROME1", "turned back")
 def test_monochrome1_is_turned_back(tmp_path, volume, signed):
     values = volume - 2048 if signed else volume
     inverted = -1 - values if signed else 4095 - values
@@ -522,6 +527,7 @@ def write_dicomdir(path):
 @pytest.mark.parametrize(
     "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian], ids=lambda uid: uid.keyword
 )
+@pytest.mark.fault("files without preamble or meta header", "read")
 def test_files_without_preamble_and_meta_header(tmp_path, volume, syntax):
     for path in write_series(tmp_path, volume, transfer_syntax=syntax, names="abcde"):
         content = path.read_bytes()
@@ -618,6 +624,7 @@ DAMAGES = [damage_header, damage_pixels, damage_name_only, damage_slope, damage_
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.fault("one damaged file among good ones", "left out and named")
 def test_one_damaged_file_is_left_out_and_named(tmp_path, volume, damage):
     paths = write_series(tmp_path, volume)
     damage(paths[4])
@@ -631,6 +638,7 @@ def test_one_damaged_file_is_left_out_and_named(tmp_path, volume, damage):
 
 @pytest.mark.parametrize("preprocessing", ["trained", "reference"])
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.fault("too many damaged files", "the study fails with the reason")
 def test_too_many_damaged_files_are_an_error(tmp_path, volume, damage, preprocessing):
     paths = write_series(tmp_path, volume)
     for path in paths[:3]:
@@ -703,6 +711,7 @@ BOTH = pytest.mark.parametrize("preprocessing", ["trained", "reference"])
 
 
 @BOTH
+@pytest.mark.fault("the series folder is missing", "the study fails with the reason")
 def test_missing_folder(tmp_path, preprocessing):
     refused(tmp_path / "gone", "does not exist", preprocessing)
 
@@ -713,6 +722,7 @@ def test_a_file_instead_of_a_folder(tmp_path, volume):
 
 
 @BOTH
+@pytest.mark.fault("no DICOM in the folder", "the study fails with the reason")
 def test_folder_without_dicom(tmp_path, preprocessing):
     (tmp_path / "notes.txt").write_text("nothing")
     write_dicomdir(tmp_path / "DICOMDIR")
@@ -720,12 +730,14 @@ def test_folder_without_dicom(tmp_path, preprocessing):
 
 
 @BOTH
+@pytest.mark.fault("blank images", "the study fails with the reason")
 def test_blank_images(tmp_path, preprocessing):
     write_series(tmp_path, np.full((5, 16, 16), 77))
     refused(tmp_path, "are blank", preprocessing)
 
 
 @BOTH
+@pytest.mark.fault("one slice only", "the study fails with the reason")
 def test_one_slice(tmp_path, preprocessing, volume):
     write_series(tmp_path, volume[:1])
     refused(tmp_path, "only one slice", preprocessing)
@@ -738,6 +750,7 @@ def test_many_images_of_one_slice(tmp_path, volume):
 
 @BOTH
 @pytest.mark.parametrize("keyword", ["ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing"])
+@pytest.mark.fault("geometry missing", "the study fails, naming the element")
 def test_missing_geometry(tmp_path, volume, keyword, preprocessing):
     write_series(tmp_path, volume, **{keyword: None})
     refused(tmp_path, "do not say where they lie", preprocessing)
@@ -752,6 +765,7 @@ def test_missing_geometry(tmp_path, volume, keyword, preprocessing):
         {"ImageOrientationPatient": ""},
     ],
 )
+@pytest.mark.fault("geometry that cannot be", "the study fails with the reason")
 def test_geometry_that_cannot_be(tmp_path, volume, elements):
     write_series(tmp_path, volume, **elements)
     refused(tmp_path, "do not say where they lie")
@@ -772,6 +786,7 @@ def make_colour(dataset, _=0):
 
 
 @BOTH
+@pytest.mark.fault("colour images", "the study fails with the reason")
 def test_colour_images(tmp_path, volume, preprocessing):
     write_series(tmp_path, volume, each=make_colour)
     refused(tmp_path, "only colour images", preprocessing)
@@ -786,6 +801,7 @@ def test_a_colour_screenshot_beside_the_slices_is_left_out(tmp_path, volume):
 
 
 @pytest.mark.parametrize(("orientation", "name"), [(AXIAL, "axial"), (CORONAL, "coronal"), (rotated(50), "coronal")])
+@pytest.mark.fault("axial or coronal series", "the study fails, naming the plane")
 def test_other_planes(tmp_path, volume, orientation, name):
     write_series(tmp_path, volume, orientation=orientation)
     refused(tmp_path, f"is {name}, not sagittal")
@@ -809,6 +825,7 @@ def test_mixed_sizes_without_a_majority(tmp_path):
 
 
 @BOTH
+@pytest.mark.fault("patient data in headers", "nothing of it in results, logs or warnings")
 def test_nothing_of_the_patient_gets_out(tmp_path, volume, caplog, capfd, recwarn, preprocessing):
     caplog.set_level(logging.DEBUG)
     paths = write_series(tmp_path, volume, transfer_syntax=JPEG2000Lossless)

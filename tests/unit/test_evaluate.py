@@ -247,7 +247,7 @@ def test_mistakes_get_one_sentence(run, change, sentence):
 
 
 def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(UserError, match="does not exist; it is to be the cohort table"):
+    with pytest.raises(UserError, match="does not exist"):
         evaluate.main(["--table", str(tmp_path / "t.csv"), "--labels", "l", "--out", "o", "--csv", "c"])
 
 

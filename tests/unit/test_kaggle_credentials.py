@@ -125,3 +125,13 @@ def test_secrets_are_not_in_the_representation():
     assert found.redact("key hidden here") == "key *** here"
     sent = base64.b64encode(b"me:hidden").decode()
     assert Credentials("x", username="me", key="hidden").redact(f"header Basic {sent}!") == "header Basic ***!"
+
+
+@pytest.mark.fault("a kaggle.json with settings only", "the login beside it is used")
+def test_settings_without_credentials_do_not_hide_the_login(tmp_path):
+    folder = tmp_path / ".kaggle"
+    folder.mkdir()
+    (folder / "kaggle.json").write_text('{"competition": "titanic"}')
+    (folder / "credentials.json").write_text('{"refresh_token": "r", "username": "u"}')
+    found = credentials.find({"HOME": str(tmp_path)})
+    assert found is not None and found.refresh_token == "r"

@@ -99,6 +99,7 @@ def test_unknown_entry(tmp_path, published_state):
     )
 
 
+@pytest.mark.fault("weights that are not finite", "one sentence")
 def test_values_that_are_not_finite(tmp_path, published_state):
     state = {**published_state, "logit.bias": torch.full((6,), float("nan"))}
     assert "logit.bias that are not finite" in refusal(save(tmp_path / "net.pth", state))
@@ -117,6 +118,7 @@ class _Attack:
 
 
 @pytest.mark.parametrize("writer", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+@pytest.mark.fault("a checkpoint with code in it", "refused, the code is not run")
 def test_pickle_with_code_in_it_is_refused_and_not_run(tmp_path, writer):
     target = tmp_path / "was_here"
     path = tmp_path / "net.pth"
@@ -126,6 +128,7 @@ def test_pickle_with_code_in_it_is_refused_and_not_run(tmp_path, writer):
 
 
 @pytest.mark.parametrize("page", [b"<!DOCTYPE html><html><body>404</body></html>", b'\n  {"code":403,"message":"no"}'])
+@pytest.mark.fault("an error page saved as checkpoint", "one sentence")
 def test_error_page_saved_as_checkpoint(tmp_path, page):
     path = tmp_path / "00002484.pth"
     path.write_bytes(page)
@@ -133,12 +136,14 @@ def test_error_page_saved_as_checkpoint(tmp_path, page):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 1000, b"PK\x03\x04 not a zip"])
+@pytest.mark.fault("any other bytes as checkpoint", "one sentence")
 def test_other_bytes(tmp_path, content):
     path = tmp_path / "net.pth"
     path.write_bytes(content)
     assert "not a readable PyTorch file" in refusal(path)
 
 
+@pytest.mark.fault("a truncated checkpoint", "one sentence")
 def test_truncated_file(tmp_path):
     path = save(tmp_path / "net.pth", narrow_state(), purpose=DEMO_PURPOSE)
     path.write_bytes(path.read_bytes()[:-4000])

@@ -1,4 +1,4 @@
-"""Percentile ranks, groups and the reasons in words."""
+"""Evidence, score, groups, shared places and the reasons in words: one table of limits for all of them."""
 
 from __future__ import annotations
 
@@ -7,183 +7,243 @@ import copy
 import numpy as np
 import pytest
 
-from lstv.ranking.score import COMPONENTS, percentile_ranks, rank_studies, reasons, tail_places
+from lstv.ranking import evidence
+from lstv.ranking.evidence import COMPONENTS, LIMITS
+from lstv.ranking.reasons import localizer_reasons, reasons
+from lstv.ranking.score import rank_studies
 from lstv.uncertainty import study_record
 from made_maps import study
 
 NORMAL = study_record.study_record(study(), {})
 QUIET = {
-    "junction_identity_entropy": 0.01,
-    "junction_flip_rate_views": 0.0,
-    "junction_votes_views": 25,
-    "angle_difference": 4.0,
-    "caudal_residual": 0.001,
-    "caudal_residual_distance": 30.0,
-    "entropy_difference": 0.0,
+    "step_dev": 0.1,
+    "gap_dev": 0.1,
+    "off_disc": 0.1,
+    "discs_spanned": 5,
     "count_anomaly": 0,
+    "shift_ambiguity": 0.0035,
+    "mass_ratio": 1.0,
+    "junction_disc_contrast": 1.0,
+    "junction_mutual_information_slices": 1e-4,
+    "image_contrast": 0.6,
 }
+FAR = {
+    "step_dev": 1.0,
+    "gap_dev": 0.7,
+    "count_anomaly": 3,
+    "shift_ambiguity": 0.4,
+    "mass_ratio": 0.3,
+    "junction_disc_contrast": 0.1,
+    "l5_s1_dice_disagreement_slices": 0.8,
+    "junction_mutual_information_slices": 0.2,
+}
+"""Far out in the direction of suspicion, for each limit."""
 
 
-def record(study_id: str, l5_s1: dict | None = None, **whole: object) -> dict:
-    made = copy.deepcopy(NORMAL) | {"study_id": study_id}
-    made["study"] |= QUIET | whole
-    made["levels"]["l5_s1"] |= l5_s1 or {}
+def record(study_id: str, l5_s1: dict | None = None, flags: tuple[str, ...] = (), **whole: object) -> dict:
+    made = copy.deepcopy(NORMAL) | {"study_id": study_id, "flags": list(flags)}
+    made["study"] |= QUIET | {"quality": "ok"} | whole
+    made["levels"]["l5_s1"] |= {"dice_disagreement_slices": 0.09} | (l5_s1 or {})
     return made
 
 
-def cohort(count: int, step: float = 0.001) -> list[dict]:
-    """Studies s00, s01, .. in which every component grows with the number; with small steps they stay below the floors."""
+def cohort(count: int, seed: int = 1) -> list[dict]:
+    """Ordinary studies: small spread around what is usual."""
+    rng = np.random.default_rng(seed)
     return [
         record(
             f"s{i:02d}",
             {"entropy": 5 + i / 100},
-            junction_identity_entropy=step * i,
-            junction_flip_rate_views=step * i / 10,
-            angle_difference=4 + 10 * step * i,
-            caudal_residual=step * i / 10,
-            entropy_difference=step * i / 10,
-            count_anomaly=0,
+            mass_ratio=1 + 0.02 * float(rng.normal()),
+            junction_disc_contrast=float(np.exp(0.2 * rng.normal())),
+            step_dev=abs(0.1 + 0.02 * float(rng.normal())),
         )
         for i in range(count)
     ]
 
 
-def test_percentile_ranks_average_ties_and_skip_the_undefined() -> None:
-    values = np.array([1.0, 2.0, 2.0, np.nan, 4.0])
-    ranks = percentile_ranks(values, [True] * 5)
-    assert ranks[[0, 1, 2, 4]] == pytest.approx([0.125, 0.5, 0.5, 0.875])
-    assert np.isnan(ranks[3])
+def odd(limit: evidence.Limit, study_id: str = "odd") -> dict:
+    """Ordinary but for one limit's metric, which is far out; slices speak only where both do."""
+    agreeing = [other for other in LIMITS if other.component.startswith("slices")]
+    wanted = agreeing if limit in agreeing else [limit]
+    made = record(study_id)
+    for other in wanted:
+        part = made["study"] if other.level is None else made["levels"][other.level]
+        part[other.metric] = FAR[other.column]
+    return made
 
 
-def test_percentile_ranks_refer_to_the_fit_studies() -> None:
-    ranks = percentile_ranks(np.array([1.0, 2.0, 100.0, 0.0]), [True, True, False, False])
-    assert ranks == pytest.approx([0.25, 0.75, 1.0, 0.0])
+def standing(records: list[dict], study_id: str):
+    return next(found for found in rank_studies(records) if found.study_id == study_id)
 
 
-def test_score_is_the_mean_of_the_ranks_and_orders_the_cohort() -> None:
-    standings = rank_studies(cohort(21, step=1.0))
-    by_id = {standing.study_id: standing for standing in standings}
-    assert [standing.rank for standing in standings] == list(range(1, 22))
-    assert standings[0].study_id == "s20"
-    # s20 is alone at the top of four components; evenly spread angles are all within 1.5 robust standard deviations, and
-    # the counts are alike, which in both leaves half of the cohort above
-    tails = [0.5 / 21] * 4 + [0.5] * 2
-    assert by_id["s20"].score == pytest.approx(np.mean(np.log(tails)) / np.log(1 / 44))
-    assert by_id["s20"].rank_entropy == 1 and by_id["s00"].rank_entropy == 21
-    assert all(0 <= standing.score <= 1 for standing in standings)
+# --- evidence -------------------------------------------------------------------------------------------------------
 
 
-def test_differences_below_the_floors_rank_nobody() -> None:
-    """Only the angle, whose floor is relative to the cohort, still differs."""
-    standings = rank_studies(cohort(21))
-    assert all(set(standing.percentiles.values()) >= {0.5} for standing in standings)
-    assert len({round(standing.score, 9) for standing in standings}) <= 6
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.column)
+@pytest.mark.parametrize("count", [0, 12, 60])
+def test_each_limit_speaks_in_its_direction_in_cohorts_of_any_size(limit, count):
+    found = standing([*cohort(count), odd(limit)], "odd")
+    assert found.evidence[limit.component] > 0.5
+    assert found.score == pytest.approx(np.mean(list(found.evidence.values())))
+    assert found.reasons, "what counts has a reason"
+    assert found.rank == 1
 
 
-def test_extreme_in_one_component_comes_before_a_little_above_in_all() -> None:
-    """What a mean of percentile ranks would lose."""
-    made = cohort(30, step=0.05)
-    for index, other in enumerate(made):
-        other["study"] |= dict.fromkeys(("junction_identity_entropy", "entropy_difference"), 0.2 + index / 1000)
-    odd = record("odd", junction_identity_entropy=1.2, junction_flip_rate_views=0.6)
-    assert rank_studies([*made, odd])[0].study_id in ("odd", "s29")
-    place = {standing.study_id: standing.rank for standing in rank_studies([*made, odd])}
-    assert place["odd"] < place["s25"]
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.column)
+def test_what_is_far_out_on_the_harmless_side_counts_nothing(limit):
+    harmless = record("odd")
+    part = harmless["study"] if limit.level is None else harmless["levels"][limit.level]
+    part[limit.metric] = 0.0 if limit.high else 3.0
+    found = standing([*cohort(12), harmless], "odd")
+    assert found.evidence[limit.component] == 0
 
 
-def test_tail_places() -> None:
-    places = tail_places(np.array([1.0, 2.0, 2.0, np.nan, 4.0]), [True] * 5)
-    assert places[[0, 1, 2, 4]] == pytest.approx(np.log([0.875, 0.5, 0.5, 0.125]) / np.log(0.1))
-    assert np.isnan(places[3])
-    assert tail_places(np.array([1.0, 9.0, 0.0]), [True, False, False]) == pytest.approx([0.5, 1.0, 0.0])
+def test_small_departures_count_nothing_however_tight_the_cohort_is():
+    alike = [record(f"s{i:02d}", mass_ratio=1.0) for i in range(50)]
+    slight = record("odd", mass_ratio=0.93, step_dev=0.16, shift_ambiguity=0.006, junction_disc_contrast=0.9)
+    assert standing([*alike, slight], "odd").score == 0
 
 
-def test_order_of_the_input_does_not_matter() -> None:
+def test_a_reason_for_every_score_and_none_without():
+    made = [*cohort(20), *(odd(limit, f"o{index}") for index, limit in enumerate(LIMITS))]
+    for found in rank_studies(made):
+        assert (found.score > 0) == bool(found.reasons)
+
+
+def test_slices_must_disagree_in_place_and_in_name():
+    place = record("place", {"dice_disagreement_slices": 0.8})
+    name = record("name", junction_mutual_information_slices=0.2)
+    made = [*cohort(12), place, name]
+    assert standing(made, "place").score == standing(made, "name").score == 0
+    assert standing(made, "place").reasons == ()
+
+
+def test_without_slices_the_other_components_make_the_score():
+    made = [odd(limit, limit.metric) for limit in LIMITS if not limit.component.startswith("slices")]
+    for each in made:
+        each["levels"]["l5_s1"]["dice_disagreement_slices"] = None
+        each["study"]["junction_mutual_information_slices"] = None
+    for found in rank_studies(made):
+        assert set(found.evidence) == {name for name in COMPONENTS if not name.startswith("slices")}
+        assert found.score >= 0.2
+
+
+def test_undefined_components_take_no_part_and_two_are_too_few():
+    bare = record("bare", shift_ambiguity=None, mass_ratio=None, junction_disc_contrast=None)
+    bare["study"] |= {"step_dev": None, "gap_dev": None, "junction_mutual_information_slices": None}
+    made = [*cohort(5), bare]
+    assert set(standing(made, "bare").evidence) == {"spacing", "slices_place"}
+    assert standing(made, "bare").score is None
+
+
+def test_studies_are_compared_with_their_like():
+    """One scanner gives half the contrast of L5/S1: none of its ordinary studies may stand out."""
+    rng = np.random.default_rng(3)
+    made = []
+    for index in range(120):
+        second = index % 3 == 0
+        made.append(
+            record(
+                f"s{index:03d}",
+                junction_disc_contrast=float((0.45 if second else 1.1) * np.exp(0.1 * rng.normal())),
+                image_contrast=0.3 if second else 0.7,
+                field_of_view=250.0 if second else 400.0,
+            )
+        )
+    scores = {found.study_id: found.score for found in rank_studies(made)}
+    second = [scores[f"s{index:03d}"] for index in range(0, 120, 3)]
+    assert np.mean(np.array(second) > 0) < 0.25 and np.mean(second) < 0.01
+    fused = record("fused", junction_disc_contrast=0.1, image_contrast=0.3, field_of_view=250.0)
+    assert standing([*made, fused], "fused").rank == 1
+
+
+# --- places ---------------------------------------------------------------------------------------------------------
+
+
+def test_studies_without_evidence_share_a_place():
+    found = rank_studies([record("b"), record("a"), odd(LIMITS[0], "z")])
+    assert [(each.study_id, each.rank) for each in found] == [("z", 1), ("a", 2), ("b", 2)]
+
+
+def test_groups_missing_junction_candidates_localizer_quality():
+    missing = record("m", {"point_px": None, "entropy": 9.0})
+    cropped = record("c", flags=("field_cropped_caudal",), mass_ratio=0.1)
+    failed = record("f", flags=("points_off_discs",), step_dev=0.9)
+    blank = record("q", flags=("quality_blank_image",), mass_ratio=0.1, quality="problem")
+    found = rank_studies([*cohort(12), missing, cropped, failed, blank])
+    assert [found[0].study_id, found[0].group] == ["m", "not_found"]
+    assert found[0].rank_entropy is None, "an entropy of noise is no rank"
+    assert "no L5/S1 disc found" in found[0].reasons
+    assert {each.study_id for each in found[-3:-1]} == {"c", "f"}
+    assert {each.group for each in found[-3:-1]} == {"localizer"}
+    assert [found[-1].study_id, found[-1].group] == ["q", "quality"]
+    assert found[-1].reasons[0] == "quality: the slice is blank"
+
+
+def test_failed_and_bad_studies_do_not_move_the_others():
     made = cohort(12)
-    assert rank_studies(made[::-1]) == rank_studies(made)
-
-
-def test_a_cohort_of_one_is_in_the_middle_without_reasons() -> None:
-    (only,) = rank_studies([record("a")])
-    assert (only.rank, only.score, only.reasons, only.rank_entropy) == (1, 0.5, (), 1)
-
-
-def test_no_study_and_failed_studies() -> None:
-    failed = record("f") | {"status": "failed", "levels": {}, "study": {}}
-    assert rank_studies([failed]) == []
-
-
-def test_undefined_components_take_no_part() -> None:
-    made = cohort(11)
-    made[10]["study"] |= {"junction_flip_rate_views": None, "angle_difference": None}
-    made[9]["study"] |= dict.fromkeys(COMPONENTS[:4])
-    by_id = {standing.study_id: standing for standing in rank_studies(made)}
-    assert set(by_id["s10"].percentiles) == {
-        "junction_identity_entropy",
-        "caudal_residual",
-        "entropy_difference",
-        "count_anomaly",
-    }
-    assert 0 < by_id["s10"].score < 1
-    assert by_id["s09"].score is None and by_id["s09"].rank == 11, "two components are too few"
-
-
-def test_missing_junction_first_and_quality_problems_last() -> None:
-    missing = record("m", {"point_px": None, "entropy": 9.0}, caudal_residual=None, angle_difference=None)
-    cropped = record("q", junction_identity_entropy=1.5, caudal_residual=0.9, quality="problem")
-    cropped["flags"] = ["quality_cropped_caudal"]
-    standings = rank_studies([*cohort(12), missing, cropped])
-    assert [standings[0].study_id, standings[0].group] == ["m", "not_found"]
-    assert standings[0].rank_entropy is None, "an entropy of noise is no rank"
-    assert "no L5/S1 disc found" in standings[0].reasons
-    assert [standings[-1].study_id, standings[-1].group] == ["q", "quality"]
-    assert standings[-1].reasons[0] == "quality: the spine is cut off at the lower edge"
-
-
-def test_quality_problems_do_not_move_the_ranks_of_the_others() -> None:
-    made = cohort(12)
-    bad = [record(f"q{i}", junction_identity_entropy=1.5, quality="problem") for i in range(5)]
-    alone = {s.study_id: s.score for s in rank_studies(made)}
-    together = {s.study_id: s.score for s in rank_studies([*made, *bad])}
+    bad = [record(f"q{i}", mass_ratio=0.1, quality="problem") for i in range(5)]
+    bad += [record(f"c{i}", mass_ratio=0.1, flags=("field_cropped_caudal",)) for i in range(5)]
+    alone = {found.study_id: found.score for found in rank_studies(made)}
+    together = {found.study_id: found.score for found in rank_studies([*made, *bad])}
     assert {key: together[key] for key in alone} == alone
 
 
-def test_reasons_carry_the_studys_own_numbers() -> None:
-    odd = record(
-        "odd",
-        junction_identity_entropy=0.67,
-        lowest_disc_share_l4_l5=0.6,
-        lowest_disc_share_l5_s1=0.4,
-        junction_flip_rate_views=9 / 25,
-        caudal_residual=0.62,
-        caudal_residual_distance=34.2,
-        entropy_difference=0.01,
+def test_order_of_the_input_does_not_matter():
+    made = [*cohort(12), odd(LIMITS[0])]
+    assert rank_studies(made[::-1]) == rank_studies(made)
+
+
+def test_a_cohort_of_one_and_failed_studies():
+    (only,) = rank_studies([record("a")])
+    assert (only.rank, only.score, only.reasons, only.rank_entropy) == (1, 0.0, (), 1)
+    assert rank_studies([record("f") | {"status": "failed", "levels": {}, "study": {}}]) == []
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def said(metric: str, **whole: object) -> tuple[str, ...]:
+    return reasons(record("a", **whole), {metric: 1.0})
+
+
+def test_words_carry_the_studys_own_numbers():
+    assert said("junction_disc_contrast", junction_disc_contrast=0.4) == (
+        "the L5/S1 disc shows 40 % of the contrast of the three discs above",
     )
-    (standing,) = [s for s in rank_studies([*cohort(20), odd]) if s.study_id == "odd"]
-    assert standing.reasons == (
-        "the lowest disc is 60 % L4/L5 and 40 % L5/S1",
-        "the level of the lowest disc changes in 9 of 25 views (the untouched slice included)",
-        "disc-like response 0.62 at 34 mm below L5/S1",
+    assert said("step_dev", discs_spanned=6) == ("six discs lie between L1/L2 and L5/S1, both counted",)
+    assert said("mass_ratio", mass_ratio=0.61) == ("the L5/S1 response is 61 % of that of this patient's other levels",)
+    assert said("shift_ambiguity", shift_ambiguity=0.24) == (
+        "the names fit one level up or down with a probability of 24 %",
     )
-    assert standing.rank == 1
-
-
-def test_unusual_in_the_cohort_is_no_reason_where_the_value_is_trifling() -> None:
-    assert rank_studies(cohort(30))[0].reasons == ()
-
-
-def test_angle_reason_needs_the_cohort() -> None:
-    made = cohort(20)
-    made[7]["study"]["angle_difference"] = -12.0
-    (standing,) = [s for s in rank_studies(made) if s.study_id == "s07"]
-    assert standing.reasons[0].startswith("the line of points bends 12 degrees less at L4/L5 than at L3/L4 (robust z -")
-    assert reasons(made[7], {}) == ()
-
-
-def test_count_reasons_need_no_cohort() -> None:
-    assert reasons(record("a", blob_count=6, duplicate_labels=1, order_violations=1), {}) == (
+    assert said("count_anomaly", blob_count=6, duplicate_labels=1, order_violations=1) == (
         "6 disc-like responses for 5 levels found",
         "1 disc called by a level that already has one",
         "the order of the levels is broken in 1 place",
     )
-    assert reasons(record("a", blob_count=4, missing_levels=1), {}) == ()
+    slices = record("a", {"dice_disagreement_slices": 0.61})
+    assert reasons(slices, {"l5_s1_dice_disagreement_slices": 1.0}) == (
+        "neighbouring slices disagree on place and name of L5/S1 (mean overlap 39 %)",
+    )
+
+
+def test_uneven_spacing_names_the_two_levels():
+    made = record("a")
+    for index, name in enumerate(made["levels"]):
+        made["levels"][name]["point_mm"] = [0.0, 0.0, -36.0 * index - (36.0 if index > 2 else 0.0)]
+    assert reasons(made, {"gap_dev": 1.0}) == ("from L3/L4 to L4/L5 it is 2.0 times the usual distance a level",)
+
+
+def test_the_localizers_failures_are_told_before_all_else():
+    made = record("a", flags=("points_off_discs", "field_cropped_caudal"), junction_disc_contrast=0.4)
+    made["levels"]["l3_l4"]["disc_distance"] = 0.41
+    assert reasons(made, {"junction_disc_contrast": 1.0}) == (
+        "the picture ends less than a vertebra below the last disc",
+        "L3/L4 was marked inside a vertebra",
+        "the L5/S1 disc shows 40 % of the contrast of the three discs above",
+    )
+    made["levels"]["l2_l3"]["disc_distance"] = 0.35
+    assert "L2/L3 and L3/L4 were marked inside a vertebra" in localizer_reasons(made)
+    doubled = record("b", flags=("points_off_discs",))
+    assert localizer_reasons(doubled) == ["two levels are marked at one disc"]

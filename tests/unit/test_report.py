@@ -179,9 +179,18 @@ def test_a_failed_study_or_one_of_poor_quality_is_no_candidate(files, made):
     assert all(rows[study_id]["quality"] == "ok" for study_id in shown)
     ranks = [rows[study_id]["rank"] for study_id in shown]
     assert ranks == sorted(ranks)
-    cropped = [row["name"] for row in content["quality"]]
+    assert content["counts"]["quality"] == len(content["quality"]) == 0
+
+
+def test_those_to_look_at_for_the_localizer_are_listed_apart_with_their_reason(made):
+    content, _, page = made
+    shown = [card["study_id"] for card in content["candidates"]]
+    cropped = [row["study_id"] for row in content["localizer"]]
     assert cropped and not set(cropped) & set(shown)
-    assert content["counts"]["quality"] == len(cropped)
+    assert content["counts"]["localizer"] == len(cropped)
+    assert content["n_rankable"] + len(cropped) == content["counts"]["ok"]
+    assert all("the picture ends less than a vertebra" in row["reasons"][0] for row in content["localizer"])
+    assert "Look at the localizer" in page.words
 
 
 def test_a_level_that_was_not_found_has_no_entropy(made):

@@ -59,7 +59,10 @@ def test_the_most_ambiguous_and_an_even_sample_of_the_others():
     assert {study["sampling_fraction"] for study in sample} == {round(3 / 23, 6), round(3 / 22, 6)}
     assert sum(study["weight"] for study in sample) == pytest.approx(223, abs=1e-3)
     assert sorted(study["reading_order"] for study in queue["studies"]) == list(range(1, 91))
-    assert queue["counts"] == {"in_table": 283, "ranked": 283, "flagged": 60, "unflagged": 223, "sampled": 30}
+    assert queue["counts"] == {"in_table": 283, "ranked": 283, "flagged": 60, "unflagged": 223, "sampled": 30} | {
+        "localizer": 0,
+        "localizer_sampled": 0,
+    }
 
 
 def test_unusable_studies_are_counted_and_not_queued():
@@ -145,3 +148,33 @@ def test_the_csv_is_a_label_file_once_the_label_is_filled_in(tmp_path):
 def test_negative_numbers_are_refused():
     with pytest.raises(UserError, match="cannot be negative"):
         program.main(["--table", "t", "--json", "o", "--csv", "c", "--sample", "-1"])
+
+
+def test_those_to_look_at_for_the_localizer_are_a_stratum_of_their_own():
+    rows = table(100)
+    for row in rows[80:]:
+        row["rank_group"] = "localizer"
+    queue = validated(build_queue(rows, ambiguous=60, sample=10, localizer=8, seed=1))
+    strata = {study["study_id"]: study["stratum"] for study in queue["studies"]}
+    failed = {row["study_id"] for row in rows[80:]}
+    assert {study_id for study_id, stratum in strata.items() if stratum == "localizer"} < failed
+    assert not [study_id for study_id in failed if strata.get(study_id) in ("flagged", "sample")]
+    drawn = [study for study in queue["studies"] if study["stratum"] == "localizer"]
+    assert len(drawn) == 8 and {study["weight"] for study in drawn} == {2.5}
+    assert queue["counts"] == {
+        "in_table": 100,
+        "ranked": 100,
+        "flagged": 60,
+        "unflagged": 20,
+        "sampled": 10,
+        "localizer": 20,
+        "localizer_sampled": 8,
+    }
+
+
+def test_studies_that_share_a_rank_come_in_an_order_that_their_ids_do_not_give():
+    rows = table(200)
+    for row in rows:
+        row["rank"] = "1"
+    flagged = [s["study_id"] for s in build_queue(rows, ambiguous=50, sample=0, seed=1)["studies"]]
+    assert flagged != sorted(row["study_id"] for row in rows)[:50]

@@ -75,6 +75,7 @@ def test_a_gpu_qos_whose_nodes_are_not_in_the_default_partition():
 def test_without_accounting_or_gpu_or_with_silent_programs():
     without = slurm_site.fill(told(None, "all*|(null)|\n", "AccountingStorageType   = (null)\n"))
     assert without.values["qos"] is None and "slurm_account" not in without.values
+    assert "\nslurm-no-account: true #" in slurm_site.filled(delivered(), without.values)
     assert without.values["gpu.gres"] == without.values["gpu.slurm_partition"] == deployment.FILL_IN
     assert "sacctmgr did not answer" in without.missing
     with pytest.raises(UserError, match="none of sacctmgr, sinfo and scontrol answers"):

@@ -157,6 +157,7 @@ def global_(name: str) -> bytes:
         "numpy.load", "torch.nn.modules.linear.Linear", "torch.OrderedDict", "collections.FloatStorage",
     ],
 )  # fmt: skip
+@pytest.mark.fault("a pickle that names anything but tensors", "refused, the name is told")
 def test_any_other_name_is_refused_and_told(name):
     with pytest.raises(NotTensorsError, match=name.replace(".", r"\.")):
         read(with_pickle(b"\x80\x02" + global_(name) + b"."))
@@ -270,6 +271,7 @@ def test_a_pickle_of_unlikely_size_is_refused(monkeypatch):
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("a changed byte in the weights", "noticed by its checksum")
 def test_a_changed_byte_of_a_storage_is_noticed():
     content = bytearray(saved({"x": torch.ones(1000)}))
     content[content.index(np.ones(4, np.float32).tobytes()) + 2] ^= 1

@@ -43,7 +43,7 @@ def test_agreement() -> None:
         assert levels[level]["patch_identity_share"] > 0.99
         assert levels[level]["patch_confidence"] == pytest.approx(0.98, abs=0.01)
         assert levels[level]["patch_distance"] == pytest.approx(0, abs=0.1)
-    assert flags == ["members_centre_only", "no_reference_features"], "patches are no members of stability"
+    assert flags == ["members_centre_only", "no_reference_features", "no_strip"], "patches are no members of stability"
 
 
 @pytest.mark.parametrize("shift", [-1, 1])

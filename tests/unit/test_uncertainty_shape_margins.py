@@ -151,8 +151,7 @@ def test_extreme_logits_stay_finite() -> None:
     assert margins._log_sum(measured)[80, 80] == pytest.approx(plain, abs=1e-12)
 
 
-def test_centre_is_weighted_by_probability() -> None:
+def test_centre_is_the_middle_of_the_main_blob() -> None:
     p = np.zeros((160, 160))
-    p[10, 20], p[10, 24], p[50, 50] = 0.9, 0.6, 0.49
-    assert fields.centre(p) == pytest.approx([(0.9 * 20 + 0.6 * 24) / 1.5, 10])
-    assert fields.centre(np.full((160, 160), 0.5)) is None
+    p[10, 20:25], p[50, 50:53], p[80, 80] = 0.6, 0.9, 0.49
+    assert fields.centre(p) == pytest.approx([22, 10])

@@ -102,7 +102,7 @@ def test_dice_of_known_overlap() -> None:
 
 def test_centre_slice_alone_is_one_flag_and_nulls() -> None:
     levels, whole, flags = measure(study())
-    assert flags == ["members_centre_only", "members_no_patches", "no_reference_features"]
+    assert flags == ["members_centre_only", "members_no_patches", "no_reference_features", "no_strip"]
     assert all(value is None for key, value in whole.items() if key.endswith(("_views", "_slices")))
     assert all(value is None for key, value in levels["l5_s1"].items() if key.endswith(("_views", "_slices")))
 

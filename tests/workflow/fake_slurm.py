@@ -71,6 +71,8 @@ def srun(arguments: list[str]) -> str:
 
 
 def sacct(arguments: list[str]) -> str:
+    if "Account%256" in arguments:
+        return ""  # no job before, by whose account the plugin might go
     submissions = HERE / "submissions"
     known = len(submissions.read_text().splitlines()) if submissions.exists() else 0
     states = {number: HERE / f"state-{number}" for number in range(1, known + 1)}
@@ -92,7 +94,8 @@ def scontrol(arguments: list[str]) -> str:
 
 def apptainer(arguments: list[str]) -> str:
     if "exec" in arguments:
-        sys.exit(subprocess.run(arguments[arguments.index("bash") :]).returncode)
+        image = next(number for number, word in enumerate(arguments) if word.endswith(".sif"))
+        sys.exit(subprocess.run(arguments[image + 1 :]).returncode)
     return "apptainer version 1.4.5"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -94,6 +95,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("setting", MISTAKES)
+@pytest.mark.fault("a wrong key, value or path", "one sentence before any job")
 def test_a_wrong_setting_is_one_sentence_before_any_job(shared, setting):
     done = shared.snakemake("-n", "--config", setting)
     assert done.returncode != 0
@@ -132,3 +134,20 @@ def test_index_and_common_stay_small(shared):
 def test_profiles_are_valid_yaml(shared):
     for path in (shared.root / "profiles").glob("*/config.yaml"):
         assert isinstance(yaml.safe_load(path.read_text()), dict), path
+
+
+@pytest.mark.fault("a checkpoint put in its place by hand", "taken as it is, without an alarm about provenance")
+@pytest.mark.parametrize("download", ["true", "false"])
+def test_a_checkpoint_put_there_by_hand_is_taken_without_alarm(project, download):
+    folder = project.root / "resources/pointnet"
+    folder.mkdir()
+    shutil.copy(project.root / "resources/demo/pointnet_demo.pth", folder / "00002484.pth")
+    (folder / "valid_id.npy").write_bytes(b"")
+    (project.root / "sheet.csv").write_text("study_id,series_dir\n1,x\n")
+    source = "{kind: sheet, path: sheet.csv}"
+    if download == "true":
+        source = "{kind: rsna, path: data, download: true, valid_ids: resources/pointnet/valid_id.npy}"
+    settings = (f"source={source}", "localizer={checkpoint: resources/pointnet/00002484.pth}")
+    done = project.snakemake("-n", "--quiet", "rules", "--config", "cohort=hand", *settings)
+    assert done.returncode == 0, done.stdout
+    assert "provenance" not in done.stdout and "fetch_pointnet" not in done.stdout, done.stdout

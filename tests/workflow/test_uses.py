@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pretended_site import QUICK, Site, make_site
 from workflow_project import Project, copy_project
@@ -54,6 +55,14 @@ def test_snakemake_profile_slurm_ends_in_the_report(finished):
         assert ("--qos=gpu" if inference else "--qos=primary") in options
         assert ("--gres=gpu:1" in options) == ("v100" in options) == inference
         assert not [word for word in options if word == "-A" or word.startswith("--gpus")]
+
+
+def test_the_run_says_with_which_software(finished):
+    project, _, _ = finished
+    found = yaml.safe_load(project.results("software_versions.yml").read_text())
+    assert found["command"].split()[1:3] == ["--profile", "slurm"]
+    assert found["image"]["sha256"] and found["configuration_sha256"]
+    assert found["rules"]["libraries"]["numpy"] and found["rules"]["decoders"]["pydicom"]
 
 
 def test_dry_run_shows_the_plan_and_submits_nothing(finished, tmp_path):

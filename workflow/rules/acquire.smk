@@ -26,7 +26,7 @@ rule demo_cohort:
     message:
         "Making the demo cohort: synthetic phantoms as DICOM"
     shell:
-        "python {input.script} --studies {input.studies} --out {params.out:q} --jobs {threads} > {log} 2>&1"
+        "python {input.script:q} --studies {input.studies:q} --out {params.out:q} --jobs {threads} > {log:q} 2>&1"
 
 
 checkpoint scan_folder:
@@ -55,9 +55,9 @@ checkpoint scan_folder:
     message:
         "Scanning the folder for sagittal T2 series of the lumbar spine; progress: tail -f {log}"
     shell:
-        "python {input.script} --folder {params.folder:q} {params.options} --out {output.studies:q}"
+        "python {input.script:q} --folder {params.folder:q} {params.options} --out {output.studies:q}"
         " --all-series {output.series:q} --summary {output.summary:q} --series-lists {output.lists:q}"
-        " --extracted {output.extracted:q} --jobs {threads} > {log} 2>&1"
+        " --extracted {output.extracted:q} --jobs {threads} > {log:q} 2>&1"
 
 
 # Point net and ids are each fetched by a rule of its own: Snakemake removes all outputs of a rule before it runs, and one of the
@@ -66,7 +66,7 @@ rule fetch_pointnet:
     input:
         script=ancient("scripts/fetch_pointnet.py"),
     output:
-        checkpoint=checks.FETCHED[0],
+        checkpoint=targets.fetched(checks.FETCHED[0], SOURCE["download"]),
     log:
         f"{RESULTS}/logs/fetch_pointnet.log",
     benchmark:
@@ -79,19 +79,19 @@ rule fetch_pointnet:
         **growing(mem_mb=2000, runtime=720),
         kaggle=1,
     params:
-        folder=lambda wildcards, output: os.path.dirname(output.checkpoint),
+        folder=os.path.dirname(checks.FETCHED[0]),
         name=os.path.basename(checks.FETCHED[0]),
     message:
         "Fetching the point net from Kaggle; progress: tail -f {log}"
     shell:
-        "python {input.script} --out {params.folder:q} --only {params.name} > {log} 2>&1"
+        "python {input.script:q} --out {params.folder:q} --only {params.name:q} > {log:q} 2>&1"
 
 
 rule fetch_valid_ids:
     input:
         script=ancient("scripts/fetch_pointnet.py"),
     output:
-        valid_ids=checks.FETCHED[1],
+        valid_ids=targets.fetched(checks.FETCHED[1], SOURCE["download"]),
     log:
         f"{RESULTS}/logs/fetch_valid_ids.log",
     benchmark:
@@ -104,12 +104,12 @@ rule fetch_valid_ids:
         **growing(mem_mb=1000, runtime=60),
         kaggle=1,
     params:
-        folder=lambda wildcards, output: os.path.dirname(output.valid_ids),
+        folder=os.path.dirname(checks.FETCHED[1]),
         name=os.path.basename(checks.FETCHED[1]),
     message:
         "Fetching the validation ids from Kaggle"
     shell:
-        "python {input.script} --out {params.folder:q} --only {params.name} > {log} 2>&1"
+        "python {input.script:q} --out {params.folder:q} --only {params.name:q} > {log:q} 2>&1"
 
 
 checkpoint fetch_series_table:
@@ -135,7 +135,7 @@ checkpoint fetch_series_table:
     message:
         "Fetching the series table from Kaggle"
     shell:
-        "python {input.script} --out {params.folder:q} > {log} 2>&1"
+        "python {input.script:q} --out {params.folder:q} > {log:q} 2>&1"
 
 
 rule fetch_images:
@@ -161,8 +161,8 @@ rule fetch_images:
     message:
         "Fetching the selected series from Kaggle; progress: tail -f {log}"
     shell:
-        "python {input.script} --series-list {input.listing:q} --out {params.folder:q} --manifest {output.manifest:q}"
-        " {params.options} > {log} 2>&1"
+        "python {input.script:q} --series-list {input.listing:q} --out {params.folder:q} --manifest {output.manifest:q}"
+        " {params.options} > {log:q} 2>&1"
 
 
 rule series_list:
@@ -188,4 +188,4 @@ rule series_list:
     message:
         "Listing the series to fetch"
     shell:
-        "python {input.script} --path {params.folder:q} {params.selection} --out {output.listing:q} > {log} 2>&1"
+        "python {input.script:q} --path {params.folder:q} {params.selection} --out {output.listing:q} > {log:q} 2>&1"

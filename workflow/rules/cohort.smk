@@ -25,7 +25,7 @@ rule study_sheet:
     message:
         "Writing the study sheet"
     shell:
-        "python {input.script} --kind {params.kind} --path {params.path:q} {params.selection} --out {output.sheet:q} > {log} 2>&1"
+        "python {input.script:q} --kind {params.kind} --path {params.path:q} {params.selection} --out {output.sheet:q} > {log:q} 2>&1"
 
 
 rule batch_sheet:
@@ -57,5 +57,5 @@ rule batch_sheet:
     message:
         "Writing the study sheet of {wildcards.batch}"
     shell:
-        "python {input.script} --kind {params.kind} --path {params.path:q} {params.selection}"
-        " --batch {wildcards.batch} --batches {params.batches} --out {output.sheet:q} > {log} 2>&1"
+        "python {input.script:q} --kind {params.kind} --path {params.path:q} {params.selection}"
+        " --batch {wildcards.batch:q} --batches {params.batches} --out {output.sheet:q} > {log:q} 2>&1"

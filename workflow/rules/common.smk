@@ -15,12 +15,14 @@ from lstv.base import ids
 from lstv.base.cli import options
 from lstv.base.errors import UserError
 from lstv.cohort import batches as batching, known_studies, rsna_layout, selection
-from lstv.run import checks, settings
+from lstv.run import checks, settings, targets
 from lstv.run.dependencies import library_files
 
 try:
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     CONFIG = settings.checked(config, schema, in_job=workflow.remote_exec)
+    if workflow.is_main_process:  # now, so that no second run is planned beside this one
+        targets.begin(sys.argv, CONFIG["cohort"])
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -152,7 +154,7 @@ def report_arguments():
 
 
 def localizer_arguments():
-    names = ("sha256", "preprocessing", "members", "centroids", "device", "forward_batch", "study_seconds")
+    names = ("sha256", "preprocessing", "members", "marks", "centroids", "device", "forward_batch", "study_seconds")
     names += ("study_memory_mb",)
     pseudonymous = SOURCE["kind"] in ("folder", "sheet") and SOURCE["ids"] == "pseudonym"
     return options(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)
@@ -161,7 +163,7 @@ def localizer_arguments():
 # --- what the targets need --------------------------------------------------------------------------------------------
 def final_outputs():
     """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""
-    wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html"]
+    wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html", "failures.json"]
     if CONFIG["evaluation"]["labels"]:
         wanted.append("evaluation/evaluation.json")
     fetched = [LOCALIZER["checkpoint"]] if SOURCE["download"] else []

@@ -4,9 +4,9 @@ import getpass
 
 from snakemake.logging import logger
 
-from lstv.base import private_files, tables
+from lstv.base import atomic, private_files, tables
 from lstv.cohort import training_guard
-from lstv.run import deployment, lock
+from lstv.run import deployment, lock, software
 from lstv_kaggle import container
 
 # Every rule's command begins with this, inside the container where there is one. With a prefix of one's own Snakemake leaves
@@ -108,6 +108,26 @@ def image_file():
     return pulled.path if pulled else IMAGE
 
 
+def record_software():
+    """Write down which software this run uses, once for all its jobs."""
+    program = ["python", "scripts/software_versions.py"]
+    if CONTAINED:
+        program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
+    private = (
+        [SOURCE[key] for key in ("path", "key", "mapping", "choices")] if SOURCE["kind"] in ("folder", "sheet") else []
+    )
+    software.write(
+        Path(RESULTS, "software_versions.yml"),
+        {
+            **software.revision(ROOT),
+            "command": software.command_line(sys.argv, private),
+            "configuration_sha256": software.configuration_digest(CONFIG),
+            "image": software.image(IMAGE, Path(image_file().removeprefix("file://"))) if CONTAINED else None,
+            "rules": software.ask(program),
+        },
+    )
+
+
 onstart:
     executor = workflow.executor_plugin.name
     slurm = slurm_settings() if executor == "slurm" else {}
@@ -124,3 +144,6 @@ onstart:
         lock.hold(Path(".snakemake/run.lock"))
     except UserError as error:
         raise WorkflowError(str(error))
+    record_software()
+    for folder in (RESULTS, *deployment.folders(RESULTS)):
+        atomic.remove_leftovers(Path(folder))

@@ -49,7 +49,7 @@ rule method_cohort:
     message:
         "Listing the phantoms of the method study"
     shell:
-        "python {input.script} --generator {params.generator} --out {output.phantoms:q} > {log} 2>&1"
+        "python {input.script:q} --generator {params.generator} --out {output.phantoms:q} > {log:q} 2>&1"
 
 
 use rule demo_cohort as method_phantoms with:
@@ -127,8 +127,8 @@ rule method_table:
     message:
         "Measuring and ranking the phantoms"
     shell:
-        "python {input.script} --sheet {input.sheet:q} --heatmaps {input.heatmaps:q} --jobs {threads}"
-        " --components {output.components:q} --out {output.table:q} > {log} 2>&1"
+        "python {input.script:q} --sheet {input.sheet:q} --heatmaps {input.heatmaps:q} --jobs {threads}"
+        " --components {output.components:q} --out {output.table:q} > {log:q} 2>&1"
 
 
 rule method_results:
@@ -160,6 +160,6 @@ rule method_results:
     message:
         "Evaluating the method study"
     shell:
-        "python {input.script} --table {input.table:q} --components {input.components:q} --phantoms {input.phantoms:q}"
+        "python {input.script:q} --table {input.table:q} --components {input.components:q} --phantoms {input.phantoms:q}"
         " --checkpoint {input.checkpoint:q} --out {output.results:q} --csv {output.table:q} --markdown {output.text:q}"
-        " --figures {output.figures:q} > {log} 2>&1"
+        " --figures {output.figures:q} > {log:q} 2>&1"

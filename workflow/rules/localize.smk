@@ -26,5 +26,5 @@ rule infer_heatmaps:
     message:
         "Localizing the disc levels of {wildcards.batch}"
     shell:
-        "python {input.script} --sheet {input.sheet:q} --checkpoint {input.checkpoint:q} {params.options}"
-        " --workers {threads} --threads {threads} --out {output.heatmaps:q} > {log} 2>&1"
+        "python {input.script:q} --sheet {input.sheet:q} --checkpoint {input.checkpoint:q} {params.options}"
+        " --workers {threads} --threads {threads} --out {output.heatmaps:q} > {log:q} 2>&1"

@@ -29,8 +29,8 @@ rule review_queue:
     message:
         "Drawing the review queue"
     shell:
-        "python {input.script} --table {input.table:q} {params.options}"
-        " --csv {output.table:q} --json {output.queue:q} > {log} 2>&1"
+        "python {input.script:q} --table {input.table:q} {params.options}"
+        " --csv {output.table:q} --json {output.queue:q} > {log:q} 2>&1"
 
 
 rule evaluation:
@@ -61,8 +61,8 @@ rule evaluation:
     message:
         "Evaluating the metrics against labels"
     shell:
-        "python {input.script} --table {input.table:q} --labels {input.labels:q} --seed {params.seed}"
-        " --out {output.results:q} --csv {output.table:q} --figures {output.figures:q} > {log} 2>&1"
+        "python {input.script:q} --table {input.table:q} --labels {input.labels:q} --seed {params.seed}"
+        " --out {output.results:q} --csv {output.table:q} --figures {output.figures:q} > {log:q} 2>&1"
 
 
 rule cohort_report:
@@ -98,9 +98,9 @@ rule cohort_report:
     message:
         "Building the report"
     shell:
-        "python {input.script} --table {input.table:q} --sheet {input.sheet:q} --studies-dir {params.studies:q}"
+        "python {input.script:q} --table {input.table:q} --sheet {input.sheet:q} --studies-dir {params.studies:q}"
         " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options} {params.scan}"
-        " --out {output.report:q} > {log} 2>&1"
+        " --out {output.report:q} > {log:q} 2>&1"
 
 
 rule debug_view:
@@ -127,7 +127,36 @@ rule debug_view:
     message:
         "Drawing study {wildcards.study}"
     shell:
-        "python {input.script} --metrics {input.metrics:q} --heatmaps {input.heatmaps:q} --out {output.figure:q} > {log} 2>&1"
+        "python {input.script:q} --metrics {input.metrics:q} --heatmaps {input.heatmaps:q} --out {output.figure:q} > {log:q} 2>&1"
+
+
+# The last rule: it ends the run with an error, and only its own counts are missing then. It has an output so that nothing is
+# to be done of a finished run.
+rule failure_guard:
+    input:
+        **script("failure_guard"),
+        table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
+        report=f"{RESULTS}/report.html",
+        queue=f"{RESULTS}/review_queue.csv",
+    output:
+        counts=f"{RESULTS}/failures.json",
+    log:
+        f"{RESULTS}/logs/failure_guard.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/failure_guard.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        options=options(**CONFIG["guard"]),
+    message:
+        "Counting the studies that failed"
+    shell:
+        "python {input.script:q} --table {input.table:q} --report {input.report:q} {params.options}"
+        " --out {output.counts:q} > {log:q} 2>&1"
 
 
 onsuccess:

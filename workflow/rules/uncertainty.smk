@@ -73,9 +73,9 @@ rule single_study:
     message:
         "Measuring the uncertainty of study {wildcards.study}"
     shell:
-        "python {input.script} --heatmaps {input.heatmaps:q} --study {wildcards.study}"
+        "python {input.script:q} --heatmaps {input.heatmaps:q} --study={wildcards.study:q}"
         " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference}"
-        " --out {output.metrics:q} > {log} 2>&1"
+        " --out {output.metrics:q} > {log:q} 2>&1"
 
 
 rule cohort_table:
@@ -104,4 +104,4 @@ rule cohort_table:
     message:
         "Collecting the cohort table"
     shell:
-        "python {input.script} --sheet {input.sheet:q} --studies-dir {params.studies:q} --out {output.table:q} > {log} 2>&1"
+        "python {input.script:q} --sheet {input.sheet:q} --studies-dir {params.studies:q} --out {output.table:q} > {log:q} 2>&1"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lstv import __version__
+from lstv.base import atomic
 from lstv.base.errors import Setting, StudyError, UserError
 
 _UNSAID = (None, False, argparse.SUPPRESS)
@@ -68,13 +72,42 @@ def option_of(argv: Sequence[str], subject: Path | Setting) -> str:
 def run(main: Callable[[], int]) -> int:
     """Run ``main`` and turn what the user can mend into one sentence; other exceptions keep their traceback."""
     try:
-        return main()
+        status = main()
+        sys.stdout.flush()  # a log on a full disk says so here, not while Python ends
+        return status
     except UserError as error:
-        print(f"Error: {error.worded(partial(option_of, sys.argv[1:]))}", file=sys.stderr)
-        return 2
+        return _end(error.worded(partial(option_of, sys.argv[1:])))
     except StudyError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 2
+        return _end(str(error))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of the output has ended, as in `... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        if error.filename is None and error.errno not in atomic.DISK:
+            raise  # not of a file: a mistake of the program
+        place = error.filename or "the output"
+        if error.errno in atomic.DISK:
+            return _end(atomic.disk_problem(place, error))
+        return _end(f"{place} cannot be used ({error.strerror}); check the path and its permissions.")
+    except MemoryError:
+        return _end("there is not enough memory; give the job more, or lower what it does at once (workers, batch).")
+    except RuntimeError as error:
+        if not re.search(r"out of memory|not enough memory|can't allocate memory", str(error)):
+            raise
+        return _end(
+            "the device's memory is too small; lower how many images go in at once (--forward-batch) or take another."
+        )
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+
+
+def _end(sentence: str) -> int:
+    """Print the one sentence and drop what else could not be written."""
+    with suppress(OSError):
+        print(f"Error: {sentence}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 2

@@ -9,18 +9,55 @@ from pathlib import Path
 from lstv.base import checksums
 from lstv.base.errors import UserError
 
-STUDY_ID = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
-"""A study id names files, so it is letters, digits, '.', '_' and '-' and does not begin with a dot."""
+LONGEST = 200
+"""Characters that an id may have: with what is put before and behind it, a file system takes names of 255."""
+
+STUDY_ID = rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST - 1}}}"
+"""A study id names files, so it is letters, digits, '.', '_' and '-'. A dot at its beginning would hide them, a hyphen would
+make it an option of a program."""
+
+_REPEATS = 20
+"""Snakemake ends a run over a wildcard that ends in this many equal parts (PeriodicWildcardError)."""
+
+_STAND_IN = re.compile(r"invalid-id-[0-9a-f]{10}")
+
+
+def problem(study_id: str, what: str = "study id") -> str | None:
+    """Why the id cannot name files, as a sentence without its full stop; None where it can."""
+    shown = repr(study_id) if len(study_id) <= 60 else f"{study_id[:40]!r} ... ({len(study_id)} characters)"
+    if not study_id:
+        return f"the {what} is empty"
+    if len(study_id) > LONGEST:
+        return f"the {what} {shown} is longer than {LONGEST} characters, so it cannot name a file"
+    if study_id.startswith("-"):
+        return f"the {what} {shown} begins with a hyphen, so programs would take it for an option"
+    if re.fullmatch(STUDY_ID, study_id) is None:
+        return f"the {what} {shown} cannot name a file; ids are letters, digits, '.', '_' and '-', the first no dot"
+    if _is_periodic(study_id):
+        return f"the {what} {shown} ends in {_REPEATS} equal parts, which Snakemake takes for an infinite recursion"
+    return None
+
+
+def _is_periodic(text: str) -> bool:
+    sizes = range(1, len(text) // _REPEATS + 1)
+    return any(text.endswith(text[-size:] * _REPEATS) for size in sizes)
 
 
 def is_safe(study_id: str) -> bool:
     """Whether the id can name files."""
-    return re.fullmatch(STUDY_ID, study_id) is not None
+    return problem(study_id) is None
 
 
 def safe_id(study_id: str) -> str:
     """The id itself, or ``invalid-id-<hash>`` where it cannot name files, so that its study is still accounted for."""
-    return study_id if is_safe(study_id) else f"invalid-id-{hashlib.sha256(study_id.encode()).hexdigest()[:10]}"
+    if is_safe(study_id):
+        return study_id
+    return f"invalid-id-{hashlib.sha256(study_id.encode('utf-8', 'backslashreplace')).hexdigest()[:10]}"
+
+
+def is_stand_in(study_id: str) -> bool:
+    """Whether the id is one that ``safe_id`` made. Nothing is known of the study of such a row but that its id is wrong."""
+    return _STAND_IN.fullmatch(study_id) is not None
 
 
 def read_ids(path: Path) -> set[str]:
@@ -52,6 +89,6 @@ def read_ids(path: Path) -> set[str]:
     wrong = sorted(study_id for study_id in ids if not is_safe(study_id))
     if wrong:
         raise UserError(
-            path, f" lists {wrong[0]!r}, which is no study id (letters, digits, '.', '_' and '-'); correct it."
+            path, f" lists {wrong[0][:60]!r}, which is no study id: {problem(wrong[0])}; correct or remove the line."
         )
     return ids

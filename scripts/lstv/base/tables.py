@@ -1,11 +1,15 @@
-"""Reading of CSV tables, all values as text."""
+"""Reading of CSV tables, all values as text: the one reader of sheets, lists, labels and results."""
 
 from __future__ import annotations
 
 import csv
+import io
+import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from lstv.base import atomic
 from lstv.base.errors import UserError
 
 
@@ -16,22 +20,57 @@ def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
 
 def numbered_rows(path: Path, required: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
     """The rows that ``read_table`` gives, each with its line in the file."""
-    path = Path(path)
+    required = tuple(required)
+    header, semicolons, rows = parsed(Path(path))
+    absent = [name for name in required if name not in header]
+    if absent and semicolons:
+        raise UserError(path, " is separated by semicolons; save it as CSV with commas.")
+    if absent:
+        raise UserError(path, f" has no column {absent[0]}; its first line must name {', '.join(required)}.")
+    return rows
+
+
+def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, list[tuple[int, dict[str, str]]]]:
+    """Header, whether it looks separated by semicolons, and the rows that are not empty, each with its line in the file.
+
+    With ``semicolons`` such a file is read too, as spreadsheets of many countries save CSV. Blanks around values and names,
+    a byte order mark, a first line ``sep=,`` (which Excel writes and hides) and the apostrophes of ``atomic.harmless`` are
+    not part of the text. Raises UserError where the file is missing, no UTF-8, no CSV or names a column twice.
+    """
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            absent = [name for name in required if name not in (reader.fieldnames or [])]
-            if absent and ";" in (reader.fieldnames or [""])[0]:
-                raise UserError(path, " is separated by semicolons; save it as CSV with commas.")
-            if absent:
-                raise UserError(path, f" has no column {absent[0]}; its first line must name {', '.join(required)}.")
-            rows = [
-                (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader
-            ]
+            text = stream.read()
+        first, _, rest = text.partition("\n")
+        skipped, separator = 0, ""
+        if first.strip().lower().startswith("sep=") and len(first.strip()) == len("sep=") + 1:
+            separator, text, skipped = first.strip()[-1], rest, 1
+            first = text.partition("\n")[0]
+        by_semicolons = separator == ";" or (";" in first and "," not in first)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if by_semicolons and semicolons else ",")
+        header = [name.strip() for name in next(reader, [])]
+        rows = []
+        for cells in reader:
+            row = {name: atomic.original(cell.strip()) for name, cell in zip(header, cells)}
+            row |= dict.fromkeys(header[len(cells) :], "")
+            row.pop("", None)
+            if any(row.values()):
+                rows.append((reader.line_num + skipped, row))
     except FileNotFoundError as error:
         raise UserError(path, " does not exist.") from error
     except UnicodeDecodeError as error:
         raise UserError(path, " is no text in UTF-8; save it as CSV in UTF-8, with commas.") from error
-    except (OSError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(path, f" cannot be read as a CSV table: {error}.") from error
-    return [(number, row) for number, row in rows if any(row.values())]
+    twice = [name for name in header if name and header.count(name) > 1]
+    if twice:
+        raise UserError(path, f" has two columns {twice[0]}; remove or rename one.")
+    return header, by_semicolons, rows
+
+
+def existing(path: str) -> str:
+    """The path, or the one that exists of its two ways to write accented letters (Unicode NFC and NFD): a sheet written on
+    one system names a folder of another, whose name looks the same."""
+    if not path or os.path.lexists(path):
+        return path
+    forms = (unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
+    return next((form for form in forms if os.path.lexists(form)), path)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstv.base.ids import safe_id
+from lstv.base.ids import is_stand_in, safe_id
 from lstv.base.tables import numbered_rows
 from lstv.cohort.study_sheet import refuse_mistakes
 
@@ -38,4 +38,5 @@ def known_studies(table: str | Path) -> list[Study]:
 def _known_study(study_id: str, table: str, lines: list[dict[str, str]]) -> Study:
     content = "\n".join([table, *sorted(repr(sorted(line.items())) for line in lines)])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()[:16]
-    return Study(study_id, fingerprint, lines[0].get("split") or "unknown", lines[0].get("use") or "yes")
+    split = "unknown" if is_stand_in(study_id) else lines[0].get("split") or "unknown"
+    return Study(study_id, fingerprint, split, lines[0].get("use") or "yes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 from collections import Counter, defaultdict
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lstv.base.errors import UserError
+from lstv.base.tables import parsed
 
 _LABELS = {"1": True, "1.0": True, "lstv": True, "0": False, "0.0": False, "normal": False}
 _UNCLEAR = ("unclear", "uncertain")
@@ -148,21 +148,9 @@ def _agreement(by_study: dict[str, list[Reading]]) -> list[dict]:
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            first = stream.readline()
-            stream.seek(0)
-            # spreadsheets of many countries save "CSV" with semicolons
-            reader = csv.DictReader(stream, delimiter=";" if ";" in first and "," not in first else ",")
-            header = [name.strip().lower() for name in reader.fieldnames or []]
-            reader.fieldnames = header
-            rows = [
-                (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader
-            ]
-    except FileNotFoundError as error:
-        raise UserError(path, " does not exist; it is to hold the labels.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(path, f" cannot be read as CSV ({error}); save it as CSV in UTF-8.") from error
+    names, _, entries = parsed(path, semicolons=True)
+    header = [name.lower() for name in names]
+    rows = [(line, {key.lower(): value for key, value in row.items()}) for line, row in entries]
     for name in ("study_id", "label"):
         if name not in header:
             raise UserError(
@@ -170,7 +158,7 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                 f" has no column {name}; its first line must name study_id and label, "
                 "optionally reader, castellvi, weight or sampling_fraction, patient_id.",
             )
-    return header, [(line, row) for line, row in rows if any(row.values())]
+    return header, rows
 
 
 def _reading(row: dict[str, str], where: str, weighted: bool) -> Reading:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lstv.base.ids import is_safe, safe_id
+from lstv.base.ids import problem, safe_id
 from lstv.base.tables import read_table
 from lstv.cohort.study_sheet import Row
 
@@ -34,17 +34,20 @@ def rsna_rows(root: Path, wanted: Callable[[str], bool] = lambda study_id: True)
 
 
 def _rsna_row(root: Path, study_id: str, series: list[dict[str, str]]) -> Row:
-    if not is_safe(study_id):
-        return Row(
-            safe_id(study_id),
-            reason=f"the study id {study_id!r} cannot name a file; ids are letters, digits, '.', '_' and '-'",
-        )
-    candidates = []
+    if wrong := problem(study_id):
+        return Row(safe_id(study_id), reason=wrong)
+    candidates, refused = [], ""
     for entry in series:
-        if entry["series_description"] == SAGITTAL_T2 and is_safe(entry["series_id"]):
+        if entry["series_description"] != SAGITTAL_T2:
+            continue
+        if wrong := problem(entry["series_id"], "series id"):
+            refused = f"{wrong} ({SAGITTAL_T2})"
+        else:
             folder = root / IMAGES / study_id / entry["series_id"]
             files = sum(1 for item in os.scandir(folder) if item.is_file()) if folder.is_dir() else 0
             candidates.append((-files, _as_number(entry["series_id"]), entry["series_id"], folder))
+    if not candidates and refused:
+        return Row(study_id, reason=refused)
     if not candidates:
         found = ", ".join(sorted({entry["series_description"] for entry in series}))
         return Row(study_id, use="no", reason=f"no series is called {SAGITTAL_T2!r} (there are: {found})")

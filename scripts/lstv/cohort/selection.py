@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lstv.base.errors import Setting, UserError
-from lstv.base.ids import read_ids
+from lstv.base.ids import is_stand_in, read_ids
 from lstv.cohort.known_studies import Study
 from lstv.cohort.study_sheet import Row
 
@@ -40,14 +40,23 @@ def split_of(studies: Iterable[Study | Row], valid_ids: str | None) -> dict[str,
         raise UserError(
             Path(valid_ids), " lists no study id; name the file valid_id.npy, or a text file with one id a line."
         )
-    return {study.study_id: "validation" if study.study_id in validation else "train" for study in studies}
+    # of a study whose id was refused nothing is known
+    return {
+        study.study_id: "unknown" if is_stand_in(study.study_id) else _split(study.study_id in validation)
+        for study in studies
+    }
+
+
+def _split(in_validation: bool) -> str:
+    return "validation" if in_validation else "train"
 
 
 def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]:
     """The studies that are not wanted, each with its reason.
 
     A trial takes the studies with the lowest hash of seed and id: the same few for one seed, and adding studies to the
-    cohort replaces as few of them as possible.
+    cohort replaces as few of them as possible. A study whose id was refused fails with that reason in every run but that of
+    a list, which cannot name it.
     """
     reasons: dict[str, str] = {}
     for study_id, split in splits.items():
@@ -56,9 +65,10 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
                 "by the list of ids or the study sheet one that the point net was trained on; such studies are analysed "
                 "only where that is asked for"
             )
-        elif selection.mode == "validation" and split != "validation":
+        elif selection.mode == "validation" and split != "validation" and not is_stand_in(study_id):
             reasons[study_id] = "not in the validation list"
-    if selection.mode == "validation" and "unknown" in splits.values():
+    known = {study_id: split for study_id, split in splits.items() if not is_stand_in(study_id)}
+    if selection.mode == "validation" and "unknown" in known.values():
         raise UserError(MODE, " is validation, but ", VALID_IDS, " is not set; name the file valid_id.npy there.")
     if selection.mode == "list":
         if selection.list is None:
@@ -75,7 +85,7 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
             if study_id not in wanted:
                 reasons.setdefault(study_id, f"{NOT_SELECTED}: not in the list")
     if selection.mode == "trial":
-        eligible = sorted((i for i in splits if i not in reasons), key=lambda i: _draw(selection.seed, i))
+        eligible = sorted((i for i in known if i not in reasons), key=lambda i: _draw(selection.seed, i))
         for study_id in eligible[selection.trial_studies :]:
             reasons[study_id] = f"{NOT_SELECTED}: trial of {selection.trial_studies} studies"
     return reasons

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from lstv.base.atomic import write_csv
 from lstv.base.errors import UserError
-from lstv.base.ids import is_safe, safe_id
-from lstv.base.tables import numbered_rows, read_table
+from lstv.base.ids import problem, safe_id
+from lstv.base.shareable import shareable
+from lstv.base.tables import existing, numbered_rows, read_table
+from lstv.base.text import printable
 
 SPLITS = ("train", "validation", "unknown")
 """What a study is with regard to the point net's training."""
@@ -47,11 +49,10 @@ def sheet_rows(path: Path) -> list[Row]:
     for _, entry in entries:
         study_id = entry["study_id"]
         row = Row(**{name: entry.get(name, "") for name in COLUMNS} | {"use": entry.get("use") or "yes"})
-        if not is_safe(study_id):
-            row = Row(
-                safe_id(study_id),
-                reason=f"the study id {study_id!r} cannot name a file; ids are letters, digits, '.', '_' and '-'",
-            )
+        told = {name: printable(getattr(row, name)) for name in ("series_id", "series_description", "reason")}
+        row = replace(row, series_dir=existing(row.series_dir), **told)
+        if wrong := problem(study_id):
+            row = Row(safe_id(study_id), use=row.use, reason=wrong)
         elif row.use == "yes" and not row.series_dir:
             row = replace(row, reason=row.reason or "the study sheet names no series_dir")
         rows.append(replace(row, split=row.split or "unknown"))
@@ -80,7 +81,7 @@ def refuse_mistakes(table: str | Path, rows: list[tuple[int, dict[str, str]]]) -
 
 def write_sheet(rows: list[Row], path: Path) -> None:
     """Write the study sheet, atomically."""
-    write_csv(path, COLUMNS, (asdict(row) for row in rows))
+    write_csv(path, COLUMNS, (asdict(replace(row, reason=shareable(row.reason, row.series_dir))) for row in rows))
 
 
 def read_sheet(path: Path) -> list[Row]:

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from lstv.base.errors import UserError
 from lstv.cohort.study_sheet import Row
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
@@ -166,10 +167,17 @@ class _Worker:
             else:
                 study = failed(row, self._what_took_so_long())
                 self._renew()
+        except UserError:
+            raise
         except Exception:  # EOFError: the process is gone; others: it went while it was sending
             self._process.join(5)
             code = self._process.exitcode
             arguments = self._arguments
+            if self._fresh and code != -signal.SIGKILL:  # no study's fault
+                raise UserError(
+                    f"a process that decodes images ended while it started (status {code}); look at the log above and run "
+                    "the job again."
+                ) from None
             self._renew()
             if code == -signal.SIGKILL and not self._again:
                 # the system ended it, perhaps for what others took; once more
@@ -180,8 +188,8 @@ class _Worker:
         return number, study
 
     def _what_took_so_long(self) -> str:
-        if self._fresh:
-            return f"the process that decodes its images did not start within {_STARTUP_S:g} s; run the job again"
+        if self._fresh:  # no study's fault
+            raise UserError(f"a process that decodes images did not start within {_STARTUP_S:g} s; run the job again.")
         limit = self._options.study_seconds
         return f"decoding its images took longer than {limit:g} s, all that a study may take, and was ended"
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lstv.localizer import hdf5
+
 if TYPE_CHECKING:
     import h5py
 
@@ -52,7 +54,7 @@ class EncodedStudy:
         for name in sorted(self.attributes):
             part = group.require_group(name) if name else group
             for key, value in sorted(self.attributes[name].items()):
-                part.attrs[key] = value
+                hdf5.write_text(part, key, value)
         for path, array in sorted(self.arrays.items()):
             dataset = group.create_dataset(
                 path,
@@ -72,12 +74,12 @@ class EncodedStudy:
         group = file[study_id]
         import h5py
 
-        study.attributes[""] = dict(group.attrs)
+        study.attributes[""] = {key: hdf5.read_text(group, key) for key in group.attrs}
 
         def visit(path: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Group):
                 if len(item.attrs):
-                    study.attributes[path] = dict(item.attrs)
+                    study.attributes[path] = {key: hdf5.read_text(item, key) for key in item.attrs}
                 return
             mask, chunk = item.id.read_direct_chunk((0,) * item.ndim)
             if mask:

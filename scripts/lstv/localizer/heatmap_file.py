@@ -3,7 +3,9 @@
 Group ``/<study_id>``: attributes ``status`` (ok | failed | excluded), ``reason``, ``series_id``, ``flags`` (JSON list),
 ``provenance`` (JSON object) and, where ok, ``geometry`` (JSON of SliceGeometry); datasets ``logits`` float32
 (6, 160, 160) of the centre slice, ``image`` uint8 (160, 160) as the network saw it, ``features/*`` float16 (what the
-network saw inside), and ``members/*`` where members ran. Where vertebra centroids were asked for, the attribute ``places``
+network saw inside), ``strip`` uint8 (slices, 300, 61) with the
+attribute ``strip`` (JSON: levels, places_mm, slopes_deg, offset_mm) where the points make a column, and ``members/*`` where
+members ran. Where vertebra centroids were asked for, the attribute ``places``
 (JSON of GivenPlaces) says where they put the discs. Root attributes: ``format_version`` and ``run`` (JSON: checkpoint
 sha256, preprocessing, versions).
 """
@@ -11,8 +13,7 @@ sha256, preprocessing, versions).
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,9 +22,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from lstv.anatomy.strip import Strip
 from lstv.base.arrays import BoolArray, ByteArray, triple
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import hdf5
 from lstv.localizer.encoding import EncodedStudy
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces
@@ -83,6 +86,7 @@ class Analysed:
     members: Members | None = None
     features: Features | None = None
     places: GivenPlaces | None = None
+    strip: Strip | None = None
 
 
 StudyMaps: TypeAlias = Analysed | NotAnalysed
@@ -105,6 +109,10 @@ def encoded(maps: StudyMaps) -> EncodedStudy:
     study.add("image", maps.image)
     if maps.places is not None:
         attributes["places"] = json.dumps(maps.places.as_json(), sort_keys=True)
+    if maps.strip is not None:
+        laid = asdict(maps.strip)
+        study.add("strip", laid.pop("pixels"))
+        attributes["strip"] = json.dumps(laid, sort_keys=True)
     if maps.features is not None:
         study.add("features/bottleneck", maps.features.bottleneck.astype(np.float16, copy=False))
         study.add("features/discs", maps.features.discs.astype(np.float16, copy=False))
@@ -121,40 +129,33 @@ def encoded(maps: StudyMaps) -> EncodedStudy:
 class HeatmapWriter:
     """Writes studies one by one; see ``create``."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, check: Callable[[], None] = lambda: None) -> None:
         self._file = file
+        self._check = check
 
     def write(self, maps: StudyMaps) -> None:
-        """Add one study; its id must not be there yet."""
+        """Add one study; its id must not be there yet. Raises OSError where the disk has refused it."""
         self.store(encoded(maps))
 
     def store(self, study: EncodedStudy) -> None:
-        """Add one study that is encoded already."""
+        """Add one study that is encoded already. Raises as ``write``."""
         study.store(self._file)
+        self._check()
 
 
 @contextmanager
 def create(path: Path, run: dict[str, Any]) -> Iterator[HeatmapWriter]:
     """Open a new heatmap file for writing; it gets its name only when the block ends without an error."""
-    import h5py
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w", libver="latest") as file:
-            file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["run"] = json.dumps(run, sort_keys=True)
-            yield HeatmapWriter(file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with hdf5.created(path) as (file, check):
+        file.attrs["format_version"] = FORMAT_VERSION
+        hdf5.write_text(file, "run", json.dumps(run, sort_keys=True))
+        yield HeatmapWriter(file, check)
 
 
 def read_run(path: Path) -> dict[str, Any]:
     """The root record of a heatmap file: checkpoint sha256, preprocessing, versions."""
     with _opened(path) as file:
-        run: dict[str, Any] = json.loads(file.attrs["run"])
+        run: dict[str, Any] = json.loads(hdf5.read_text(file, "run"))
     return run
 
 
@@ -170,24 +171,35 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
         if study_id not in file:
             raise UserError(f"heatmap file {path} holds no study {study_id}; run the inference of its batch again.")
         group = file[study_id]
-        attributes = group.attrs
-        flags, provenance = tuple(json.loads(attributes["flags"])), json.loads(attributes["provenance"])
-        if attributes["status"] != "ok":
+        flags, provenance = (
+            tuple(json.loads(hdf5.read_text(group, "flags"))),
+            json.loads(hdf5.read_text(group, "provenance")),
+        )
+        status = hdf5.read_text(group, "status")
+        if status != "ok":
             return NotAnalysed(
-                study_id, attributes["status"], attributes["reason"], attributes["series_id"], flags, provenance
+                study_id,
+                "excluded" if status == "excluded" else "failed",
+                hdf5.read_text(group, "reason"),
+                hdf5.read_text(group, "series_id"),
+                flags,
+                provenance,
             )
         given = "features" in group
         return Analysed(
             study_id,
-            attributes["series_id"],
-            _read_geometry(attributes["geometry"]),
+            hdf5.read_text(group, "series_id"),
+            _read_geometry(hdf5.read_text(group, "geometry")),
             image=group["image"][()],
             logits=group["logits"][()],
             flags=flags,
             provenance=provenance,
             members=_read_members(group["members"]) if members and "members" in group else None,
             features=Features(group["features/bottleneck"][()], group["features/discs"][()]) if given else None,
-            places=GivenPlaces.from_json(json.loads(attributes["places"])) if "places" in attributes else None,
+            places=GivenPlaces.from_json(json.loads(hdf5.read_text(group, "places")))
+            if "places" in group.attrs
+            else None,
+            strip=_read_strip(group) if "strip" in group else None,
         )
 
 
@@ -198,23 +210,26 @@ def _read_geometry(text: str) -> SliceGeometry:
     return SliceGeometry(**record)
 
 
+def _read_strip(group: h5py.Group) -> Strip:
+    laid = json.loads(hdf5.read_text(group, "strip"))
+    lists = {name: tuple(laid[name]) for name in ("levels", "places_mm", "slopes_deg")}
+    return Strip(pixels=group["strip"][()], offset_mm=laid["offset_mm"], **lists)
+
+
 def _read_members(group: h5py.Group) -> Members:
     probability = group["probability"][()]
     valid = np.unpackbits(group["valid"][()], axis=-1, count=probability.shape[-1]).astype(bool)
-    return Members(tuple(json.loads(group.attrs["names"])), tuple(json.loads(group.attrs["kinds"])), probability, valid)
+    return Members(
+        tuple(json.loads(hdf5.read_text(group, "names"))),
+        tuple(json.loads(hdf5.read_text(group, "kinds"))),
+        probability,
+        valid,
+    )
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    import h5py
-
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(
-            f"heatmap file {path} cannot be read ({error}); delete it and run the inference again."
-        ) from error
-    with file:
+    with hdf5.opened(path, "heatmap file") as file:
         if file.attrs.get("format_version") != FORMAT_VERSION:
             raise UserError(
                 f"heatmap file {path} has format {file.attrs.get('format_version')}, this version reads {FORMAT_VERSION}; "

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lstv.anatomy.strip import Strip
 from lstv.base.arrays import ByteArray, IndexArray
 from lstv.base.errors import Setting, UserError
 from lstv.base.levels import GRID, LEVELS
+from lstv.localizer import strips
 from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
 from lstv.localizer.network import PointNet
 from lstv.localizer.options import MEMBERS, Options
@@ -134,9 +136,12 @@ class Runner:
             self.image_seconds = min(seconds, self.image_seconds or seconds)
         return torch.cat(parts)[: len(images)], features
 
-    def study_maps(self, group: list[Prepared], with_views: bool) -> list[Analysed]:
-        """Heatmaps of prepared studies, all their images in shared forward passes."""
-        return self.finish(self.launch(group, with_views))
+    def study_maps(self, group: list[Prepared], with_views: bool, marks: str = "canal") -> list[Analysed]:
+        """Heatmaps and strips of prepared studies, all their images in shared forward passes.
+
+        ``marks`` canal | disc: what the network's points lie on.
+        """
+        return self.finish(self.launch(group, with_views), marks)
 
     def launch(self, group: list[Prepared], with_views: bool) -> _Launched:
         """Have the device begin with a group of studies. A GPU goes on while the caller does other things."""
@@ -164,8 +169,8 @@ class Runner:
             end.record()
         return _Launched(group, counts, centres, others, back, features, start, end)
 
-    def finish(self, launched: _Launched) -> list[Analysed]:
-        """Wait for a launched group and take its heatmaps."""
+    def finish(self, launched: _Launched, marks: str = "canal") -> list[Analysed]:
+        """Wait for a launched group, take its heatmaps and cut the strips."""
         if launched.start is not None and launched.end is not None:
             launched.end.synchronize()
             self.busy_seconds += launched.start.elapsed_time(launched.end) / 1000
@@ -180,7 +185,8 @@ class Runner:
                 members = self._members(study, others, views.numpy())
             bottleneck, discs = launched.features[index]
             features = Features(bottleneck[0].numpy(), discs[0].numpy())
-            result.append(_analysed(study, centres[index], members, features))
+            strip = strips.cut(study.slices, study.geometry, centres[index], marks)
+            result.append(_analysed(study, centres[index], members, features, strip))
             first += count
         return result
 
@@ -238,7 +244,11 @@ def _as_bytes(probability: torch.Tensor) -> torch.Tensor:
 
 
 def _analysed(
-    study: Prepared, logits: npt.NDArray[np.float32], members: Members | None, features: Features
+    study: Prepared,
+    logits: npt.NDArray[np.float32],
+    members: Members | None,
+    features: Features,
+    strip: Strip | None,
 ) -> Analysed:
     return Analysed(
         study_id=study.study_id,
@@ -251,6 +261,7 @@ def _analysed(
         members=members,
         features=features,
         places=study.places,
+        strip=strip,
     )
 
 
@@ -278,7 +289,7 @@ def infer(
         if launched is None:
             return
         with stages.time("waiting for the device and taking its results"):
-            found = runner.finish(launched)
+            found = runner.finish(launched, options.marks)
         with stages.time("waiting for the writers"):
             out.put(*found)
         groups += 1

@@ -16,7 +16,7 @@ class Options:
     """How to run: ``preprocessing`` trained | reference, ``members`` centre | slices | full, ``forward_batch`` images in
     one forward pass, ``workers`` decoding processes, ``without_uids`` no DICOM UIDs or file names in the results,
     ``centroids`` folder of vertebra centroid files on which patches are centred (none without), ``study_seconds`` and
-    ``study_memory_mb`` what decoding one study may take."""
+    ``study_memory_mb`` what decoding one study may take, ``marks`` canal | disc: what the network's points lie on."""
 
     preprocessing: str = "trained"
     members: str = "centre"
@@ -26,6 +26,7 @@ class Options:
     centroids: Path | None = None
     study_seconds: float = 120.0
     study_memory_mb: int = 2048
+    marks: str = "canal"
 
     @property
     def offsets(self) -> tuple[int, ...]:

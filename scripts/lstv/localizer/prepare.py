@@ -19,6 +19,7 @@ from lstv.dicom.series import Series, read_series
 from lstv.localizer.centroids import centroid_file, read_centroids
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import GivenPlaces, places, shifted
+from lstv.localizer.strips import kept_slices
 
 _IDENTIFYING = ("series_uid", "unreadable_files")
 """Provenance that leads back to the images of a patient."""
@@ -27,7 +28,8 @@ _IDENTIFYING = ("series_uid", "unreadable_files")
 @dataclass(frozen=True)
 class Prepared:
     """A study ready for the network: ``images`` uint8 (1 + n + m, 160, 160), the centre slice first, then the n neighbours
-    at ``offsets``, then the m patches at ``places.found``."""
+    at ``offsets``, then the m patches at ``places.found``; ``slices`` what its strip is cut from
+    (``strips.kept_slices``)."""
 
     study_id: str
     series_id: str
@@ -36,6 +38,7 @@ class Prepared:
     geometry: SliceGeometry
     flags: tuple[str, ...]
     provenance: dict[str, Any]
+    slices: ByteArray
     places: GivenPlaces | None = None
 
 
@@ -66,7 +69,7 @@ def prepare(
                 "the demo's localizer knows synthetic phantoms only and is refused for real images; "
                 "use the published point net"
             )
-        prepared = _images(row, series, offsets, _IDENTIFYING if without_uids else ())
+        prepared = of_series(row, series, offsets, _IDENTIFYING if without_uids else ())
         return prepared if centroids is None else _with_patches(prepared, series, Path(centroids))
     except StudyError as error:
         return failed(row, str(error))
@@ -87,7 +90,9 @@ def failed(row: Row, reason: str) -> NotAnalysed:
     return NotAnalysed(row.study_id, "failed", printable(reason), row.series_id)
 
 
-def _images(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[str, ...]) -> Prepared:
+def of_series(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[str, ...] = ()) -> Prepared:
+    """A series that was read, ready for the network; ``hidden`` provenance is left out. Raises StudyError where the centre
+    slice is blank."""
     depth, centre = len(series.volume), series.centre
     present = tuple(offset for offset in offsets if 0 <= centre + offset < depth)
     slices = [series.volume[centre + offset] for offset in (0, *present)]
@@ -96,7 +101,9 @@ def _images(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[st
         raise StudyError("the centre slice is blank (all pixels alike); check the export of this series")
     known = {**series.provenance, "centre_slice": centre}
     provenance = {key: value for key, value in known.items() if key not in hidden}
-    return Prepared(row.study_id, row.series_id, images, present, series.slices[centre], series.flags, provenance)
+    plane = series.slices[centre]
+    kept = kept_slices(series)
+    return Prepared(row.study_id, row.series_id, images, present, plane, series.flags, provenance, kept)
 
 
 def _resized(image: ByteArray) -> ByteArray:

@@ -133,7 +133,7 @@ class Batch:
         good = set()
         with suppress(OSError):
             if wanted:
-                with h5py.File(self._maps, "r") as file:
+                with h5py.File(self._maps, "r", locking=False) as file:
                     for study in wanted:
                         with suppress(KeyError, OSError, ValueError, RuntimeError):
                             if EncodedStudy.load(file, study).checksum() == self._recorded[study][1]:
@@ -149,7 +149,7 @@ class Batch:
         earlier: h5py.File | None = None
         try:
             if any(study not in self._journal for study in self._keys):
-                earlier = h5py.File(self._maps, "r")
+                earlier = h5py.File(self._maps, "r", locking=False)
             with heatmap_file.create(out, run) as writer:
                 for study_id, known in self._keys.items():
                     study = self._journal.load(study_id) if study_id in self._journal else _loaded(earlier, study_id)

@@ -1,4 +1,5 @@
-"""Which studies a reader looks at: the most ambiguous, and a random sample of the others with known weights.
+"""Which studies a reader looks at: the most ambiguous, a random sample of the others with known weights, and the list
+"look at the localizer".
 
 Reading the flagged studies alone would say nothing of the missed ones and make every rate wrong (partial-verification bias).
 The sample is drawn by strata of the rank (deciles, where it is large enough), and each study carries its sampling fraction,
@@ -16,12 +17,15 @@ from lstv.ranking.table_columns import is_quality_problem, number
 
 SCHEMA_VERSION = 1
 STRATA = 10
+LOCALIZER = "localizer"
+"""Group and stratum of the studies whose points somebody should look at before their names are believed."""
+
 FOR_THE_READER = ("label", "reader", "castellvi")
 """Columns of the CSV that are left empty."""
 
 
 class Entry(TypedDict):
-    """One study of the queue; ``stratum`` flagged | sample; ``weight`` = 1 / ``sampling_fraction``.
+    """One study of the queue; ``stratum`` flagged | sample | localizer; ``weight`` = 1 / ``sampling_fraction``.
 
     ``reading_order`` is a random order over the whole queue, for readers who must not know which studies were flagged.
     """
@@ -52,34 +56,51 @@ class Queue(TypedDict):
 COLUMNS = (*Entry.__annotations__, *FOR_THE_READER)
 
 
-def build_queue(table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 90, seed: int = 2024) -> Queue:
+def build_queue(
+    table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 90, localizer: int = 30, seed: int = 2024
+) -> Queue:
     """The queue of a cohort.
 
     ``table`` from ``cohort_table.read_cohort_table``. Flagged: the first ``ambiguous`` by rank. Sample: ``sample`` of the
-    others, evenly from as many rank strata (at most ten), so that every study has a chance. Studies that are not ok, have
-    no rank, or have a quality problem are counted and not queued. The same table and seed give the same queue anywhere.
+    others, evenly from as many rank strata (at most ten), so that every study has a chance. Localizer: up to ``localizer``
+    drawn from those whose localizer failed or whose field is cropped, who are in neither of the other two. Studies that
+    are not ok, have no rank, or have a quality problem are counted and not queued. Studies that share a rank come in a
+    random order. The same table and seed give the same queue anywhere.
     """
-    ranked = sorted((row for row in table if _why_not(row) is None), key=lambda row: int(number(row["rank"])))
-    flagged, others = ranked[:ambiguous], ranked[ambiguous:]
+    ranked = sorted(
+        (row for row in table if _why_not(row) is None),
+        key=lambda row: (int(number(row["rank"])), _lot(seed, "tie", row["study_id"])),
+    )
+    failed = [row for row in ranked if row.get("rank_group") == LOCALIZER]
+    candidates = [row for row in ranked if row.get("rank_group") != LOCALIZER]
+    flagged, others = candidates[:ambiguous], candidates[ambiguous:]
     chosen = [(row, "flagged", 1.0) for row in flagged]
     for stratum, size in _strata(others, min(sample, len(others))):
         drawn = sorted(stratum, key=lambda row: _lot(seed, "sample", row["study_id"]))[:size]
         chosen += [
             (row, "sample", size / len(stratum)) for row in sorted(drawn, key=lambda row: int(number(row["rank"])))
         ]
+    looked_at = sorted(failed, key=lambda row: _lot(seed, LOCALIZER, row["study_id"]))[:localizer]
+    sampled = len(chosen) - len(flagged)
+    chosen += [
+        (row, LOCALIZER, len(looked_at) / len(failed))
+        for row in sorted(looked_at, key=lambda row: int(number(row["rank"])))
+    ]
     order = sorted((row["study_id"] for row, _, _ in chosen), key=lambda study_id: _lot(seed, "order", study_id))
     place = {study_id: index for index, study_id in enumerate(order, start=1)}
     studies = [_entry(row, stratum, fraction, place) for row, stratum, fraction in chosen]
     return {
         "schema_version": SCHEMA_VERSION,
         "seed": seed,
-        "asked": {"ambiguous": ambiguous, "sample": sample},
+        "asked": {"ambiguous": ambiguous, "sample": sample, "localizer": localizer},
         "counts": {
             "in_table": len(table),
             "ranked": len(ranked),
             "flagged": len(flagged),
             "unflagged": len(others),
-            "sampled": len(chosen) - len(flagged),
+            "sampled": sampled,
+            "localizer": len(failed),
+            "localizer_sampled": len(looked_at),
         },
         "not_queued": dict(sorted(Counter(why for why in map(_why_not, table) if why is not None).items())),
         "studies": studies,

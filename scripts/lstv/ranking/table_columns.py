@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
+from lstv.base.tables import parsed
 from lstv.uncertainty.registry import Metric
 
 PRIMARY = "score"
@@ -49,15 +49,8 @@ class Column:
 def read_cohort_table(path: Path) -> list[dict[str, str]]:
     """Rows of the cohort table, all values as text. Raises UserError where it is missing, no such table or not unique."""
     path = Path(path)
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            header = reader.fieldnames or []
-            rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
-    except FileNotFoundError as error:
-        raise UserError(path, " does not exist; it is to be the cohort table, which the workflow writes.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(path, f" cannot be read as CSV ({error}).") from error
+    header, _, entries = parsed(path)
+    rows = [row for _, row in entries]
     absent = [name for name in _REQUIRED if name not in header]
     if absent:
         raise UserError(path, f" has no column {absent[0]}, so it is not the cohort table of this workflow.")

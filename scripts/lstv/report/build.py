@@ -41,7 +41,7 @@ def build(
     page = content.make(read, runs, options)
     page["passed_over"] = "" if scan is None else passed_over.sentence(scan)
     drawn = figures.draw(page["analysed"], page["thresholds"])
-    overlays = _overlays(page["candidates"], read, heatmap_files)
+    overlays = _overlays([*page["candidates"], *page["localizer"][:top]], read, heatmap_files)
     atomic.write_text(Path(out), render(page, drawn, overlays))
     return page
 

@@ -8,17 +8,17 @@ from typing import TypeGuard
 import pandas
 
 from lstv import uncertainty
+from lstv.anatomy.points import FOUND
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import accounting, formats, summaries, wording
 from lstv.report.palette import JUNCTION
-from lstv.uncertainty.fields import FOUND
 
 CARD_METRICS = (
-    ("junction_identity_entropy", "Doubt between levels", 2, "nats"),
-    ("junction_flip_rate_views", "Label changes in views", 2, ""),
-    ("entropy_difference", "Beside own levels", 2, "nats"),
-    ("caudal_residual", "Response below L5/S1", 2, ""),
-    ("angle_difference", "Angle difference", 1, "°"),
+    ("discs_spanned", "Discs from first to last point", 0, ""),
+    ("junction_disc_contrast", "L5/S1 contrast beside discs above", 2, ""),
+    ("mass_ratio", "L5/S1 response beside own levels", 2, ""),
+    ("shift_ambiguity", "Names fit one level off", 3, ""),
+    ("l5_s1_dice_disagreement_slices", "Slices disagree on L5/S1", 2, ""),
 )
 """Study metrics on a card, where the table has them: what enters the combined ranking."""
 
@@ -46,6 +46,11 @@ def flags_of(row: dict) -> list[str]:
 def has_quality_problem(row: dict) -> bool:
     """Whether the study's images do not fit the question."""
     return row["quality"] == "problem" or any(map(wording.is_quality, flags_of(row)))
+
+
+def is_localizers(row: dict) -> bool:
+    """Whether somebody should look at the localizer's points before anything is said of the junction."""
+    return row.get("rank_group") == wording.LOCALIZER
 
 
 def is_found(row: dict, level: str) -> bool:

@@ -45,7 +45,9 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
     rows = analysed.to_dict("records")
     for row in rows:
         row["own_choice"] = inputs.sheet[row["study_id"]].reason == study_sheet.CHOSEN_BY_USER
-    good = [row for row in rows if not candidates.has_quality_problem(row)]
+    fit = [row for row in rows if not candidates.has_quality_problem(row)]
+    good = [row for row in fit if not candidates.is_localizers(row)]
+    doubted = [row for row in fit if candidates.is_localizers(row)]
     away = table[outcomes.isin(("failed", "excluded"))] if len(table) else table
     reasons, more_reasons = accounting.grouped_reasons(away, inputs.sheet, names)
     unselected, _ = accounting.grouped_reasons(table[outcomes == "not_selected"], inputs.sheet, names)
@@ -60,7 +62,8 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         "effective_area": round(math.exp(thresholds["high"])),
         "counts": {
             **counts,
-            "quality": len(rows) - len(good),
+            "quality": len(rows) - len(fit),
+            "localizer": len(doubted),
             "training": int((analysed["split"] == "train").sum()),
             "split_unknown": int((analysed["split"] == "unknown").sum()),
         },
@@ -79,6 +82,10 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         ],
         "n_rankable": len(good),
         "rows": [_line(row, names, link) for row in rows],
+        "localizer": [
+            {**_line(row, names, link), "study_id": row["study_id"], "reasons": row["reasons"].split("; ")}
+            for row in doubted
+        ],
         "quality": [
             {
                 **_line(row, names, link),

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pandas
 
+from lstv.base import atomic
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort import study_sheet
@@ -65,14 +65,17 @@ def read(table: Path, sheet: Path, studies: Iterable[Path], settings: Path | Non
 def read_table(path: Path) -> pandas.DataFrame:
     """The cohort table, one row a study in the order of the file; ids stay text."""
     try:
-        frame = pandas.read_csv(path, dtype=dict.fromkeys(TEXT, str), encoding="utf-8-sig")
+        # text is text: NULL, NA, nan or 007 are ids like others, and only an empty cell is a missing value
+        frame = pandas.read_csv(
+            path, dtype=dict.fromkeys(TEXT, str), encoding="utf-8-sig", keep_default_na=False, na_values=[""]
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"the cohort table {path} cannot be read ({error}); make it again.") from error
     absent = [name for name in REQUIRED if name not in frame]
     if absent:
         raise UserError(f"the cohort table {path} has no column {absent[0]}; make it again with this version.")
     for name in TEXT:
-        frame[name] = frame[name].fillna("") if name in frame else ""
+        frame[name] = frame[name].fillna("").map(atomic.original) if name in frame else ""
     twice = frame["study_id"][frame["study_id"].duplicated()]
     if len(twice):
         raise UserError(f"the cohort table {path} has study {twice.iloc[0]} twice; make it again.")
@@ -105,7 +108,5 @@ def locate(heatmap_files: Iterable[Path], study_ids: Iterable[str]) -> dict[str,
     for path in sorted(map(Path, heatmap_files), key=lambda path: (path.stem not in wanted, str(path))):
         if len(found) == len(wanted):
             break
-        heatmap_file.read_run(path)  # says in one sentence what is wrong with a file that is none
-        with h5py.File(path, "r") as file:
-            found.update(dict.fromkeys(sorted((wanted - set(found)) & set(file)), path))
+        found.update(dict.fromkeys(sorted((wanted - set(found)) & set(heatmap_file.study_ids(path))), path))
     return found

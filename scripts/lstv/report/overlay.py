@@ -16,7 +16,9 @@ from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
+from lstv.report import strip_drawing
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS, rgb
+from lstv.report.strip_drawing import StripDrawing
 
 WIDTH = 320.0
 """Width of the drawing in its own units; the height follows from the millimetres."""
@@ -55,6 +57,8 @@ class Overlay:
     letters: dict[str, str]
     bar: float | None
     bar_label: str
+    strip: StripDrawing | None
+    strip_image: str
 
 
 def probabilities(maps: Analysed) -> np.ndarray:
@@ -101,6 +105,8 @@ def overlay(maps: StudyMaps, points: dict[str, list[float] | None]) -> Overlay:
         directions,
         round(bar_mm * sx / column_mm, 1),
         f"{bar_mm} mm",
+        strip := strip_drawing.drawing(maps.strip),
+        "" if strip is None else png(windowed(strip.pixels)),
     )
 
 

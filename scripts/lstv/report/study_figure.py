@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.transforms import Bbox
 
+from lstv.anatomy.points import FOUND
+from lstv.base import atomic
 from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
@@ -21,7 +22,6 @@ from lstv.report import formats
 from lstv.report.overlay import heat_layer, letters, probabilities, windowed
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 from lstv.report.summaries import MAIN_METRICS
-from lstv.uncertainty.fields import FOUND
 from lstv.uncertainty.records import StudyRecord
 
 _HEADS = {
@@ -168,11 +168,5 @@ def _text(axes: Axes, text: str) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic.replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

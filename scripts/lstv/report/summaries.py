@@ -8,8 +8,8 @@ import numpy as np
 import pandas
 
 from lstv import uncertainty
+from lstv.anatomy.points import FOUND
 from lstv.base.levels import LEVELS
-from lstv.uncertainty.fields import FOUND
 
 MAIN_METRICS = ("entropy", "confidence", "spatial_entropy", "area_px")
 

@@ -33,6 +33,9 @@ STRATUM_TITLES = {stratum.name: stratum.title for stratum in STRATA}
 QUALITY = "quality_"
 """How a flag begins that says the images do not fit the question. Such studies are listed apart, never as candidates."""
 
+LOCALIZER = "localizer"
+"""The group of studies whose points somebody should look at before their names are believed; listed apart as well."""
+
 _WHOLE_RUN = ("members_", "no_reference_features")
 """How a flag begins that says what was run: the same for all studies, so it is no note on one."""
 

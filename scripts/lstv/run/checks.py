@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lstv.base.errors import UserError
-from lstv.cohort import training_guard
+from lstv.cohort import rsna_layout, training_guard
 
 Settings = Mapping[str, Any]
 Check = Callable[[Settings], Iterator[str]]
@@ -53,8 +55,31 @@ def _source_exists(settings: Settings) -> Iterator[str]:
         return
     if source["path"] is None:
         yield f"source.kind is {source['kind']}, but source.path is not set; name the folder or the sheet there."
-    elif not Path(source["path"]).exists() and not source["download"]:
+    elif not os.path.exists(source["path"]) and not source["download"]:
         yield f"source.path {source['path']} does not exist; set it to where your data are."
+    elif source["kind"] in ("rsna", "folder") and not source["download"] and not os.path.isdir(source["path"]):
+        packed = "; unpack it (unzip FILE -d FOLDER) and name that folder" if _is_zip(source["path"]) else ""
+        yield f"source.path {source['path']} is a file, but source.kind {source['kind']} needs a folder{packed}."
+    elif source["kind"] == "sheet" and not os.path.isfile(source["path"]):
+        yield f"source.path {source['path']} is a folder, but source.kind sheet needs a CSV file."
+
+
+def _archive_is_unpacked(settings: Settings) -> Iterator[str]:
+    source = settings["source"]
+    if source["kind"] != "rsna" or source["download"] or source["path"] is None or not os.path.isdir(source["path"]):
+        return
+    if not os.path.isfile(os.path.join(source["path"], rsna_layout.SERIES_TABLE)):
+        with contextlib.suppress(OSError):
+            packed = sorted(name for name in os.listdir(source["path"]) if name.endswith(".zip"))
+            if packed:
+                yield (
+                    f"source.path {source['path']} holds {packed[0]}, but no {rsna_layout.SERIES_TABLE}: unpack the archive "
+                    f"there (unzip {packed[0]}), so that the table and {rsna_layout.IMAGES} lie in that folder."
+                )
+
+
+def _is_zip(path: str) -> bool:
+    return path.lower().endswith(".zip")
 
 
 def _demo_checkpoint_is_for_the_demo(settings: Settings) -> Iterator[str]:
@@ -121,7 +146,7 @@ def _folder_has_no_valid_ids(settings: Settings) -> Iterator[str]:
 
 def _checkpoint_exists(settings: Settings) -> Iterator[str]:
     path = settings["localizer"]["checkpoint"]
-    if not Path(path).is_file() and path not in _to_come(settings):
+    if not os.path.isfile(path) and path not in _to_come(settings):
         yield (
             f"localizer.checkpoint {path} does not exist; put the point net there "
             "(resources/README.md says where it comes from), correct the path, or for RSNA studies set source.download."
@@ -149,7 +174,7 @@ _FILES = (
 def _files_exist(settings: Settings) -> Iterator[str]:
     for part, key in _FILES:
         path = settings[part][key]
-        if path is not None and not Path(path).is_file() and path not in _to_come(settings):
+        if path is not None and not os.path.isfile(path) and path not in _to_come(settings):
             needed = key == "valid_ids" and settings["source"]["kind"] == "rsna"
             fix = _IDS if needed else "correct the path or set it to null."
             yield f"{part}.{key} {path} does not exist; {fix}"
@@ -157,14 +182,38 @@ def _files_exist(settings: Settings) -> Iterator[str]:
 
 def _centroids_are_a_folder(settings: Settings) -> Iterator[str]:
     path = settings["localizer"]["centroids"]
-    if path is not None and not Path(path).is_dir():
+    if path is not None and not os.path.isdir(path):
         yield f"localizer.centroids {path} is no folder; correct the path or set it to null."
+
+
+FUTURE = 120.0
+"""Seconds that a file may be dated ahead of this machine's clock."""
+
+
+def _files_are_of_today(settings: Settings) -> Iterator[str]:
+    """Snakemake ends every job whose input is newer than what the job has just made."""
+    source = settings["source"]
+    named = [(f"{part}.{key}", settings[part][key]) for part, key in (*_FILES, ("localizer", "checkpoint"))]
+    if source["path"] is not None and source["kind"] == "sheet":
+        named.append(("source.path", source["path"]))
+    elif source["path"] is not None and source["kind"] == "rsna":
+        named.append(("source.path", os.path.join(source["path"], rsna_layout.SERIES_TABLE)))
+    for name, path in named:
+        with contextlib.suppress(OSError, TypeError):  # what is not there, others say
+            ahead = os.stat(path).st_mtime - time.time()
+            if ahead > FUTURE:
+                how_far = f"{ahead / 3600:.1f} hours" if ahead >= 3600 else f"{ahead / 60:.0f} minutes"
+                yield (
+                    f"{name} {path} is dated {how_far} in the future, so nothing made from it could be newer: set its time "
+                    f"to now (touch {shlex.quote(path)}), and look at the clocks of its machine and this one."
+                )
 
 
 CHECKS: tuple[Check, ...] = (
     _download_is_of_rsna,
     _whole_archive_is_of_a_download,
     _source_exists,
+    _archive_is_unpacked,
     _demo_checkpoint_is_for_the_demo,
     _sheet_is_no_result,
     _sheet_marks_training_studies,
@@ -176,10 +225,11 @@ CHECKS: tuple[Check, ...] = (
     _thresholds_ascend,
     _files_exist,
     _centroids_are_a_folder,
+    _files_are_of_today,
 )
 
-_BEFORE_JOBS_ONLY = frozenset({_sheet_marks_training_studies})
-"""Looks at the folder of every study."""
+_BEFORE_JOBS_ONLY = frozenset({_sheet_marks_training_studies, _files_are_of_today})
+"""Looks at the folder of every study; looks at the clock."""
 
 
 def _to_come(settings: Settings) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,11 +124,6 @@ def _slurm_problems(run: Run) -> list[str]:
             f"neither an account nor a QOS is set: put qos or slurm_account into default-resources of {_PROFILE} (sacctmgr "
             "show associations user=$USER lists yours), or slurm-no-account: true where the site has neither."
         )
-    if given.get("slurm_account") and run.no_account:
-        found.append(
-            f"slurm_account is set in {_PROFILE}, but slurm-no-account: true there leaves it out: delete one of the "
-            "two lines."
-        )
     unknown = [name for name in asked_qos if FILL_IN not in name and run.qos and name not in run.qos]
     if unknown:
         found.append(
@@ -196,6 +191,12 @@ NO_CONTAINER_PROGRAM = (
 )
 
 
+def in_container(image: str, arguments: str, command: Sequence[str]) -> list[str]:
+    """The command that runs another in an image, with the ``arguments`` of ``apptainer exec`` in one string."""
+    program = container_program() or _CONTAINER
+    return [program, "exec", *shlex.split(arguments), image.removeprefix("file://"), *command]
+
+
 def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike]) -> list[str]:
     """One sentence for each existing path that a container does not see, found by starting one.
 
@@ -210,7 +211,7 @@ def cannot_be_seen(image: str, arguments: str, paths: Iterable[str | os.PathLike
         return [NO_CONTAINER_PROGRAM]
     # the paths go through standard input: a large cohort's would be too many for a command line
     look = 'while IFS= read -r -d "" path; do [ -r "$path" ] || printf "%s\\0" "$path"; done'
-    command = [program, "exec", *shlex.split(arguments), image, "bash", "-c", look]
+    command = in_container(image, arguments, ["bash", "-c", look])
     listed = "".join(f"{path}\0" for path in wanted)
     try:
         done = subprocess.run(command, input=listed, capture_output=True, text=True, timeout=300)
@@ -232,6 +233,15 @@ def linked(folder: str | os.PathLike[str]) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             return [entry.path for entry in entries if entry.is_symlink()]
+    except OSError:
+        return []
+
+
+def folders(folder: str | os.PathLike[str]) -> list[str]:
+    """The folders in a folder, not those in them; [] for no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_dir()]
     except OSError:
         return []
 

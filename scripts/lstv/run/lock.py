@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import os
 import socket
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 from lstv.base.errors import UserError
 
 
+@functools.cache
 def hold(path: Path) -> None:
-    """Lock ``path`` for as long as this process lives; the kernel releases it however the process ends.
+    """Lock ``path`` for as long as this process lives; the kernel releases it however the process ends. Another call
+    in this process does nothing.
 
     Raises UserError where another run holds it, or where the file cannot be made. On a file system without locks nothing
     is locked, and a line on standard error says so.

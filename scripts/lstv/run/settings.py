@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 import os
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +45,18 @@ def typed(settings: dict, schema: dict) -> dict:
         if isinstance(value, dict):
             result[key] = typed(value, subschema)
         elif isinstance(value, str) and types and ("string" not in types or ("null" in types and value == "null")):
-            result[key] = yaml.safe_load(value)
+            result[key] = _read(value)
+        elif isinstance(value, float) and "integer" in types and value.is_integer():
+            result[key] = int(value)
     return result
+
+
+def _read(text: str) -> Any:
+    """What YAML makes of a text; the text itself where that is nothing or nothing good."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date such as 2024-13-01
+        return text
 
 
 def complete(settings: dict, schema: dict) -> dict:
@@ -84,6 +98,8 @@ PATHS = {
 }
 """The keys that name files and folders; ``container`` may name a file too."""
 
+_NAMED = frozenset({"container", *(f"{part}.{key}" for part, keys in PATHS.items() for key in keys)})
+
 
 def expanded(settings: dict) -> dict:
     """A copy of complete settings in which ``~`` is the user's home, as in a shell; in a container it is another one."""
@@ -100,7 +116,43 @@ def expanded(settings: dict) -> dict:
 def problems(settings: dict, schema: dict) -> list[str]:
     """One sentence for each violation of the schema, in the order of the keys; empty where there is none."""
     errors = sorted(Draft202012Validator(schema).iter_errors(settings), key=lambda error: list(map(str, error.path)))
-    return [_sentence(error) for error in errors]
+    return [_sentence(error) for error in errors] + list(_impossible(settings))
+
+
+LONGEST = 4000
+"""Characters that a path may have (Linux allows 4,095 bytes)."""
+
+
+def _impossible(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """A sentence for each value that the schema lets pass but no file system, shell or computation can take."""
+    for key, value in settings.items():
+        where = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _impossible(value, f"{where}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"{where} is {value}, but must be a number that is neither infinite nor undefined."
+        elif isinstance(value, str):
+            yield from _impossible_text(where, value)
+
+
+def _impossible_text(where: str, text: str) -> Iterator[str]:
+    strange = [character for character in text if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")]
+    if strange:
+        yield (
+            f"{where} is {_shown(text)}, which holds a character that cannot be seen ({strange[0]!r}: a line break, NUL or "
+            "the like); write it anew on one line."
+        )
+    elif len(os.fsencode(text)) > LONGEST:
+        yield f"{where} is {len(text)} characters long, more than a path can be; shorten it."
+    elif where in _NAMED and ("{" in text or "}" in text):
+        yield f"{where} is {_shown(text)}, and Snakemake takes braces for wildcards; rename the file or folder."
+    elif where in _NAMED and text.startswith("-"):
+        yield f"{where} is {_shown(text)}, which programs would take for an option; write ./{text} or rename it."
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:100]}..."
 
 
 def _sentence(error: ValidationError) -> str:
@@ -112,19 +164,49 @@ def _sentence(error: ValidationError) -> str:
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         unknown = [key for key in instance if key not in known]
-        return "; ".join(_unknown_key(prefix, str(key), known) for key in unknown)
+        told = [_unknown_key(prefix, str(key), known) for key in unknown]
+        if prefix and any(instance[key] in (None, "", "None") for key in unknown):
+            # --config 'source={path: data/a,b}' is YAML, in which the comma ends the path
+            told.append(
+                "a comma inside braces begins a new key: put a value that holds one in quotes, as in path: 'a,b'"
+            )
+        return "; ".join(told)
     if error.validator == "required":
         absent = [key for key in value if key not in instance]
         return f"{prefix}{absent[0]} is missing: {_description(schema['properties'][absent[0]])}"
     if error.validator == "enum":
-        allowed = ", ".join(str(allowed) for allowed in value)
-        return f"{where} is {error.instance!r}, but must be one of {allowed}"
+        allowed = ", ".join("null" if allowed is None else str(allowed) for allowed in value)
+        return f"{where} is {_shown(instance)}, but must be one of {allowed}"
     if error.validator == "pattern":
-        return f"{where} is {error.instance!r}, which does not fit: {_description(schema)}"
-    return f"{where}: {error.message} ({_description(schema)})"
+        return f"{where} is {_shown(instance)}, which does not fit: {_description(schema)}"
+    if error.validator == "maxLength":
+        return f"{where} is {len(instance)} characters long, but at most {value} are allowed: {_description(schema)}"
+    if error.validator == "type" and _is_text(value) and isinstance(instance, (bool, int, float, date)):
+        return _taken_for_no_text(where, instance)
+    message = error.message if len(error.message) <= 200 else f"{error.message[:160]}..."
+    return f"{where or 'the configuration'}: {message} ({_description(schema)})"
+
+
+def _is_text(types: str | list[str]) -> bool:
+    return types == "string" or "string" in types
+
+
+def _taken_for_no_text(where: str, instance: object) -> str:
+    """YAML and Snakemake's command line read 007 as 7, 2024_01 as 202401, 2024-01-01 as a date, yes as true."""
+    *parts, key = where.split(".")
+    line = f'{key}: "..."'
+    return (
+        f"{where} was read as {_shown(instance)} ({_KINDS[type(instance)]}), but must be text: write it in quotes in a "
+        f"configuration file ({line}, given with --configfile; on the command line quotes do not help), or choose a name "
+        "that begins with a letter"
+    )
+
+
+_KINDS = {bool: "true or false", int: "a number", float: "a number", date: "a date", datetime: "a date"}
 
 
 def _unknown_key(prefix: str, key: str, known: list[str]) -> str:
+    key = key if len(key) <= 60 and key.isprintable() else f"{key[:40]!r}..."
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {prefix}{close[0]}?" if close else f"known here: {', '.join(known)}."
     return f"unknown key {prefix}{key}; {hint}"

@@ -134,7 +134,8 @@ def fill(site: Site) -> Filling:
         choose("gpu.slurm_partition", "partition of jobs with a GPU", gpu_partitions, "gpu")
         if site.accounts and site.accounting:
             choose("slurm_account", "account", site.accounts)
-            values["slurm-no-account"] = None
+        else:
+            values["slurm-no-account"] = "true"
     features = {name for partition in site.with_gpu() for name in partition.features}
     volta = sorted(name for name in features if _VOLTA.match(name))
     if site.with_gpu():

@@ -10,6 +10,7 @@ from lstv.localizer.heatmap_file import Analysed
 
 # a family registers its metrics where it is imported
 from lstv.uncertainty import (  # noqa: F401
+    anatomy,
     count,
     features,
     identity,

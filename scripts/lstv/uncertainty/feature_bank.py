@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstv.base import atomic
 from lstv.base.arrays import FloatArray, IndexArray
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
@@ -137,16 +137,9 @@ def ledoit_wolf(samples: FloatArray) -> FloatArray:
 def write(reference: Reference, path: Path) -> None:
     """Write the reference as a NumPy archive, atomically."""
     facts = {"format_version": FORMAT_VERSION, "run": reference.run, "study_ids": list(reference.study_ids)}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as stream:
-            arrays = {name: getattr(reference, name) for name in _ARRAYS}
-            np.savez(stream, facts=np.array(json.dumps(facts, sort_keys=True)), **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    arrays = {name: getattr(reference, name) for name in _ARRAYS}
+    with atomic.replacing(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, facts=np.array(json.dumps(facts, sort_keys=True)), **arrays)
 
 
 def read(path: Path) -> Reference:

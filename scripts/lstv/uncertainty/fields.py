@@ -5,10 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from lstv.anatomy.points import FOUND, level_point
 from lstv.base.arrays import FloatArray
-
-FOUND = 0.5
-"""A level is found where its probability exceeds this in at least one pixel."""
 
 
 def shannon(weights: FloatArray) -> float:
@@ -23,13 +21,9 @@ def is_found(probability: FloatArray) -> bool:
 
 
 def centre(probability: FloatArray) -> FloatArray | None:
-    """(column, row) in grid pixels of a level: mean position of the pixels with p >= 0.5, weighted by p; None if none."""
-    rows, columns = np.nonzero(probability >= FOUND)
-    if not rows.size or not is_found(probability):
-        return None
-    weight = probability[rows, columns]
-    result: FloatArray = np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
-    return result
+    """(column, row) in grid pixels of a level's point (``anatomy.points``); None where the level is not found."""
+    point = level_point(probability)
+    return None if point is None else np.array(point)
 
 
 def main_part_centre(probability: FloatArray) -> FloatArray:

@@ -49,8 +49,14 @@ MEANINGS = {
     "quality_low_contrast": "the centre slice uses less than a tenth of the intensity range",
     "quality_no_level_found": "no level is found: probably not a sagittal lumbar series",
     "quality_few_levels_found": "fewer than 3 levels are found",
-    "quality_cropped_cranial": "L1/L2, or the place where it should be, is within 12 mm of the upper edge",
-    "quality_cropped_caudal": "L5/S1, or the place where it should be, is within 12 mm of the lower edge",
+    "no_strip": "no strip was laid along the discs: fewer than three points on one column, or heatmaps of an older version",
+    "no_disc_chain": "no discs are to be seen along the points",
+    "{level}_no_place": "the level's point coincides with that of another level",
+    "junction_disc_not_measured": "fewer than two discs above L5/S1, or too little of it in the picture, to compare it with",
+    "field_cropped_cranial": "the picture ends less than a vertebra above the first disc",
+    "field_cropped_caudal": "the picture ends less than a vertebra below the last disc: the sacrum is not seen",
+    "points_off_discs": "a point lies in a vertebra, or two levels are marked at one disc: look at the localizer",
+    "upper_level_missing": "L1/L2, L2/L3 or L3/L4 is not found though other levels are: look at the localizer",
 }
 
 

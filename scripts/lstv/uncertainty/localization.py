@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from lstv.anatomy.points import FOUND
 from lstv.uncertainty.context import StudyContext
-from lstv.uncertainty.fields import FOUND, shannon
+from lstv.uncertainty.fields import shannon
 from lstv.uncertainty.registry import level_metric
 
 BIN = 16
@@ -81,9 +80,8 @@ def area_px(study: StudyContext, level: int) -> int:
 
 
 def point_px(study: StudyContext, level: int) -> list[float]:
-    """[column, row] of a level on the grid: the mean position of its pixels with p > 0.5. Undefined where not found."""
-    rows, columns = np.nonzero(study.found_map(level) > FOUND)
-    return [float(columns.mean()), float(rows.mean())]
+    """[column, row] of a level on the grid: the middle of its main blob of p > 0.5. Undefined where not found."""
+    return [float(value) for value in study.centre(level)]
 
 
 def point_mm(study: StudyContext, level: int) -> list[float]:

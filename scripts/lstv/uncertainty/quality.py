@@ -39,6 +39,20 @@ def image_contrast(study: StudyContext) -> float:
     return float(high - low) / 255
 
 
+@study_metric("quality")
+def field_of_view(study: StudyContext) -> float:
+    """Height of the picture.
+
+    Formula: rows of the slice * row spacing
+    Unit: mm
+    Range: above 0
+    Direction: a fact of the acquisition, which a score should not depend on
+    Undefined: never
+    Source: DICOM PS3.3 C.7.6.2.1.1
+    """
+    return study.maps.geometry.row_spacing * study.maps.geometry.height
+
+
 def content_rows(image: ByteArray) -> tuple[int, int]:
     """First and last row that is not empty padding (no pixel above 2 of 255); the whole image where all rows are."""
     filled = np.flatnonzero((image > 2).any(axis=1))
@@ -52,7 +66,7 @@ def cranial_border_distance(study: StudyContext) -> float:
     Formula: |row of L1/L2 - edge row| * row spacing; a missing level is placed at the spacing of the next two
     Unit: mm
     Range: negative where the level would lie outside
-    Direction: below 12 = the field of view may be cropped (flag quality_cropped_cranial)
+    Direction: low = the field of view may be cropped; below 12 flagged (field_cropped_cranial) where there is no strip
     Undefined: fewer than two levels found (flags {level}_not_found)
     Source: this project
     """
@@ -67,7 +81,7 @@ def caudal_border_distance(study: StudyContext) -> float:
     Formula: |row of L5/S1 - edge row| * row spacing; a missing level is placed at the spacing of the two above it
     Unit: mm
     Range: negative where the level would lie outside
-    Direction: below 12 = the field of view may be cropped (flag quality_cropped_caudal)
+    Direction: low = the field of view may be cropped; below 12 flagged (field_cropped_caudal) where there is no strip
     Undefined: fewer than two levels found (flags {level}_not_found)
     Source: this project
     """
@@ -111,12 +125,9 @@ def few_levels(study: StudyContext) -> list[str]:
 
 
 @warning
-def cropped_cranial(study: StudyContext) -> list[str]:
-    """The field of view may end below L1/L2's upper neighbour."""
-    return ["quality_cropped_cranial"] if study.once(cranial_border_distance) < BORDER_MM else []
-
-
-@warning
-def cropped_caudal(study: StudyContext) -> list[str]:
-    """The field of view may end above the sacrum."""
-    return ["quality_cropped_caudal"] if study.once(caudal_border_distance) < BORDER_MM else []
+def cropped_without_strip(study: StudyContext) -> list[str]:
+    """The first or last level is near the edge; asked only where no strip tells what lies beyond it."""
+    if study.maps.strip is not None:
+        return []
+    cranial, caudal = study.once(cranial_border_distance), study.once(caudal_border_distance)
+    return ["field_cropped_cranial"] * (cranial < BORDER_MM) + ["field_cropped_caudal"] * (caudal < BORDER_MM)

@@ -22,6 +22,7 @@ class Provenance(TypedDict, total=False):
     preprocessing: str
     preprocessing_version: int | str
     members: str
+    marks: str
     device: str
     torch: str
     study_uid: str

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "localization": "Localization: layer 1, as asked for",
+    "anatomy": "What the picture shows at the points",
     "identity": "Level identity",
     "stability": "Numbering stability",
     "patches": "Patches centred on given vertebrae (optional input)",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lstv.anatomy.points import level_point
 from lstv.base.arrays import BoolArray, ByteArray, FloatArray
 from lstv.base.levels import LEVELS
 from lstv.uncertainty.context import StudyContext
@@ -148,7 +149,7 @@ def lost_rate(study: StudyContext, level: int, kind: str) -> float:
 def coordinate_variance(study: StudyContext, level: int, kind: str) -> float:
     """Scatter of the level's position over the readings that found it.
 
-    Formula: (1/T) sum_t ||mu_k^t - mean_t mu_k^t||^2, mu_k^t weighted mean position of {p_k^t >= 0.5}
+    Formula: (1/T) sum_t ||mu_k^t - mean_t mu_k^t||^2, mu_k^t middle of the main blob of {p_k^t > 0.5}
     Unit: mm^2
     Range: 0 upwards
     Direction: high = the place given to the level depends on the slice or view
@@ -256,10 +257,7 @@ def level_readings(study: StudyContext, kind: str, level: int) -> LevelReadings:
     masks, valid, probability = masks[box], reading.valid[box], reading.probability[:, level][box]
     saw = (valid & masks[0]).sum(axis=(1, 2)) >= _COVERAGE * masks[0].sum()
     masks, valid = masks[saw], valid[saw]
-    weight = np.where(masks, probability[saw], 0).astype(np.float64)
-    total = weight.sum(axis=(1, 2))
-    found = total > 0
-    row = weight.sum(axis=2)[found] @ np.arange(weight.shape[1]) / total[found]
-    column = weight.sum(axis=1)[found] @ np.arange(weight.shape[2]) / total[found]
-    centres = np.stack([column * spacing[1], row * spacing[0]], axis=1)
+    points = [level_point(one / 255) for one in probability[saw]]
+    placed = [(point[0] * spacing[1], point[1] * spacing[0]) for point in points if point is not None]
+    centres = np.array(placed, dtype=np.float64).reshape(-1, 2)
     return LevelReadings(centres, (masks & valid).reshape(len(masks), -1), valid.reshape(len(valid), -1))

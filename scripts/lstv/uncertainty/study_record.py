@@ -46,6 +46,7 @@ PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
     "preprocessing": (_TEXT, "trained (as the point net was trained) or reference (as the reference implementation)."),
     "preprocessing_version": ({"type": ["integer", "string"]}, "Version of the preprocessing."),
     "members": (_TEXT, "What was run beside the centre slice: centre (nothing), slices or full."),
+    "marks": (_TEXT, "What the localizer's points lie on: canal or disc."),
     "device": (_TEXT, "cpu or cuda."),
     "torch": (_TEXT, "Version of PyTorch that ran the network."),
     "study_uid": (_TEXT, "DICOM StudyInstanceUID."),
@@ -247,7 +248,7 @@ def schema() -> dict[str, Any]:
                             "items": numbers,
                             "minItems": 2,
                             "maxItems": 2,
-                            "description": "[column, row] on the 160 x 160 grid: mean position of the pixels with p > 0.5.",
+                            "description": "[column, row] on the 160 x 160 grid: middle of the main blob of p > 0.5.",
                         },
                         "point_mm": {
                             "type": ["array", "null"],

@@ -25,19 +25,95 @@ _SEAM_MM = 1.5
 
 @dataclass(frozen=True)
 class Change:
-    """One kind of planted change: its ``name``, a ``title`` for people, and the function that makes it."""
+    """One kind of planted change: its ``name``, a ``title`` for people, the function that makes it, and whether it is a
+    ``control``: a change that must not raise the score."""
 
     name: str
     title: str
     make: Callable[[Series, np.ndarray], Series]
+    control: bool = False
 
 
 def erase_l5_s1(series: Series, points: np.ndarray) -> Series:
     """The L5/S1 disc painted over with marrow of L5, as in a complete fusion."""
-    axis = points[_L5_S1] - points[_L4_L5]
-    cos, sin = np.cos(_TILT), np.sin(_TILT)
-    tilted = np.array([cos * axis[0] + sin * axis[1], -sin * axis[0] + cos * axis[1]])
-    return _painted(series, points[_L5_S1], _body(points, _L4_L5), tilted, 0.3)
+    axis = _tilted(points[_L5_S1] - points[_L4_L5])
+    return _painted(series, points[_L5_S1], _body(points, _L4_L5), axis, 0.3)
+
+
+def fade_l5_s1(series: Series, points: np.ndarray) -> Series:
+    """60 % of ``erase_l5_s1``: a disc that is left as a shadow."""
+    erased = erase_l5_s1(series, points).volume
+    return _mixed(series, erased, 0.6)
+
+
+def bridge_l5_s1(series: Series, points: np.ndarray) -> Series:
+    """L5/S1 erased with another brush: the signal goes over from L5 to S1, with the grain of L5's marrow."""
+    scale = _spacing(series)
+    axis = _tilted(points[_L5_S1] - points[_L4_L5])
+    target = points[_L5_S1]
+    along, length, t, a = _frame(series, target, axis)
+    half = 0.26 * length
+    weight = np.clip((1 - np.hypot(t / half, a / (0.5 * length))) / 0.25, 0, 1)
+    across = np.array([along[1], -along[0]])
+    share = np.clip((t / half + 1) / 2, 0, 1)
+    ends = [target + (sign * half * along + a[..., None] * across) / scale for sign in (-1.15, 1.15)]
+    rows, columns = np.mgrid[: series.slices[0].height, : series.slices[0].width]
+    grain_from = np.stack([columns, rows], axis=-1) + _body(points, _L4_L5) - target
+    volume = []
+    for image in series.volume:
+        smooth = cv2.GaussianBlur(image, (0, 0), 2.0)
+        filled = (1 - share) * _sampled(smooth, ends[0]) + share * _sampled(smooth, ends[1])
+        grain = _sampled(image, grain_from) - _sampled(smooth, grain_from)
+        near = np.abs(t) < half
+        volume.append(_bytes(weight * (filled + np.where(near, grain, 0)) + (1 - weight) * image))
+    return replace(series, volume=np.stack(volume))
+
+
+def narrow_l5_s1(series: Series, points: np.ndarray) -> Series:
+    """L5/S1 narrowed to 60 % and darkened to 70 %: ordinary degeneration. A control."""
+    return _degenerated(series, points[_L5_S1], _tilted(points[_L5_S1] - points[_L4_L5]))
+
+
+def narrow_l4_l5(series: Series, points: np.ndarray) -> Series:
+    """The same of L4/L5. A control."""
+    return _degenerated(series, points[_L4_L5], points[_L4_L5] - points[_L3_L4])
+
+
+def resample_twice(series: Series, points: np.ndarray) -> Series:
+    """Every slice resampled to 80 % and back, as a workstation might have done. A control."""
+    plane = series.slices[0]
+    small = (max(1, round(0.8 * plane.width)), max(1, round(0.8 * plane.height)))
+    volume = [
+        cv2.resize(cv2.resize(image, small, interpolation=cv2.INTER_LINEAR), (plane.width, plane.height))
+        for image in series.volume
+    ]
+    return replace(series, volume=np.stack(volume))
+
+
+def seam(series: Series, points: np.ndarray) -> Series:
+    """What lies below the middle of L3 moved down by 2 mm: the seam of a doubled level without the level. A control."""
+    upper = _body(points, 1)
+    axis = (points[_L3_L4] - points[1]) * _spacing(series)
+    step = 2.0 * axis / np.hypot(*axis) / _spacing(series)
+    return _moved_below(series, upper, -step, rows=series.slices[0].height)
+
+
+def gamma(series: Series, points: np.ndarray) -> Series:
+    """Intensities to the power of 0.8. A control."""
+    table = np.rint(255 * (np.arange(256) / 255) ** 0.8).astype(np.uint8)
+    return replace(series, volume=table[series.volume])
+
+
+def noise(series: Series, points: np.ndarray) -> Series:
+    """Gaussian noise with a standard deviation of 4 % of the range. A control."""
+    grain = np.random.default_rng(7).normal(0, 0.04 * 255, series.volume.shape)
+    return replace(series, volume=_bytes(series.volume + grain))
+
+
+def blur(series: Series, points: np.ndarray) -> Series:
+    """Blurred by a Gaussian of 0.8 mm. A control."""
+    across, down = 0.8 / _spacing(series)
+    return replace(series, volume=np.stack([cv2.GaussianBlur(i, (0, 0), across, sigmaY=down) for i in series.volume]))
 
 
 def repaint_l4(series: Series, points: np.ndarray) -> Series:
@@ -89,9 +165,18 @@ def remove_l4(series: Series, points: np.ndarray) -> Series:
 
 
 CHANGES = (
-    Change("repaint_l4", "control: L4 painted with marrow", repaint_l4),
-    Change("crop_control", "control: smaller field, all discs in it", crop_control),
+    Change("repaint_l4", "control: L4 painted with marrow", repaint_l4, control=True),
+    Change("crop_control", "control: smaller field, all discs in it", crop_control, control=True),
+    Change("narrow_l5_s1", "control: L5/S1 narrow and dark", narrow_l5_s1, control=True),
+    Change("narrow_l4_l5", "control: L4/L5 narrow and dark", narrow_l4_l5, control=True),
+    Change("resample_twice", "control: resampled twice", resample_twice, control=True),
+    Change("seam", "control: a seam in L3", seam, control=True),
+    Change("gamma", "control: gamma 0.8", gamma, control=True),
+    Change("noise", "control: noise", noise, control=True),
+    Change("blur", "control: blur", blur, control=True),
     Change("erase_l5_s1", "L5/S1 disc erased", erase_l5_s1),
+    Change("bridge_l5_s1", "L5/S1 disc erased, second brush", bridge_l5_s1),
+    Change("fade_l5_s1", "L5/S1 disc 60 % erased", fade_l5_s1),
     Change("crop_caudal", "field ends in L5", crop_caudal),
     Change("crop_cranial", "field begins in L2", crop_cranial),
     Change("duplicate_l4", "a level twice (six discs)", duplicate_l4),
@@ -109,6 +194,48 @@ def _spacing(series: Series) -> np.ndarray:
     return np.array([series.slices[0].column_spacing, series.slices[0].row_spacing])
 
 
+def _tilted(axis: np.ndarray) -> np.ndarray:
+    """The axis of L5, turned to that of the L5/S1 disc."""
+    cos, sin = np.cos(_TILT), np.sin(_TILT)
+    return np.array([cos * axis[0] + sin * axis[1], -sin * axis[0] + cos * axis[1]])
+
+
+def _frame(series: Series, target: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
+    """Unit vector along ``axis``, its length in mm, every pixel's distance (H, W) from ``target`` along and across it."""
+    scale = _spacing(series)
+    length = float(np.hypot(*(axis * scale)))
+    along = axis * scale / length
+    rows, columns = np.mgrid[: series.slices[0].height, : series.slices[0].width]
+    away = (np.stack([columns, rows], axis=-1) - target) * scale
+    return along, length, away @ along, away @ np.array([along[1], -along[0]])
+
+
+def _degenerated(series: Series, target: np.ndarray, axis: np.ndarray) -> Series:
+    """The disc around ``target`` narrowed to 60 % along ``axis`` and darkened to 70 %; the vertebrae are stretched to it."""
+    along, length, t, a = _frame(series, target, axis)
+    reach = 0.34 * length
+    weight = np.clip((1 - np.hypot(t / reach, a / (0.6 * length))) / 0.3, 0, 1)
+    inside = 0.12 * length
+    # inside the new disc 0.6 of the old one a millimetre, then the rest of the way to where nothing moves
+    away = np.abs(t)
+    from_there = np.where(
+        away <= inside, away / 0.6, inside / 0.6 + (away - inside) * (reach - inside / 0.6) / (reach - inside)
+    )
+    moved = np.where(away < reach, np.sign(t) * from_there - t, 0.0) * weight
+    rows, columns = np.mgrid[: series.slices[0].height, : series.slices[0].width]
+    there = np.stack([columns, rows], axis=-1) + moved[..., None] * along / _spacing(series)
+    dark = 1 - 0.3 * weight * np.clip((1.2 * inside - away) / (0.4 * inside), 0, 1)
+    return replace(series, volume=np.stack([_bytes(dark * _sampled(image, there)) for image in series.volume]))
+
+
+def _mixed(series: Series, other: np.ndarray, share: float) -> Series:
+    return replace(series, volume=_bytes(share * other.astype(np.float64) + (1 - share) * series.volume))
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
 def _painted(series: Series, target: np.ndarray, source: np.ndarray, axis: np.ndarray, half: float) -> Series:
     """An ellipse around ``target`` filled with what lies around ``source``, folded to and fro along ``axis``.
 
@@ -116,12 +243,8 @@ def _painted(series: Series, target: np.ndarray, source: np.ndarray, axis: np.nd
     and 0.55 across, and fades over its outer fifth. What is taken reaches 0.18 along and 0.4 across, which is marrow.
     """
     scale = _spacing(series)
-    length = float(np.hypot(*(axis * scale)))
-    along = axis * scale / length
+    along, length, t, a = _frame(series, target, axis)
     across = np.array([along[1], -along[0]])
-    rows, columns = np.mgrid[: series.slices[0].height, : series.slices[0].width]
-    away = (np.stack([columns, rows], axis=-1) - target) * scale
-    t, a = away @ along, away @ across
     radius = np.hypot(t / (half * length), a / (0.55 * length))
     weight = np.clip((1 - radius) / 0.2, 0, 1)
     reach = 0.18 * length

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv.localizer.views import SLICE_OFFSETS, VIEWS
-from lstv.ranking import score
+from lstv.ranking import evidence
 from lstv.uncertainty import flags
 from lstv.uncertainty.registry import FIELDS
 from lstv_evidence.method import effects_text, study_text, traits_text
@@ -143,11 +143,16 @@ def members_text() -> str:
 
 
 def ranking_text() -> str:
-    """The components of the score with what they measure."""
-    known = {entry.name: entry for entry in uncertainty.metrics("study")}
-    rows = [(f"`{name}`", _literal(known[name].title)) for name in score.COMPONENTS]
+    """The one table of limits: of the score and of the reasons."""
+    known = {(entry.scope, entry.name): entry for entry in uncertainty.metrics()}
+    rows = []
+    for limit in evidence.LIMITS:
+        title = known["study" if limit.level is None else "level", limit.metric].title
+        counts = f"above {limit.least:g}" if limit.high else f"below {limit.least:g}"
+        usual = f"{limit.usual:g}, spread {limit.spread:g} on the {limit.scale_name} scale"
+        reach = f"{limit.start:g} to {limit.full:g}"
+        rows.append((limit.component, f"`{limit.column}`", _literal(title), usual, reach, counts))
     return (
-        f"The score is the mean, over these {len(rows)} components, of how far out in the upper tail of the cohort a study "
-        f"lies; over at least {score.MIN_COMPONENTS} of them where some are undefined:\n\n"
-        + table(("component", "what"), rows)
+        f"The score is the mean over the components, of which at least {evidence.MIN_COMPONENTS} must be defined:\n\n"
+        + table(("component", "metric", "what", "usual", "evidence, in spreads", "never counts unless"), rows)
     )

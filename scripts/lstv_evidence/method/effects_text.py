@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lstv.base.levels import LEVELS
+from lstv.ranking.score import GROUPS
 from lstv.uncertainty import FAMILIES
 from lstv_evidence.method.markdown import number, table
 from lstv_evidence.method.planting import ORIGINAL
@@ -10,7 +11,33 @@ from lstv_evidence.method.planting import ORIGINAL
 
 def text(record: dict) -> str:
     """The whole fragment."""
-    return "\n\n".join([_places(record), _flags(record), _metrics(record), _still(record)]) + "\n"
+    parts = [_discrimination(record), _left_out(record), _places(record), _flags(record)]
+    return "\n\n".join([*parts, _metrics(record), _still(record)]) + "\n"
+
+
+def _discrimination(record: dict) -> str:
+    titles = {change["name"]: change["title"] for change in record["changes"]}
+    names = [name for name in record["discrimination"][0] if name != "change"]
+    rows = [(titles[row["change"]], *(_area(row[name]) for name in names)) for row in record["discrimination"]]
+    return (
+        f"Area under the ROC curve of the changed studies against the unchanged ones of the others, {record['studies']} "
+        "patients, with the 95 % interval of a bootstrap over patients. Controls must stay near 0.5. `score_v1`: the score "
+        "before the picture was looked at; the other columns are the metrics of the score, each in its direction.\n\n"
+        + table(("planted", *(f"`{name}`" for name in names)), rows)
+    )
+
+
+def _area(area: dict) -> str:
+    if area["auc"] is None:
+        return "–"
+    return f"{number(area['auc'], 2)} ({number(area['low'], 2)} to {number(area['high'], 2)})"
+
+
+def _left_out(record: dict) -> str:
+    if not record["left_out"]:
+        return "No study was left out."
+    said = "; ".join(f"{study['study_id']}: {study['reason']}" for study in record["left_out"])
+    return f"Left out, {len(record['left_out'])} studies: {said}."
 
 
 def _places(record: dict) -> str:
@@ -22,12 +49,12 @@ def _places(record: dict) -> str:
             place["first_three"],
             number(place["median_rank_entropy"], 1),
             place["first_three_entropy"],
-            " / ".join(str(place["placed"][word]) for word in ("not_found", "scored", "quality")),
+            " / ".join(str(place["placed"].get(word, 0)) for word in GROUPS),
         )
         for name, place in record["places"].items()
     ]
     header: tuple[str, ...] = ("planted in one study", "median final rank", "in the first 3", "median rank by entropy")
-    header += ("in the first 3 by entropy", "not found / scored / quality")
+    header += ("in the first 3 by entropy", " / ".join(GROUPS).replace("_", " "))
     n = record["studies"]
     return (
         f"One of {n} studies is changed, the others stay as they are, in turn for all {n}. By chance the median rank is "
@@ -52,14 +79,16 @@ def _metrics(record: dict) -> str:
     for family in FAMILIES:
         for found in record["metrics"]:
             if found["family"] == family and _measured(found):
-                cells = [_cell(found["changes"][change["name"]]) for change in record["changes"]]
+                cells = [
+                    _cell(found["changes"][change["name"]]) for change in record["changes"] if not change["control"]
+                ]
                 rows.append((found["metric"], *cells))
     return (
         "Median change in robust standard deviations of the originals, and in how many studies the metric went up ↑ and "
         "down ↓ (∅: became undefined). Bold: at least 1 standard deviation, and all or nearly all one way (sign test, "
-        f"p < 0.05; with {len(rows)} metrics and {len(record['changes'])} changes some are bold by chance). `raw`: no "
+        f"p < 0.05; with {len(rows)} metrics some are bold by chance; the controls are in the CSV). `raw`: no "
         "spread among the originals, so the median change itself.\n\n"
-        + table(("metric", *(change["title"] for change in record["changes"])), rows)
+        + table(("metric", *(change["title"] for change in record["changes"] if not change["control"])), rows)
     )
 
 

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from lstv.anatomy import strip
 from lstv.base.errors import Setting, StudyError, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.series import Series, read_series
 from lstv.localizer.inference import Runner
 from lstv.localizer.options import Options
-from lstv.localizer.prepare import Prepared
+from lstv.localizer.prepare import Prepared, of_series
 from lstv.uncertainty import study_record
+from lstv.uncertainty.anatomy import OFF_DISC
 from lstv.uncertainty.records import StudyRecord
 from lstv_evidence.method.changes import CHANGES
 
@@ -39,22 +40,22 @@ def plant(
     runner: Runner,
     options: Options,
     of_run: dict,
-    anterior_mm: float,
     step: Callable[[str], None] = lambda status: None,
 ) -> list[Planted]:
     """Metrics of each study with and without the changes.
 
-    The discs are where the localizer finds them on the original, ``anterior_mm`` in front of its points. Raises UserError
-    where a demo localizer meets a real series.
+    The discs are where the localizer finds them on the original, moved to the front where it marks the canal. A change is
+    planted only where all five points lie on discs, or it would be in the wrong place. Raises UserError where a demo
+    localizer meets a real series.
     """
     found = []
     for row in rows:
-        found.append(_plant(row, runner, options, of_run, anterior_mm))
+        found.append(_plant(row, runner, options, of_run))
         step("left out" if found[-1].reason else "planted")
     return found
 
 
-def _plant(row: Row, runner: Runner, options: Options, of_run: dict, anterior_mm: float) -> Planted:
+def _plant(row: Row, runner: Runner, options: Options, of_run: dict) -> Planted:
     if row.use != "yes" or not row.series_dir:
         return Planted(row.study_id, row.reason or "not used by the study sheet", {}, {})
     try:
@@ -67,39 +68,43 @@ def _plant(row: Row, runner: Runner, options: Options, of_run: dict, anterior_mm
             Setting("checkpoint", "checkpoint"),
             ".",
         )
-    original = _prepared(row, series, options)
+    original = of_series(row, series, options.offsets)
     record = _measured([original], runner, options, of_run)[0]
-    missing = [level for level in LEVELS if record["levels"][level]["point_px"] is None]
-    if missing:
-        return Planted(row.study_id, f"{missing[0]} is not found on the original", {}, {})
-    points = disc_points(record, series, anterior_mm)
+    reason = why_not(record)
+    if reason:
+        return Planted(row.study_id, reason, {ORIGINAL: record}, {ORIGINAL: original.images[0]})
+    points = disc_points(record, series)
     names = [change.name for change in CHANGES]
-    prepared = [_prepared(row, change.make(series, points), options) for change in CHANGES]
+    prepared = [of_series(row, change.make(series, points), options.offsets) for change in CHANGES]
     records = dict(zip(names, _measured(prepared, runner, options, of_run)))
     images = {name: study.images[0] for name, study in zip(names, prepared)}
     return Planted(row.study_id, "", {ORIGINAL: record} | records, {ORIGINAL: original.images[0]} | images)
 
 
-def disc_points(record: StudyRecord, series: Series, anterior_mm: float) -> np.ndarray:
-    """(column, row) in pixels of the series, float64 (5, 2), ``anterior_mm`` in front of the record's points."""
+def why_not(record: StudyRecord) -> str:
+    """Why nothing can be planted in a study; empty where all five points lie on discs."""
+    missing = [level for level in LEVELS if record["levels"][level]["point_px"] is None]
+    if missing:
+        return f"{missing[0]} is not found on the original"
+    failed = [flag for flag in record["flags"] if flag in ("points_off_discs", "no_strip", "no_disc_chain")]
+    if failed:
+        return f"its points do not lie on discs (flag {failed[0]})"
+    away = record["study"]["off_disc"]
+    return f"a point is {away:.2f} distances from its disc" if away >= OFF_DISC else ""
+
+
+def disc_points(record: StudyRecord, series: Series) -> np.ndarray:
+    """(column, row) in pixels of the series, float64 (5, 2), of the discs at the record's points."""
     plane = series.slices[series.centre]
-    grid = np.array([record["levels"][level]["point_px"] for level in LEVELS], dtype=np.float64)
-    points = (grid + 0.5) * np.array([plane.width, plane.height]) / GRID - 0.5
-    points[:, 0] -= anterior_mm / plane.column_spacing
-    return points
-
-
-def _prepared(row: Row, series: Series, options: Options) -> Prepared:
-    """The slices as ``prepare.prepare`` gives them for a series on disk."""
-    present = tuple(offset for offset in options.offsets if 0 <= series.centre + offset < len(series.volume))
-    slices = [series.volume[series.centre + offset] for offset in (0, *present)]
-    images = np.stack([cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_LINEAR) for image in slices])
-    geometry = series.slices[series.centre]
-    return Prepared(row.study_id, row.series_id, images, present, geometry, series.flags, dict(series.provenance))
+    points = strip.column([record["levels"][level]["point_px"] for level in LEVELS], GRID, plane)
+    if points is None or len(points.levels) < len(LEVELS):
+        raise StudyError(f"study {record['study_id']}: its points do not make a column.")
+    moved = points.moved(record["study"]["disc_offset"]).points
+    return moved / [plane.column_spacing, plane.row_spacing]
 
 
 def _measured(prepared: list[Prepared], runner: Runner, options: Options, of_run: dict) -> list[StudyRecord]:
-    maps = runner.study_maps(prepared, options.members == "full")
+    maps = runner.study_maps(prepared, options.members == "full", options.marks)
     records = [study_record.study_record(study, of_run) for study in maps]
     failed = [record["reason"] for record in records if record["status"] != "ok"]
     if failed:

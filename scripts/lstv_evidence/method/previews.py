@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from lstv.base import atomic
 from lstv_evidence.method.planting import Planted
 
 _SCALE = 2
@@ -26,8 +26,4 @@ def write(planted: list[Planted], folder: Path) -> None:
             cv2.putText(
                 large, name, (place * 160 * _SCALE + 4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, 255, 1, cv2.LINE_AA
             )
-        target = folder / f"{study.study_id}.png"
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp.png")
-        if not cv2.imwrite(str(temporary), large):
-            raise OSError(f"{target} cannot be written")
-        os.replace(temporary, target)
+        atomic.write_bytes(folder / f"{study.study_id}.png", cv2.imencode(".png", large)[1].tobytes())

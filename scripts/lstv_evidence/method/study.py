@@ -16,10 +16,11 @@ import numpy as np
 from lstv.base.errors import UserError
 from lstv.evaluation import bootstrap, curves, output
 from lstv.evaluation.discrimination import Judge
-from lstv.ranking.score import COMPONENTS, MIN_COMPONENTS, percentile_ranks, tail_places
+from lstv.ranking.evidence import COMPONENTS
+from lstv.ranking.score import GROUPS
 from lstv.ranking.table_columns import PLAIN, PRIMARY, Column, numeric, score_columns
 from lstv.uncertainty.registry import Metric
-from lstv_evidence.method import contrasts
+from lstv_evidence.method import contrasts, score_v1
 from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, MethodStudy, group_of, method_study_of
 from lstv_evidence.phantom.spec import PhantomSpec
 
@@ -37,17 +38,17 @@ ANGLE = "angle_difference (distance from the median)"
 PLAIN_FIRST = "l5_s1_entropy (not found first)"
 """The plain entropy as an order of all studies: those without L5/S1 before the others, as the final rank has them."""
 
-FIRST_RULE = "score by the first rule (mean of percentile ranks)"
-"""The ranking as it was fixed first. It was replaced after a look at the twenty phantoms of the demo, before this study."""
+SCORE_V1 = "score_v1"
+"""The score before the picture was looked at (score_v1.py), so that both stand side by side."""
 
-SIDE_BY_SIDE = {PRIMARY: 1, "rank": -1, PLAIN: 1, CONFIDENCE: -1}
+SIDE_BY_SIDE = {PRIMARY: 1, SCORE_V1: 1, "rank": -1, PLAIN: 1, CONFIDENCE: -1}
 """What each group is compared by, and the sign with which higher is more suspicious; those that the table lacks are left
 out. ``rank`` orders all studies, also those without a score."""
 
 COLUMNS = ("against", *(name for name in output.COLUMNS if not name.startswith("cv_")))
 """Columns of the flat table of metrics."""
 
-_DERIVED = tuple(Column(name, 1, nuisance=False) for name in (ANGLE, PLAIN_FIRST, FIRST_RULE))
+_DERIVED = tuple(Column(name, 1, nuisance=False) for name in (ANGLE, PLAIN_FIRST, SCORE_V1))
 
 
 def evaluate(
@@ -62,7 +63,7 @@ def evaluate(
     """The study's record: plain numbers, texts, lists and None.
 
     ``table`` from ``cohort_table.read_cohort_table``; ``truth`` the phantom of each study id; ``components`` the
-    percentile ranks that made each study's score, by id. Raises UserError where they do not name the same studies, or no
+    evidence that made each study's score, by id. Raises UserError where they do not name the same studies, or no
     study was analysed.
     """
     _check(table, truth)
@@ -77,7 +78,7 @@ def evaluate(
     if PRIMARY not in values or PLAIN not in values:
         raise UserError("no phantom has both a score and an L5/S1 entropy; the localizer does not find its levels.")
     values[ANGLE], values[PLAIN_FIRST] = _angle(rows, values), _plain_first(values[PLAIN])
-    values[FIRST_RULE] = _first_rule(rows, values)
+    values[SCORE_V1] = _score_v1(rows, values)
     places = _places(rows, components)
     options = {"seed": seed, "replicates": replicates}
 
@@ -185,22 +186,17 @@ def _order(judge: Judge, values: dict[str, np.ndarray], kept: np.ndarray) -> dic
 
 
 def _places(rows: list[dict[str, str]], components: dict[str, dict[str, float]]) -> dict[str, np.ndarray]:
-    """Each component's place in the tail of the cohort, as it enters the score; NaN where it is undefined."""
-    fit, ids = _fit(rows), [row["study_id"] for row in rows]
+    """Each component's evidence, as it enters the score; NaN where it is undefined."""
+    ids = [row["study_id"] for row in rows]
     absent = [study_id for study_id in ids if study_id not in components]
     if absent:
         raise UserError(f"study {absent[0]} has no components of its score; give table and components of the same run.")
-    ranks = {name: np.array([components[study_id].get(name, np.nan) for study_id in ids]) for name in COMPONENTS}
-    # percentile ranks have the order and the ties of the values they are of
-    return {name: tail_places(values, fit) for name, values in ranks.items()}
+    return {name: np.array([components[study_id].get(name, np.nan) for study_id in ids]) for name in COMPONENTS}
 
 
-def _first_rule(rows: list[dict[str, str]], values: dict[str, np.ndarray]) -> np.ndarray:
-    """The mean of the plain percentile ranks of the components, of at least three."""
-    chosen = [values[ANGLE].round(9) if name == "angle_difference" else values.get(name) for name in COMPONENTS]
-    ranks = [percentile_ranks(column, _fit(rows)) for column in chosen if column is not None]
-    known = np.isfinite(ranks).sum(axis=0)
-    return np.where(known >= MIN_COMPONENTS, _mean(ranks), np.nan)
+def _score_v1(rows: list[dict[str, str]], values: dict[str, np.ndarray]) -> np.ndarray:
+    nothing = np.full(len(rows), np.nan)
+    return score_v1.scores({name: values.get(name, nothing) for name in score_v1.COMPONENTS}, _fit(rows))
 
 
 def _ablation(judge: Judge, places: dict[str, np.ndarray], kept: np.ndarray) -> list[dict[str, Any]]:
@@ -273,7 +269,7 @@ def _groups(
         entry["mean_entropy"] = _number(np.nanmean(entropy[chosen])) if np.isfinite(entropy[chosen]).any() else None
         entry["median_rank"] = _number(np.median(rank[chosen])) if chosen.any() else None
         entry["in_first"] = int((rank[chosen] <= first).sum())
-        entry["placed"] = {word: int((placed[chosen] == word).sum()) for word in ("not_found", "scored", "quality")}
+        entry["placed"] = {word: int((placed[chosen] == word).sum()) for word in GROUPS}
         if not (chosen & positive).any():
             entry |= _compared(reference, own, options)
             kept = positive | chosen

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lstv.base.levels import LEVELS
+from lstv.ranking.score import GROUPS
 from lstv_evidence.method import contrasts_text
 from lstv_evidence.method.design import ORDINARY, TRANSITIONAL, method_study_of_record
 from lstv_evidence.method.markdown import entry, number, table, words
-from lstv_evidence.method.study import CONFIDENCE, FIRST_RULE, PLAIN_FIRST
+from lstv_evidence.method.study import CONFIDENCE, PLAIN_FIRST, SCORE_V1
 
 LAYER_1 = tuple(f"{LEVELS[-1]}_{name}" for name in ("confidence", "entropy", "spatial_entropy", "area_px"))
 
@@ -46,7 +47,7 @@ def shown(record: dict, against: str) -> list[dict]:
 def needed(record: dict) -> dict:
     """The part of the record that ``text`` is made from."""
     kept = {found["metric"] for against in record["metrics"] for found in shown(record, against)}
-    kept |= {record["primary"], record["compared_with"], FIRST_RULE}
+    kept |= {record["primary"], record["compared_with"], SCORE_V1}
     metrics = {
         against: [found for found in entries if found["metric"] in kept]
         for against, entries in record["metrics"].items()
@@ -81,11 +82,11 @@ def _answers(record: dict) -> str:
             f"{score.get('difference_interval', 'interval not available')}, on the {score.get('difference_studies', 0)} "
             "phantoms that have both."
         )
-    first = _find(record, FIRST_RULE)
-    lines.append(
-        f"- The same by the first rule of the ranking, the mean of percentile ranks: AUC {entry(first, 'auc')}, difference "
-        f"from the plain entropy {entry(first, 'difference', sign=True)}."
-    )
+    for before in (found for found in record["metrics"]["all"] if found["metric"] == SCORE_V1):
+        lines.append(
+            f"- The same by the score before the picture was looked at (`score_v1`): AUC {entry(before, 'auc')}, "
+            f"difference from the plain entropy {entry(before, 'difference', sign=True)}."
+        )
     for against, label in (("all", "all others"), (ORDINARY, "ordinary spines only")):
         gain = record["against_confidence"].get(against, {})
         if gain:
@@ -197,7 +198,7 @@ def _groups(record: dict) -> str:
             entry(item, f"auc_{record['primary']}") if "score_difference" in item else "",
             number(item["median_rank"], 0),
             item["in_first"],
-            " / ".join(str(item["placed"][word]) for word in ("not_found", "scored", "quality")),
+            " / ".join(str(item["placed"].get(word, 0)) for word in GROUPS),
         )
         for item in sorted(record["groups"], key=lambda item: -(item["mean_score"] or 0))
     ]
@@ -209,7 +210,7 @@ def _groups(record: dict) -> str:
         "transitional minus group",
         "AUC transitional against group",
     )
-    header += ("median rank", f"in the first {first}", "not found / scored / quality")
+    header += ("median rank", f"in the first {first}", " / ".join(GROUPS).replace("_", " "))
     return "Groups by mean score, and where the final rank puts them.\n\n" + table(header, rows)
 
 

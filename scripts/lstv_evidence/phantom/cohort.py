@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lstv.base.atomic import write_csv
+from lstv.base.atomic import remove_leftovers, temporary_name, write_csv
 from lstv.base.errors import UserError
 from lstv.base.ids import is_safe
 from lstv.base.tables import read_table
@@ -104,7 +104,8 @@ def write(
     if (root / IMAGES).exists() and any((root / IMAGES).iterdir()) and not (root / TRUTH_TABLE).is_file():
         raise UserError(root, f" holds images in {IMAGES} that are no phantoms; choose another folder.")
     root.parent.mkdir(parents=True, exist_ok=True)
-    temporary = root.with_name(f".{root.name}.{os.getpid()}.tmp")
+    remove_leftovers(root.parent)
+    temporary = temporary_name(root)
     try:
         (temporary / IMAGES).mkdir(parents=True)
         tables = _write_studies(studies, temporary / IMAGES, jobs, step)

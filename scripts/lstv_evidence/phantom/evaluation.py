@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 
+from lstv.anatomy.points import level_point
 from lstv.base.levels import GRID, LEVELS
 from lstv.localizer.network import PointNet
 from lstv_evidence.phantom import samples
@@ -21,8 +22,6 @@ FIRST_SEED = 500_000
 """Seeds of held-out phantoms start here; training uses others."""
 NEAR = 4.0
 """Radius in grid pixels around a true point within which its label is read."""
-FOUND = 0.5
-"""A level is found where a pixel's probability exceeds this."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def run(
 
 
 def compare(probability: np.ndarray, sample: samples.Sample) -> Outcome:
-    """Maps float32 (6, 160, 160) of a sample against its points. A level's point is the mean position of the pixels
-    with probability above FOUND, as the published demo of the point net takes it."""
+    """Maps float32 (6, 160, 160) of a sample against its points (``anatomy.points`` says where a level's point is)."""
     rows, columns = np.mgrid[:GRID, :GRID]
     levels = len(LEVELS)
     error = np.full((2, levels), np.nan)
@@ -80,10 +78,10 @@ def compare(probability: np.ndarray, sample: samples.Sample) -> Outcome:
     expected = np.isfinite(sample.points[:levels, 0])
     for k, point in enumerate(sample.points):
         if k < levels:
-            mask = probability[k + 1] > FOUND
-            found[k] = mask.any()
-            if expected[k] and found[k]:
-                away = np.array([columns[mask].mean(), rows[mask].mean()]) - point
+            marked = level_point(probability[k + 1])
+            found[k] = marked is not None
+            if expected[k] and marked is not None:
+                away = np.array(marked) - point
                 error[:, k] = np.hypot(*away), np.hypot(away[0] * sample.spacing[1], away[1] * sample.spacing[0])
         if np.isfinite(point[0]):
             near = np.hypot(columns - point[0], rows - point[1]) <= NEAR

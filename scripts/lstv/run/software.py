@@ -1,0 +1,100 @@
+"""Which software a run uses: written once a run, so that a result can be told from one of other versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lstv import __version__
+from lstv.base import atomic, checksums
+
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "torch",
+    "h5py",
+    "opencv-python-headless",
+    "jsonschema",
+    "matplotlib",
+    "jinja2",
+)
+DECODERS = ("pydicom", "python-gdcm", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle")
+SCHEDULER = ("snakemake", "snakemake-executor-plugin-slurm")
+NOT_SHOWN = "(path not shown)"
+
+
+def versions(names: Iterable[str]) -> dict[str, str | None]:
+    """Installed version of each distribution; None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def here() -> dict[str, Any]:
+    """Python, libraries and decoders of this process, which is that of a rule where this runs in the rules' environment."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": versions(LIBRARIES),
+        "decoders": versions(DECODERS),
+    }
+
+
+def ask(command: Sequence[str]) -> dict[str, Any] | None:
+    """What ``command``, a run of scripts/software_versions.py in the rules' environment, prints; None where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+        return dict(json.loads(done.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+def revision(folder: Path) -> dict[str, Any]:
+    """The git commit that the code in ``folder`` is of and whether files differ from it; None for both outside of git."""
+    try:
+        said = [
+            subprocess.run(("git", *words), cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "workflow", "scripts", "containers"))
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return {"git_revision": None, "git_changes": None}
+    return {"git_revision": said[0].strip(), "git_changes": bool(said[1].strip())}
+
+
+def image(name: str, file: Path) -> dict[str, Any]:
+    """The image by the configuration's name for it, and the sha256 of its ``file``; None where that is no single file."""
+    return {"name": name, "sha256": checksums.file_digest(file) if file.is_file() else None}
+
+
+def configuration_digest(settings: Mapping[str, Any]) -> str:
+    """The sha256 of complete settings, whatever the order in which they were given."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def command_line(words: Sequence[str], private: Iterable[str | None]) -> str:
+    """Snakemake's command for a shell, with words that hold one of the ``private`` paths blanked: paths often name
+    patients, and results are shared."""
+    paths = [path for path in private if path]
+    shown = ["snakemake", *words[1:]]  # also where it was started as a module of Python
+    return shlex.join(NOT_SHOWN if any(path in word for path in paths) else word for word in shown)
+
+
+def write(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``facts`` as YAML with what is known here: this software's version and what schedules the jobs."""
+    own = {"python": platform.python_version(), **versions(SCHEDULER)}
+    text = yaml.safe_dump({"lstv_uncertainty": __version__, **facts, "scheduler": own}, sort_keys=False, width=10_000)
+    atomic.write_text(path, f"# Which software the last run that did anything used, and how it was started.\n{text}")
