@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+import scipy  # its parts are loaded where they are used
 
 from lstv.anatomy.disc_score import Disc, Search, disc_score, find_disc
 from lstv.anatomy.offset import marrow
@@ -86,7 +86,7 @@ def scores(strip: Strip, picture: Picture) -> Scores | None:
     found = np.where(found > 0, found * np.exp(-0.5 * (_TURNS[:, None] / _TURN_SD) ** 2), found)
     best = found.argmax(axis=0)
     highest = found[best, np.arange(LENGTH_MM)]
-    smooth = gaussian_filter1d(np.maximum(highest, 0.0), _SMOOTHING * gap)
+    smooth = scipy.ndimage.gaussian_filter1d(np.maximum(highest, 0.0), _SMOOTHING * gap)
     return Scores(np.where(highest > 0, smooth, highest), _TURNS[best], level)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+import scipy  # its parts are loaded where they are used
 
 from lstv.anatomy.disc_score import Disc
 from lstv.anatomy.picture import Picture
@@ -49,7 +49,7 @@ def disc_contrast(picture: Picture, disc: Disc, lengths_mm: tuple[float, float],
         return float("nan")
     above, below = (max(value if np.isfinite(value) else known[0], _LEAST_MARROW) for value in marrow)
     line = np.interp(along, [along[0], along[-1]], [above, below])
-    departure = gaussian_filter1d(profile, _SMOOTHING) / line - 1.0
+    departure = scipy.ndimage.gaussian_filter1d(profile, _SMOOTHING) / line - 1.0
     chosen = _extent(departure, np.abs(along) <= _NEAR_MM, along)
     return float(np.sqrt((departure[chosen] ** 2).mean()))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy  # its parts are loaded where they are used
 
 from lstv.anatomy.picture import Picture, unit
 from lstv.dicom.geometry import SliceGeometry
@@ -182,10 +182,10 @@ def _gain(column: np.ndarray) -> float:
     return max(1.0, _STRETCHED / brightest) if brightest > 0 else 1.0
 
 
-def _guide(points: Column) -> tuple[np.ndarray, CubicSpline]:
+def _guide(points: Column) -> tuple[np.ndarray, scipy.interpolate.CubicSpline]:
     """Distances (N,) along the chords, and the curve over them."""
     chords = np.concatenate([[0.0], np.cumsum(points.lengths())])
-    return chords, CubicSpline(chords, points.points, bc_type="natural")
+    return chords, scipy.interpolate.CubicSpline(chords, points.points, bc_type="natural")
 
 
 def _start(chords: np.ndarray) -> float:

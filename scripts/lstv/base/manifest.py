@@ -45,7 +45,10 @@ class Folder:
         try:
             made = manifest.stat().st_mtime_ns
             with open(manifest, newline="", encoding="utf-8") as stream:
-                rows = [(row["study_id"], int(row["bytes"]), row["sha256"]) for row in csv.DictReader(stream)]
+                table = csv.DictReader(stream)
+                rows = [(row["study_id"], int(row["bytes"]), row["sha256"]) for row in table]
+            if tuple(table.fieldnames or ()) != COLUMNS:
+                return [manifest.name]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError, csv.Error):
