@@ -34,6 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--scan", type=Path, metavar="JSON", help="summary of the scan of a folder: what it passed over"
     )
     parser.add_argument("--title", default="Lumbosacral junction report", help="heading of the page")
+    parser.add_argument("--cohort", default="", help="name of the cohort, shown under the title")
     parser.add_argument(
         "--top", type=int, default=default("report.top_candidates"), help="candidates shown with images"
     )
@@ -65,6 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         title=args.title,
         top=args.top,
         show_ids=args.show_ids == "yes",
+        cohort=args.cohort,
     )
     counts = page["counts"]
     print(
