@@ -29,7 +29,6 @@ from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking import cohort_table
 from lstv.report import (
     accounting,
-    candidates,
     formats,
     inputs,
     overlay,
@@ -349,15 +348,12 @@ def test_thresholds_are_those_that_were_used():
         thresholds_of({}, [*used, {"provenance": {"risk_high": 5.0, "risk_moderate": 4.0}}])
 
 
-def test_the_rule_beside_the_rank():
-    ranked = summaries.pandas.DataFrame(
-        {"rank": range(1, 21), "score": np.linspace(1, 0, 20), "risk": ["high"] * 3 + ["low"] * 17}
-    )
-    ranked["rank_entropy"] = ranked["rank"][::-1].to_numpy()
-    both = candidates.agreement(ranked, top=5)
-    assert both["rows"][0]["counts"] == [1, 2, 0, 0] and both["rows"][2]["counts"] == [0, 1, 6, 10]
-    assert (both["high"], both["shared"]) == (3, 0)
-    assert candidates.agreement(ranked.drop(columns="score"), top=5) is None
+def test_the_rule_beside_what_stands_out():
+    rows = [{"study_id": str(n), "risk": "high" if n < 3 else "low"} for n in range(20)]
+    group = {str(n): standing_out.STANDS_OUT if n in (0, 5) else standing_out.USUAL for n in range(20)}
+    both = standing_out.strata_by_group(rows, group)
+    assert both["rows"][0]["counts"] == [1, 2, 0, 0] and both["rows"][2]["counts"] == [1, 16, 0, 0]
+    assert (both["standing"], both["high"]) == (2, 1)
 
 
 # --- identity -------------------------------------------------------------------------------------------------------
@@ -650,7 +646,7 @@ def test_program_takes_folders(files, capsys):
     arguments += ["--config-summary", files.settings, "--out", out]
     assert build_report.main([str(a) for a in arguments]) == 0
     assert out.read_bytes() == (files.folder / "report.html").read_bytes()
-    assert "28 studies, 20 analysed, 2 candidates shown" in capsys.readouterr().out
+    assert "28 studies, 20 analysed, 2 stand out" in capsys.readouterr().out
 
 
 def test_program_takes_lists(files, tmp_path, no_figures):

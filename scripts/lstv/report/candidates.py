@@ -145,30 +145,3 @@ def _measures(values: dict) -> list[dict]:
         for entry in uncertainty.metrics("study")
         if entry.name in values
     ]
-
-
-def agreement(analysed: pandas.DataFrame, top: int) -> dict | None:
-    """The users' rule beside the combined rank, where the table has both ``rank`` and ``score``.
-
-    Bands of the rank against the strata: ``bands`` (titles), ``rows`` (stratum and a count per band); and for the first
-    ``first`` studies by rank how many the rule calls high (``high``) and how many are among as many first ones by the L5/S1
-    entropy (``shared``, None without the column ``rank_entropy``).
-    """
-    if "score" not in analysed or "rank" not in analysed or not analysed["score"].notna().any():
-        return None
-    ranked = analysed[analysed["rank"].notna()].sort_values("rank")
-    share = ranked["rank"].rank(method="first") / len(ranked)
-    edges = ((0.0, 0.05, "First 5 %"), (0.05, 0.2, "Next 15 %"), (0.2, 0.5, "Next 30 %"), (0.5, 1.0, "Last 50 %"))
-    rows = []
-    for stratum in wording.STRATA:
-        inside = ranked["risk"] == stratum.name
-        counts = [int((inside & (share > low) & (share <= high)).sum()) for low, high, _ in edges]
-        rows.append({"title": stratum.title, "name": stratum.name, "counts": counts})
-    first = ranked.head(top)
-    return {
-        "bands": [title for _, _, title in edges],
-        "rows": rows,
-        "first": len(first),
-        "high": int((first["risk"] == "high").sum()),
-        "shared": int((first["rank_entropy"] <= len(first)).sum()) if "rank_entropy" in first else None,
-    }

@@ -1,6 +1,6 @@
 """Colours that mean something: one hue for each disc level, told apart by colour-blind readers and on a grey image.
 
-L5/S1 has the strongest hue. Any two differ by at least 0.14 in OKLab, also as seen with protanopia, deuteranopia or
+L5/S1 has the strongest hue. Any two differ by at least 0.13 in OKLab, also as seen with protanopia, deuteranopia or
 tritanopia (simulated after Machado, Oliveira and Fernandes 2009, doi 10.1109/TVCG.2009.113); letters in them keep a
 contrast of 4.5:1 on black. Colour is never the only sign: every level is also labelled.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from lstv.report import candidates
+from lstv.report import candidates, wording
 
 MOST = 5
 """Studies on the first screen."""
@@ -33,6 +33,24 @@ def group_of(row: dict, *, ranked: bool) -> Group:
         return LOCALIZER
     own = bool(row["reasons"]) if ranked else row["risk"] in ("high", "not_found")
     return STANDS_OUT if own else USUAL
+
+
+GROUPS = (STANDS_OUT, USUAL, LOCALIZER, QUALITY)
+
+
+def strata_by_group(rows: list[dict], group: dict[str, Group]) -> dict:
+    """The users' rule beside the groups: ``titles`` of the groups, ``rows`` (a stratum and a count per group), and of those
+    that stand out how many there are (``standing``) and how many the rule calls high (``high``)."""
+    counts = Counter((row["risk"], group[row["study_id"]]) for row in rows)
+    return {
+        "titles": [entry.title for entry in GROUPS],
+        "rows": [
+            {"name": stratum.name, "title": stratum.title, "counts": [counts[stratum.name, each] for each in GROUPS]}
+            for stratum in wording.STRATA
+        ],
+        "standing": sum(count for (_, each), count in counts.items() if each == STANDS_OUT),
+        "high": counts["high", STANDS_OUT],
+    }
 
 
 def places(rows: list[dict]) -> dict[str, dict]:
