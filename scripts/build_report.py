@@ -34,8 +34,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--scan", type=Path, metavar="JSON", help="summary of the scan of a folder: what it passed over"
     )
     parser.add_argument("--title", default="Lumbosacral junction report", help="heading of the page")
+    parser.add_argument("--cohort", default="", help="name of the cohort, shown under the title")
     parser.add_argument(
-        "--top", type=int, default=default("report.top_candidates"), help="candidates shown with images"
+        "--top",
+        type=int,
+        default=default("report.top_candidates"),
+        help="at most so many studies that stand out are shown with images",
     )
     parser.add_argument(
         "--show-ids",
@@ -65,11 +69,10 @@ def main(argv: list[str] | None = None) -> int:
         title=args.title,
         top=args.top,
         show_ids=args.show_ids == "yes",
+        cohort=args.cohort,
     )
     counts = page["counts"]
-    print(
-        f"{args.out}: {counts['entered']} studies, {counts['ok']} analysed, {len(page['candidates'])} candidates shown"
-    )
+    print(f"{args.out}: {counts['entered']} studies, {counts['ok']} analysed, {counts['stands_out']} stand out")
     return 0
 
 

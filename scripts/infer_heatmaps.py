@@ -67,8 +67,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers",
         type=int,
-        default=default("localizer.workers") or len(os.sched_getaffinity(0)),
-        help="processes that decode DICOM (default: one a core)",
+        default=default("localizer.workers"),
+        help="processes that decode DICOM; without it one per core",
     )
     parser.add_argument(
         "--study-seconds",
@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
         args.preprocessing,
         args.members,
         args.forward_batch,
-        args.workers,
+        args.workers or len(os.sched_getaffinity(0)),
         args.without_uids,
         args.centroids,
         args.study_seconds,

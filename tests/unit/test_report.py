@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import os
 import re
 import time
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -24,7 +27,18 @@ from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
 from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking import cohort_table
-from lstv.report import accounting, candidates, formats, inputs, overlay, palette, provenance, summaries, wording
+from lstv.report import (
+    accounting,
+    formats,
+    inputs,
+    overlay,
+    palette,
+    provenance,
+    reason_marks,
+    standing_out,
+    summaries,
+    wording,
+)
 from lstv.report.build import build
 from lstv.report.content import thresholds_of
 from lstv.uncertainty import flags, study_record
@@ -115,16 +129,22 @@ def test_page_is_well_formed_and_accessible(made):
 
 def test_page_asks_for_nothing_from_outside(made):
     _, text, page = made
-    assert not re.search(
-        r"https?:|//[a-z]", text.replace("image/png;base64,", "").split("<script>")[0].split("</style>")[0]
-    )
+    head = text[: text.index("</style>")]
+    assert not re.search(r"https?:|//[a-z]", re.sub(r"sha256-[\w+/=]+", "", head))
     for tag, attributes in page.tags:
         for name in ("src", "href", "xlink:href", "action", "srcset", "data", "poster"):
             value = attributes.get(name, "")
             assert not re.match(r"(?i)(https?:|ftp:|//|/|file:)", value), (tag, value)
     assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest|import\(", text)
     policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
-    assert "default-src 'none'" in policy
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    for kind, pattern in (("script-src", r"<script>(.*?)</script>"), ("style-src", r"<style>(.*?)</style>")):
+        used = {
+            f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'"
+            for part in re.findall(pattern, text, re.DOTALL)
+        }
+        assert used and set(directives[kind].split()) == used
 
 
 def test_links_lead_to_files_beside_the_page(files, made):
@@ -167,36 +187,87 @@ def test_every_study_is_counted_once(made):
     assert sum(stratum["n"] for stratum in content["strata"]) == counts["ok"] == len(content["rows"])
     assert sum(group["n"] for group in content["reasons"]) == counts["failed"] + counts["excluded"]
     assert "28 entered = 20 analysed + 2 failed + 1 excluded + 5 not selected" in page.words
+    groups = ("stands_out", "usual", "localizer", "quality")
+    assert sum(counts[name] for name in groups) == counts["ok"]
+    by_title = Counter(row["group"] for row in content["rows"])
+    assert by_title["Stands out"] == counts["stands_out"] and by_title["Nothing unusual"] == counts["usual"] > 0
     for level in range(len(LEVELS)):
         assert content["levels"]["found"][level] + content["levels"]["not_found"][level] == counts["ok"]
 
 
-def test_a_failed_study_or_one_of_poor_quality_is_no_candidate(files, made):
-    content, _, _ = made
+def test_only_a_study_with_a_reason_of_its_own_stands_out(files, made):
+    content, _, page = made
     shown = [card["study_id"] for card in content["candidates"]]
     rows = {row["study_id"]: row for row in inputs.read_table(files.table).to_dict("records")}
-    assert [rows[study_id]["status"] for study_id in shown] == ["ok"] * 12
-    assert all(rows[study_id]["quality"] == "ok" for study_id in shown)
+    wanted = [
+        study_id
+        for study_id, row in rows.items()
+        if row["rank_group"] in ("not_found", "scored") and row["quality"] == "ok" and row["reasons"]
+    ]
+    assert 1 < len(wanted) < 12 and sorted(shown) == sorted(wanted)
     ranks = [rows[study_id]["rank"] for study_id in shown]
     assert ranks == sorted(ranks)
     assert content["counts"]["quality"] == len(content["quality"]) == 0
+    assert content["n_standing"] == len(wanted)
+    assert "No further study stands out." in page.words
+    assert all(row["why"] == "" for row in content["rows"] if row["group"] == "Nothing unusual")
+
+
+def test_first_screen_shows_five_at_most_and_names_what_follows(tmp_path, no_figures):
+    files = report_inputs.make(tmp_path, ok=120, drawn=40)
+    content = build(**files.arguments())
+    first = content["first"]
+    assert len(first["cards"]) == 5 and first["more"] == content["n_standing"] - 5 > 0
+    words = Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+    assert f"{first['more']} more studies have a reason of their own" in words
+
+
+def test_first_screen_says_what_was_run_and_when(files, no_figures, tmp_path):
+    table = tmp_path / "lstv_uncertainty_metrics.csv"
+    table.write_bytes(files.table.read_bytes())
+    os.utime(table, (1_700_000_000, 1_700_000_000))
+    build(**files.arguments(table=table, out=tmp_path / "report.html", cohort="spring <1>"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Cohort <b>spring &lt;1&gt;</b> · 14 November 2023 · lstv-uncertainty 0.1.0" in text
+    words = Page(text).words
+    assert words.index("What failed") < words.index("What to do next") < words.index("Outline: probability 0.5")
+
+
+def test_studies_alike_share_a_place():
+    rows = [{"study_id": name, "rank": rank} for name, rank in (("a", 1), ("b", 2), ("c", 2), ("d", 4), ("e", None))]
+    places = standing_out.places(rows)
+    assert [places[name]["text"] for name in "abcde"] == ["1", "2 =", "2 =", "4", "–"]
+    assert [places[name]["shared"] for name in "abcde"] == [1, 2, 2, 1, 1]
+    cards = [{"place": places[name]} for name in "ab"]
+    assert standing_out.first_screen(cards, 4) == {"cards": cards, "more": 2, "tied": 1}
+    assert standing_out.first_screen([], 0) == {"cards": [], "more": 0, "tied": 0}
+
+
+def test_no_study_stands_out_where_none_has_a_reason(files, tmp_path, no_figures):
+    frame = inputs.read_table(files.table)
+    ok = frame["status"] == "ok"
+    frame.loc[ok, ["reasons", "rank_group", "rank", "score"]] = ["", "scored", 1, 0.0]
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    content = build(**files.arguments(table=tmp_path / "table.csv", out=tmp_path / "report.html"))
+    assert content["candidates"] == [] and content["counts"]["usual"] == 20
+    assert "No study stands out." in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
 
 
 def test_those_to_look_at_for_the_localizer_are_listed_apart_with_their_reason(made):
     content, _, page = made
     shown = [card["study_id"] for card in content["candidates"]]
-    cropped = [row["study_id"] for row in content["localizer"]]
+    cropped = [card["study_id"] for card in content["localizer_cards"]]
     assert cropped and not set(cropped) & set(shown)
-    assert content["counts"]["localizer"] == len(cropped)
-    assert content["n_rankable"] + len(cropped) == content["counts"]["ok"]
-    assert all("the picture ends less than a vertebra" in row["reasons"][0] for row in content["localizer"])
+    assert content["counts"]["localizer"] == len(cropped) == len(content["localizer"])
+    assert all("The picture ends less than a vertebra" in row["why"] for row in content["localizer"])
     assert "Look at the localizer" in page.words
 
 
 def test_a_level_that_was_not_found_has_no_entropy(made):
     content, _, page = made
     lost = next(card for card in content["candidates"] if "L5/S1" in card["not_found"])
-    assert {"label": "L5/S1 entropy", "value": "–", "unit": "", "note": ""} in lost["facts"]
+    assert {"label": "L5/S1 entropy", "value": "–", "unit": "", "note": ""} in lost["facts"] + lost["more_facts"]
+    assert all(len(card["facts"]) <= 5 for card in content["candidates"])
     line = next(row for row in content["rows"] if row["name"] == lost["name"])
     assert line["entropy"][4] is None and line["found"] == 4
     assert "Found: L1/L2, L2/L3, L3/L4, L4/L5. Not found: L5/S1." in str(page.tags)
@@ -218,7 +289,7 @@ def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_p
         frame = inputs.read_table(table).assign(split=split)
         frame.to_csv(table, index=False)
         content = build(**real.arguments())
-        assert all((wording.TRAINING in card["notes"]) == said for card in content["candidates"])
+        assert all((wording.TRAINING in row["notes"]) == said for row in content["rows"])
         text = (tmp_path / "report.html").read_text(encoding="utf-8")
         assert ("were used to train the point net" in text) == said
         assert "not recorded whether" not in text
@@ -239,14 +310,15 @@ def test_a_series_that_the_user_chose_is_noted(tmp_path, no_figures):
     after = build(**made.arguments())
     for name in ("rows", "candidates"):
         assert not any(wording.OWN_CHOICE in entry["notes"] for entry in before[name])
-        assert after[name] and all(wording.OWN_CHOICE in entry["notes"] for entry in after[name])
+        assert after[name] and all(wording.OWN_CHOICE in entry["notes"] for entry in after[name]), name
     assert wording.OWN_CHOICE in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
 
 
 def test_reasons_are_those_of_the_table(files, made):
     content, _, _ = made
     row = inputs.read_table(files.table).set_index("study_id").loc[content["candidates"][1]["study_id"]]
-    assert [r.lower() for r in content["candidates"][1]["reasons"]] == row["reasons"].lower().split("; ")
+    card = content["candidates"][1]
+    assert [r.lower() for r in card["reasons"] + card["more_reasons"]] == row["reasons"].lower().split("; ")
     assert all(
         card["reasons"] and "nan" not in " ".join(card["reasons"]).lower().split() for card in content["candidates"]
     )
@@ -276,15 +348,12 @@ def test_thresholds_are_those_that_were_used():
         thresholds_of({}, [*used, {"provenance": {"risk_high": 5.0, "risk_moderate": 4.0}}])
 
 
-def test_the_rule_beside_the_rank():
-    ranked = summaries.pandas.DataFrame(
-        {"rank": range(1, 21), "score": np.linspace(1, 0, 20), "risk": ["high"] * 3 + ["low"] * 17}
-    )
-    ranked["rank_entropy"] = ranked["rank"][::-1].to_numpy()
-    both = candidates.agreement(ranked, top=5)
-    assert both["rows"][0]["counts"] == [1, 2, 0, 0] and both["rows"][2]["counts"] == [0, 1, 6, 10]
-    assert (both["high"], both["shared"]) == (3, 0)
-    assert candidates.agreement(ranked.drop(columns="score"), top=5) is None
+def test_the_rule_beside_what_stands_out():
+    rows = [{"study_id": str(n), "risk": "high" if n < 3 else "low"} for n in range(20)]
+    group = {str(n): standing_out.STANDS_OUT if n in (0, 5) else standing_out.USUAL for n in range(20)}
+    both = standing_out.strata_by_group(rows, group)
+    assert both["rows"][0]["counts"] == [1, 2, 0, 0] and both["rows"][2]["counts"] == [1, 16, 0, 0]
+    assert (both["standing"], both["high"]) == (2, 1)
 
 
 # --- identity -------------------------------------------------------------------------------------------------------
@@ -438,8 +507,63 @@ def test_overlay_keeps_proportions_and_places_points(files):
     mark = drawn.marks[4]
     assert mark.point == pytest.approx((160, drawn.height / 2), abs=0.1) and mark.junction
     assert drawn.marks[0].point is None and drawn.marks[0].outline
+    crop = [float(number) for number in drawn.crop.split()]
+    assert crop[3] == pytest.approx(1.1 * crop[2], abs=0.2)
+    assert crop[0] < 160 < crop[0] + crop[2] and crop[1] < drawn.height / 2 < crop[1] + crop[3]
     assert drawn.letters == {"left": "A", "right": "P", "top": "S", "bottom": "I"}
     assert drawn.bar == pytest.approx(50 * 320 / (384 * 0.7), abs=0.1)
+
+
+def test_names_of_levels_do_not_overlap(files):
+    with h5py.File(files.heatmaps) as file:
+        maps = heatmap_file.read_study(files.heatmaps, sorted(file)[-1])
+    for points in (
+        {"l1_l2": [80, 40], "l2_l3": [81, 41], "l3_l4": [80, 42], "l4_l5": [79, 100], "l5_s1": [80, 101]},
+        {level: [80, 158] for level in LEVELS},
+        {level: [80, 0] for level in LEVELS},
+    ):
+        drawn = overlay.overlay(maps, points)
+        rows = sorted(mark.text[1] for mark in drawn.marks)
+        assert min(np.diff(rows)) >= overlay.LABEL_APART - 0.2 and rows[0] > 0 and rows[-1] < drawn.height
+        assert any(mark.leader for mark in drawn.marks)
+
+
+PLACED = {"l1_l2": (150.0, 40.0), "l2_l3": (150.0, 90.0), "l3_l4": (150.0, 140.0), "l4_l5": (150.0, 190.0)}
+PLACED |= {"l5_s1": (150.0, 240.0)}
+
+
+@pytest.mark.parametrize(
+    ("reason", "rows"),
+    [
+        ("The L5/S1 response is 42 % of that of this patient's other levels", [240]),
+        ("From L3/L4 to L4/L5 it is 1.9 times the usual distance a level", [165]),
+        ("Six discs lie between L1/L2 and L5/S1, both counted", [140]),
+        ("L2/L3 and L3/L4 were marked inside a vertebra", [90, 140]),
+        ("The names fit one level up or down with a probability of 11 %", [140]),
+        ("The picture ends less than a vertebra above the first disc", [8]),
+        ("The picture ends less than a vertebra below the last disc", [292]),
+        ("Quality: very low contrast", []),
+        ("6 disc-like responses for 5 levels found", []),
+    ],
+)
+def test_what_a_reason_speaks_of_is_marked(reason, rows):
+    marked = reason_marks.marks(["Something else", reason], PLACED, size=(320.0, 300.0), to_front=-1.0)
+    assert [mark.badge[1] for mark in marked] == pytest.approx(rows) and all(mark.number == 2 for mark in marked)
+    assert all(mark.badge[0] < 150 and mark.path and not mark.missing for mark in marked)
+
+
+def test_a_level_that_was_not_found_is_marked_where_it_was_expected():
+    marked = reason_marks.marks(["No L5/S1 disc found"], PLACED | {"l5_s1": None}, size=(320.0, 300.0), to_front=-1.0)
+    assert [(mark.missing, mark.badge[1]) for mark in marked] == [(True, pytest.approx(240))]
+    nothing = reason_marks.marks(["No L5/S1 disc found"], dict.fromkeys(LEVELS), size=(320.0, 300.0), to_front=-1.0)
+    assert nothing == ()
+
+
+def test_numbers_of_reasons_do_not_cover_one_another():
+    reasons = ["The L5/S1 response is 42 %", "The L5/S1 disc shows 51 %", "No L5/S1 disc found"]
+    marked = reason_marks.marks(reasons, PLACED, size=(320.0, 300.0), to_front=-1.0)
+    columns = sorted(mark.badge[0] for mark in marked)
+    assert len(columns) == 3 and min(np.diff(columns)) >= 12
 
 
 def test_letters_follow_the_geometry():
@@ -522,7 +646,7 @@ def test_program_takes_folders(files, capsys):
     arguments += ["--config-summary", files.settings, "--out", out]
     assert build_report.main([str(a) for a in arguments]) == 0
     assert out.read_bytes() == (files.folder / "report.html").read_bytes()
-    assert "28 studies, 20 analysed, 12 candidates shown" in capsys.readouterr().out
+    assert "28 studies, 20 analysed, 2 stand out" in capsys.readouterr().out
 
 
 def test_program_takes_lists(files, tmp_path, no_figures):
@@ -531,7 +655,7 @@ def test_program_takes_lists(files, tmp_path, no_figures):
     arguments = ["--table", files.table, "--sheet", files.sheet, "--studies-list", tmp_path / "studies.txt"]
     arguments += [f"@{tmp_path / 'more.txt'}", "--out", tmp_path / "report.html"]
     assert build_report.main([str(a) for a in arguments]) == 0
-    assert "Study in table line" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+    assert "Table line" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
 
 
 def test_program_says_what_is_wrong(files, tmp_path):

@@ -150,7 +150,8 @@ def selection_arguments():
 
 def report_arguments():
     values = CONFIG["report"]
-    return options(top=values["top_candidates"], show_ids="yes" if values["show_ids"] else "no")
+    shown = "yes" if values["show_ids"] else "no"
+    return options(cohort=CONFIG["cohort"], top=values["top_candidates"], show_ids=shown)
 
 
 def localizer_arguments():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 import jinja2
@@ -12,7 +15,7 @@ from lstv.base import atomic
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.folder import passed_over
 from lstv.localizer import heatmap_file
-from lstv.report import content, figures, formats, inputs, overlay
+from lstv.report import candidates, content, figures, formats, inputs, overlay
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -30,30 +33,33 @@ def build(
     title: str,
     top: int,
     show_ids: bool,
+    cohort: str = "",
 ) -> dict:
     """Write the report to ``out`` and return its content (see ``content.make``).
 
-    The same input gives the same bytes. Raises UserError where the input is unreadable or does not fit together.
+    The same input, made on the same day, gives the same bytes. Raises UserError where the input is unreadable or does not
+    fit together.
     """
-    options = content.Options(title, top, show_ids, Path(out), Path(table))
+    options = content.Options(title, cohort, _day(Path(table)), top, show_ids, Path(out), Path(table))
     read = inputs.read(table, sheet, studies, settings)
     runs = [heatmap_file.read_run(path) for path in sorted(map(Path, heatmap_files))]
     page = content.make(read, runs, options)
     page["passed_over"] = "" if scan is None else passed_over.sentence(scan)
     drawn = figures.draw(page["analysed"], page["thresholds"])
-    overlays = _overlays([*page["candidates"], *page["localizer"][:top]], read, heatmap_files)
+    overlays = _overlays([*page["candidates"], *page["localizer_cards"]], read, heatmap_files)
     atomic.write_text(Path(out), render(page, drawn, overlays))
     return page
 
 
 def _overlays(cards: list[dict], read: inputs.Inputs, files: Sequence[Path]) -> dict[str, overlay.Overlay]:
     """Overlays of the candidates by study id; a study that no heatmap file holds has none."""
-    places = inputs.locate(files, (card["study_id"] for card in cards))
+    reasons = {card["study_id"]: card["reasons"] for card in cards}
+    places = inputs.locate(files, reasons)
     result = {}
     for study_id, path in places.items():
         maps = heatmap_file.read_study(path, study_id, members=False)
         if maps.status == "ok":
-            result[study_id] = overlay.overlay(maps, points(read.studies.get(study_id, {})))
+            result[study_id] = overlay.overlay(maps, points(read.studies.get(study_id, {})), reasons[study_id])
     return result
 
 
@@ -61,6 +67,15 @@ def points(document: dict) -> dict[str, list[float] | None]:
     """(column, row) of every level on the network's grid from a metrics JSON; None where a level was not found."""
     levels = document.get("levels", {})
     return {level: levels.get(level, {}).get("point_px") for level in LEVELS}
+
+
+def _day(table: Path) -> str:
+    """The day, in UTC, on which the cohort table was written; empty where the file is not there."""
+    try:
+        written = datetime.fromtimestamp(table.stat().st_mtime, tz=timezone.utc)
+    except OSError:
+        return ""
+    return f"{written.day} {written:%B %Y}"
 
 
 def render(page: dict, drawn: list[figures.Drawn], overlays: dict[str, overlay.Overlay]) -> str:
@@ -75,11 +90,33 @@ def render(page: dict, drawn: list[figures.Drawn], overlays: dict[str, overlay.O
     environment.filters.update(
         count=formats.count, number=formats.number, significant=formats.significant, level=LEVEL_LABELS.__getitem__
     )
-    environment.globals.update(percent=formats.percent, levels=LEVELS, junction=JUNCTION, colours=LEVEL_COLOURS)
+    environment.globals.update(
+        percent=formats.percent,
+        measures=candidates.MEASURES,
+        levels=LEVELS,
+        junction=JUNCTION,
+        colours=LEVEL_COLOURS,
+    )
+    style, script = (_part(name) for name in ("report.css", "report.js"))
     return environment.get_template("report.html.j2").render(
         page=page,
         figures=[{"title": figure.title, "svg": Markup(figure.svg), "caption": figure.caption} for figure in drawn],
         overlays=overlays,
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
+        style=Markup(style),
+        script=Markup(script),
+        mark=Markup(_MARK),
+        hashes={"style": _hash(style), "script": _hash(script), "mark": _hash(_MARK)},
     )
+
+
+_MARK = 'document.documentElement.classList.add("with-js");'
+"""Before anything is drawn: what only a script can use is shown, and long tables begin folded."""
+
+
+def _part(name: str) -> str:
+    return f"\n{(_TEMPLATES / name).read_text(encoding='utf-8')}"
+
+
+def _hash(text: str) -> str:
+    """The source expression by which a policy allows this text and no other (Content Security Policy 3, 2.3.1)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

@@ -13,14 +13,17 @@ from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import accounting, formats, summaries, wording
 from lstv.report.palette import JUNCTION
 
-CARD_METRICS = (
-    ("discs_spanned", "Discs from first to last point", 0, ""),
-    ("junction_disc_contrast", "L5/S1 contrast beside discs above", 2, ""),
-    ("mass_ratio", "L5/S1 response beside own levels", 2, ""),
-    ("shift_ambiguity", "Names fit one level off", 3, ""),
-    ("l5_s1_dice_disagreement_slices", "Slices disagree on L5/S1", 2, ""),
+MEASURES = (
+    ("junction_disc_contrast", "L5/S1 disc contrast", 2),
+    ("mass_ratio", "L5/S1 response", 2),
+    ("shift_ambiguity", "Names fit one level off", 3),
+    ("l5_s1_dice_disagreement_slices", "Slices disagree on L5/S1", 2),
+    ("discs_spanned", "Discs from first to last point", 0),
 )
-"""Study metrics on a card, where the table has them: what enters the combined ranking."""
+"""Study metrics with a name for people: what enters the ranking."""
+
+MOST_FACTS, MOST_REASONS = 5, 4
+"""Numbers and reasons on a card that are not folded away; the reasons shown are marked in the picture."""
 
 
 def ordered(analysed: pandas.DataFrame) -> pandas.DataFrame:
@@ -65,26 +68,36 @@ def is_number(value: object) -> TypeGuard[float]:
 
 def card(row: dict, document: dict | None, names: accounting.Names, thresholds: dict) -> dict:
     """What stands on a candidate's card, but for its image."""
-    lost = [LEVEL_LABELS[level] for level in LEVELS if not is_found(row, level)]
+    lost = _lost(row)
+    facts = _facts(row, lost)
+    reasons = reasons_of(row, thresholds)
     return {
         "study_id": row["study_id"],
         "name": names(row["study_id"]),
-        "rank": int(row["rank"]) if is_number(row.get("rank")) else None,
-        "risk": row["risk"],
-        "risk_title": wording.STRATUM_TITLES.get(row["risk"], row["risk"] or "no stratum"),
-        "facts": _facts(row, lost),
-        "reasons": _reasons(row, lost, thresholds),
-        "notes": _notes(row),
+        "risk_title": wording.STRATUM_TITLES.get(row["risk"], row["risk"] or "none"),
+        "facts": facts[:MOST_FACTS],
+        "more_facts": facts[MOST_FACTS:],
+        "reasons": reasons[:MOST_REASONS],
+        "more_reasons": reasons[MOST_REASONS:],
+        "notes": wording.study_notes(row),
+        "flags": _flag_words(row),
         "not_found": lost,
         "measures": _measures((document or {}).get("study", {})),
     }
 
 
+def _lost(row: dict) -> list[str]:
+    return [LEVEL_LABELS[level] for level in LEVELS if not is_found(row, level)]
+
+
 def _facts(row: dict, lost: list[str]) -> list[dict]:
-    """The main numbers: ``label``, ``value``, ``unit`` and a ``note`` in small print."""
-    facts = []
-    if is_number(row.get("score")):
-        facts.append(_fact("Combined score", formats.number(row["score"], 3)))
+    """The main numbers, the first to know first: ``label``, ``value``, ``unit`` and a ``note`` in small print."""
+    facts = [_fact("Score, 0 to 1", formats.number(row["score"], 2))] if is_number(row.get("score")) else []
+    facts += [
+        _fact(label, formats.number(row[column], digits))
+        for column, label, digits in MEASURES
+        if is_number(row.get(column))
+    ]
     entropy = row[f"{JUNCTION}_entropy"] if is_found(row, JUNCTION) else None
     area = f"about {formats.count(round(math.exp(entropy)))} px" if is_number(entropy) else ""
     facts.append(_fact("L5/S1 entropy", formats.number(entropy, 2), "nats" if is_number(entropy) else "", area))
@@ -92,9 +105,6 @@ def _facts(row: dict, lost: list[str]) -> list[dict]:
         facts.append(_fact("Rank by this entropy", formats.count(int(row["rank_entropy"]))))
     facts.append(_fact("L5/S1 peak", formats.number(row[f"{JUNCTION}_confidence"], 3)))
     facts.append(_fact("Levels found", f"{len(LEVELS) - len(lost)} of {len(LEVELS)}"))
-    for column, label, digits, unit in CARD_METRICS:
-        if is_number(row.get(column)):
-            facts.append(_fact(label, formats.number(row[column], digits), unit))
     return facts
 
 
@@ -102,22 +112,30 @@ def _fact(label: str, value: str, unit: str = "", note: str = "") -> dict:
     return {"label": label, "value": value, "unit": unit, "note": note}
 
 
-def _reasons(row: dict, lost: list[str], thresholds: dict) -> list[str]:
-    """The ranking's reasons; where the table has none, what the users' rule says."""
+def reasons_of(row: dict, thresholds: dict) -> list[str]:
+    """The ranking's reasons; where the table has none, what the users' rule says; empty where nothing is unusual."""
     given = [part for part in row["reasons"].split("; ") if part]
     if given:
         return [part[0].upper() + part[1:] for part in given]
+    if is_number(row.get("rank")):
+        return []
+    lost = _lost(row)
     reasons = [f"Not found: {', '.join(lost)}"] if lost else []
     if row["risk"] == "high":
         reasons.append(f"The L5/S1 entropy is above {thresholds['high']:g} nats")
-    return reasons or ["Nothing in particular; only its place in the order"]
+    return reasons
 
 
-def _notes(row: dict) -> list[str]:
-    """What else to know of the study; levels that were not found are told elsewhere on the card."""
-    notes = wording.study_notes(row)
+def why(row: dict, thresholds: dict) -> str:
+    """All reasons as one sentence without its full stop; empty where nothing is unusual."""
+    text: str = row["reasons"] or "; ".join(reasons_of(row, thresholds))
+    return text[:1].upper() + text[1:]
+
+
+def _flag_words(row: dict) -> list[str]:
+    """Its flags; levels that were not found are told elsewhere on the card."""
     flags = [flag for flag in flags_of(row) if wording.is_note(flag) and not flag.endswith("_not_found")]
-    return notes + [wording.flag_words(flag) for flag in flags]
+    return [wording.flag_words(flag) for flag in flags]
 
 
 def _measures(values: dict) -> list[dict]:
@@ -127,30 +145,3 @@ def _measures(values: dict) -> list[dict]:
         for entry in uncertainty.metrics("study")
         if entry.name in values
     ]
-
-
-def agreement(analysed: pandas.DataFrame, top: int) -> dict | None:
-    """The users' rule beside the combined rank, where the table has both ``rank`` and ``score``.
-
-    Bands of the rank against the strata: ``bands`` (titles), ``rows`` (stratum and a count per band); and for the first
-    ``first`` studies by rank how many the rule calls high (``high``) and how many are among as many first ones by the L5/S1
-    entropy (``shared``, None without the column ``rank_entropy``).
-    """
-    if "score" not in analysed or "rank" not in analysed or not analysed["score"].notna().any():
-        return None
-    ranked = analysed[analysed["rank"].notna()].sort_values("rank")
-    share = ranked["rank"].rank(method="first") / len(ranked)
-    edges = ((0.0, 0.05, "First 5 %"), (0.05, 0.2, "Next 15 %"), (0.2, 0.5, "Next 30 %"), (0.5, 1.0, "Last 50 %"))
-    rows = []
-    for stratum in wording.STRATA:
-        inside = ranked["risk"] == stratum.name
-        counts = [int((inside & (share > low) & (share <= high)).sum()) for low, high, _ in edges]
-        rows.append({"title": stratum.title, "name": stratum.name, "counts": counts})
-    first = ranked.head(top)
-    return {
-        "bands": [title for _, _, title in edges],
-        "rows": rows,
-        "first": len(first),
-        "high": int((first["risk"] == "high").sum()),
-        "shared": int((first["rank_entropy"] <= len(first)).sum()) if "rank_entropy" in first else None,
-    }

@@ -15,7 +15,7 @@ from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort import selection, study_sheet
-from lstv.report import accounting, candidates, provenance, summaries, wording
+from lstv.report import accounting, candidates, provenance, standing_out, summaries, wording
 from lstv.report.inputs import Inputs
 from lstv.report.palette import JUNCTION
 from lstv.uncertainty import Thresholds
@@ -23,9 +23,12 @@ from lstv.uncertainty import Thresholds
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for: ``top`` candidates with images, whether study ids may be shown, and where the page will lie."""
+    """What was asked for: ``top`` candidates with images, whether study ids may be shown, and where the page will lie;
+    ``cohort`` is its name, ``made`` the day on which its numbers were made, both empty where they are not known."""
 
     title: str
+    cohort: str
+    made: str
     top: int
     show_ids: bool
     out: Path
@@ -45,16 +48,36 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
     rows = analysed.to_dict("records")
     for row in rows:
         row["own_choice"] = inputs.sheet[row["study_id"]].reason == study_sheet.CHOSEN_BY_USER
-    fit = [row for row in rows if not candidates.has_quality_problem(row)]
-    good = [row for row in fit if not candidates.is_localizers(row)]
-    doubted = [row for row in fit if candidates.is_localizers(row)]
+    ranked = "rank" in analysed and bool(analysed["rank"].notna().any())
+    group = {row["study_id"]: standing_out.group_of(row, ranked=ranked) for row in rows}
+    place = standing_out.places(rows)
+    n_of = Counter(group.values())
+    standing = [row for row in rows if group[row["study_id"]] == standing_out.STANDS_OUT]
+    doubted = [row for row in rows if group[row["study_id"]] == standing_out.LOCALIZER]
     away = table[outcomes.isin(("failed", "excluded"))] if len(table) else table
     reasons, more_reasons = accounting.grouped_reasons(away, inputs.sheet, names)
     unselected, _ = accounting.grouped_reasons(table[outcomes == "not_selected"], inputs.sheet, names)
     counts = accounting.counts(outcomes)
     link = _Links(inputs.json_paths, options)
+
+    def shown(row: dict, anchor: str) -> dict:
+        study_id = row["study_id"]
+        made = candidates.card(row, inputs.studies.get(study_id), names, thresholds)
+        return made | {"place": place[study_id], "json": link.json(study_id), "anchor": anchor}
+
+    cards = [shown(row, f"study-{number}") for number, row in enumerate(standing[: options.top], start=1)]
+    doubtful = [shown(row, f"localizer-{number}") for number, row in enumerate(doubted[: options.top], start=1)]
+    anchors = {card["study_id"]: card["anchor"] for card in (*cards, *doubtful)}
+    lines = [
+        _line(row, names, link, thresholds)
+        | {"place": place[row["study_id"]], "group": group[row["study_id"]].title}
+        | {"anchor": anchors.get(row["study_id"])}
+        for row in rows
+    ]
     return {
         "title": options.title,
+        "cohort": options.cohort or str(inputs.settings.get("cohort", "")),
+        "made": options.made,
         "show_ids": options.show_ids,
         "table_name": link.name(options.table),
         "demo": provenance.uses_demo_weights(runs, documents),
@@ -62,37 +85,30 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         "effective_area": round(math.exp(thresholds["high"])),
         "counts": {
             **counts,
-            "quality": len(rows) - len(fit),
-            "localizer": len(doubted),
+            "stands_out": n_of[standing_out.STANDS_OUT],
+            "usual": n_of[standing_out.USUAL],
+            "localizer": n_of[standing_out.LOCALIZER],
+            "quality": n_of[standing_out.QUALITY],
             "training": int((analysed["split"] == "train").sum()),
             "split_unknown": int((analysed["split"] == "unknown").sum()),
         },
         "strata": _strata(analysed, thresholds),
-        "agreement": candidates.agreement(analysed, options.top),
+        "agreement": standing_out.strata_by_group(rows, group) if ranked else None,
         "combined": "score" in analysed and bool(analysed["score"].notna().any()),
-        "both_ranks": "rank_entropy" in analysed and bool(analysed["rank_entropy"].notna().any()),
-        "ranked": "rank" in analysed and bool(analysed["rank"].notna().any()),
-        "candidates": [
-            {
-                **candidates.card(row, inputs.studies.get(row["study_id"]), names, thresholds),
-                "json": link.json(row["study_id"]),
-                "anchor": f"study-{number}",
-            }
-            for number, row in enumerate(good[: options.top], start=1)
-        ],
-        "n_rankable": len(good),
-        "rows": [_line(row, names, link) for row in rows],
-        "localizer": [
-            {**_line(row, names, link), "study_id": row["study_id"], "reasons": row["reasons"].split("; ")}
-            for row in doubted
-        ],
+        "ranked": ranked,
+        "first": standing_out.first_screen(cards, len(standing)),
+        "candidates": cards,
+        "n_standing": len(standing),
+        "rows": lines,
+        "localizer": [line for row, line in zip(rows, lines) if group[row["study_id"]] == standing_out.LOCALIZER],
+        "localizer_cards": doubtful,
         "quality": [
             {
-                **_line(row, names, link),
+                **line,
                 "problems": [wording.flag_meaning(f) for f in candidates.flags_of(row) if wording.is_quality(f)],
             }
-            for row in rows
-            if candidates.has_quality_problem(row)
+            for row, line in zip(rows, lines)
+            if group[row["study_id"]] == standing_out.QUALITY
         ],
         "flags": _flags(rows),
         "reasons": reasons,
@@ -156,7 +172,7 @@ def _strata(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> list[di
     return known
 
 
-def _line(row: dict, names: accounting.Names, link: _Links) -> dict:
+def _line(row: dict, names: accounting.Names, link: _Links, thresholds: dict) -> dict:
     """A study's line in the table of all analysed studies."""
     notes = wording.study_notes(row)
     # that L5/S1 was not found is the stratum already
@@ -164,7 +180,9 @@ def _line(row: dict, names: accounting.Names, link: _Links) -> dict:
     return {
         "name": names(row["study_id"]),
         "json": link.json(row["study_id"]),
-        "rank": int(row["rank"]) if candidates.is_number(row.get("rank")) else None,
+        "why": candidates.why(row, thresholds),
+        "measures": [row.get(column) for column, _, _ in candidates.MEASURES],
+        "split": row["split"] or "unknown",
         "rank_entropy": int(row["rank_entropy"]) if candidates.is_number(row.get("rank_entropy")) else None,
         "score": row.get("score"),
         "risk": wording.STRATUM_WORDS.get(row["risk"], "None"),

@@ -242,7 +242,7 @@ def area(analysed: pandas.DataFrame) -> Drawn | None:
 
 
 def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Drawn | None:
-    """Combined score against the L5/S1 entropy, with the threshold of the rule."""
+    """Score against the L5/S1 entropy, with the threshold of the rule."""
     both = pandas.DataFrame(
         {
             "entropy": summaries.level_values(analysed, JUNCTION, "entropy"),
@@ -256,15 +256,15 @@ def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Dra
     low, high = axes.get_xlim()
     if low <= thresholds["high"] <= high:
         axes.axvline(thresholds["high"], color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
-    axes.set(xlabel="L5/S1 entropy (nats)", ylabel="Combined score")
+    axes.set(xlabel="L5/S1 entropy (nats)", ylabel="Score")
     correlation = both["entropy"].rank().corr(both["score"].rank())
     agreement = f"Spearman’s correlation {formats.number(correlation, 2)}" if np.isfinite(correlation) else "no spread"
     description = f"{formats.count(len(both))} studies; {agreement}."
     caption = (
-        f"Each study by the rule (dashed: high above {thresholds['high']:g} nats) and by the combined score; {agreement}. "
+        f"Each study by the rule (dashed: high above {thresholds['high']:g} nats) and by the score; {agreement}. "
         "High up on the left are studies that the plain entropy does not see."
     )
-    return _finished(figure, "fig-orders", "The rule beside the combined score", description, caption)
+    return _finished(figure, "fig-orders", "The rule beside the score", description, caption)
 
 
 def _scatter(x: pandas.Series, y: pandas.Series, axes: Axes) -> None:

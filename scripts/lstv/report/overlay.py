@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,16 +17,22 @@ from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
-from lstv.report import strip_drawing
+from lstv.report import reason_marks, strip_drawing
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS, rgb
+from lstv.report.reason_marks import Point, ReasonMark
 from lstv.report.strip_drawing import StripDrawing
 
 WIDTH = 320.0
 """Width of the drawing in its own units; the height follows from the millimetres."""
 
-LABEL_SHIFT = 20.0
-ZOOM_MM = 90.0
-"""Width of the field around the junction that is shown enlarged."""
+LABEL_SHIFT, LABEL_APART = 21.0, 13.0
+"""How far a level's name stands beside its point, and how far two names are kept from one another."""
+
+ZOOM_MM, CROP_MM = 90.0, 110.0
+"""Width of the field around the junction that is shown enlarged: on a card, and on the first screen."""
+
+CROP_TALL = 1.1
+"""Height over width of the field on the first screen."""
 
 _DIRECTIONS = (("R", "L"), ("A", "P"), ("I", "S"))
 """Letters at the decreasing and the increasing end of the DICOM patient axes x, y, z."""
@@ -33,14 +40,18 @@ _DIRECTIONS = (("R", "L"), ("A", "P"), ("I", "S"))
 
 @dataclass(frozen=True)
 class Mark:
-    """One level in the drawing: outline of p = 0.5 as an SVG path, the point and where its label stands (or None)."""
+    """One level in the drawing: outline of p = 0.5 as an SVG path, the point and where its label stands (or None).
+
+    ``leader`` joins point and label, empty where the label stands straight beside its point.
+    """
 
     label: str
     colour: str
     junction: bool
     outline: str
-    point: tuple[float, float] | None
-    text: tuple[float, float] | None
+    point: Point | None
+    text: Point | None
+    leader: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,9 @@ class Overlay:
     heat: str
     marks: tuple[Mark, ...]
     anchor: str
+    reasons: tuple[ReasonMark, ...]
     zoom: str
+    crop: str
     letters: dict[str, str]
     bar: float | None
     bar_label: str
@@ -67,8 +80,9 @@ def probabilities(maps: Analysed) -> np.ndarray:
     return probability
 
 
-def overlay(maps: StudyMaps, points: dict[str, list[float] | None]) -> Overlay:
-    """Layers of one study; ``points`` are (column, row) on the 160 x 160 grid, None where a level was not found."""
+def overlay(maps: StudyMaps, points: dict[str, list[float] | None], reasons: Sequence[str] = ()) -> Overlay:
+    """Layers of one study; ``points`` are (column, row) on the 160 x 160 grid, None where a level was not found; what the
+    ``reasons`` speak of is marked."""
     if isinstance(maps, NotAnalysed):
         raise StudyError(f"study {maps.study_id} has no heatmaps to draw ({maps.status}: {maps.reason})")
     probability = probabilities(maps)
@@ -82,6 +96,7 @@ def overlay(maps: StudyMaps, points: dict[str, list[float] | None]) -> Overlay:
     }
     directions = letters(maps.geometry)
     to_right = _label_side(placed, directions)
+    texts = _label_places(placed, to_right, height)
     marks = tuple(
         Mark(
             LEVEL_LABELS[level],
@@ -89,7 +104,8 @@ def overlay(maps: StudyMaps, points: dict[str, list[float] | None]) -> Overlay:
             level == JUNCTION,
             _outline(probability[index], sx, sy),
             _rounded(placed.get(level)),
-            _rounded(_beside(placed.get(level), to_right)),
+            texts.get(level),
+            _leader(placed.get(level), texts.get(level), to_right),
         )
         for index, level in enumerate(LEVELS)
     )
@@ -101,7 +117,9 @@ def overlay(maps: StudyMaps, points: dict[str, list[float] | None]) -> Overlay:
         png(heat_layer(probability)),
         marks,
         "start" if to_right else "end",
-        _zoom(placed, height, sx / column_mm),
+        reason_marks.marks(reasons, placed, size=(WIDTH, height), to_front=-1.0 if to_right else 1.0),
+        _field(placed, height, ZOOM_MM * sx / column_mm, height / WIDTH),
+        _field(placed, height, CROP_MM * sx / column_mm, CROP_TALL),
         directions,
         round(bar_mm * sx / column_mm, 1),
         f"{bar_mm} mm",
@@ -161,7 +179,7 @@ def _letter(direction: tuple[float, float, float]) -> str:
     return _DIRECTIONS[axis][int(direction[axis] > 0)]
 
 
-def _label_side(placed: dict[str, tuple[float, float] | None], directions: dict[str, str]) -> bool:
+def _label_side(placed: dict[str, Point | None], directions: dict[str, str]) -> bool:
     """Whether labels stand to the right of their points: on the posterior side, unless there is no room."""
     columns = [point[0] for point in placed.values() if point is not None]
     if directions["left"] == "P":
@@ -169,21 +187,37 @@ def _label_side(placed: dict[str, tuple[float, float] | None], directions: dict[
     return not columns or max(columns) < WIDTH - 80
 
 
-def _beside(point: tuple[float, float] | None, to_right: bool) -> tuple[float, float] | None:
-    if point is None:
-        return None
-    return point[0] + (LABEL_SHIFT if to_right else -LABEL_SHIFT), point[1] + 4
+def _label_places(placed: dict[str, Point | None], to_right: bool, height: float) -> dict[str, Point]:
+    """Where the names of the levels stand: beside their points, from the top, moved down where two would overlap, and all
+    up again where the last would leave the picture."""
+    result: dict[str, Point] = {}
+    row = -LABEL_APART
+    for level, (x, y) in sorted(((k, p) for k, p in placed.items() if p is not None), key=lambda item: item[1][1]):
+        row = max(y + 4, row + LABEL_APART)
+        result[level] = x + (LABEL_SHIFT if to_right else -LABEL_SHIFT), row
+    limit = height - 6
+    for level, (x, y) in reversed(result.items()):
+        result[level] = round(x, 1), round(min(y, limit), 1)
+        limit = result[level][1] - LABEL_APART
+    return result
 
 
-def _rounded(point: tuple[float, float] | None) -> tuple[float, float] | None:
+def _leader(point: Point | None, text: Point | None, to_right: bool) -> str:
+    """A thin line from a point to its name where the name had to move."""
+    if point is None or text is None or abs(text[1] - 4 - point[1]) < 3:
+        return ""
+    return f"M{point[0]:.1f} {point[1]:.1f}L{text[0] - (2 if to_right else -2):.1f} {text[1] - 4:.1f}"
+
+
+def _rounded(point: Point | None) -> Point | None:
     return None if point is None else (round(point[0], 1), round(point[1], 1))
 
 
-def _zoom(placed: dict[str, tuple[float, float] | None], height: float, units_per_mm: float) -> str:
-    """``viewBox`` of the enlarged field: around L5/S1, else below the lowest level found, else the lower middle."""
-    # as wide as ZOOM_MM and in the proportions of the slice, so that both drawings are equally high
-    width = min(ZOOM_MM * units_per_mm, WIDTH)
-    tall = width * height / WIDTH
+def _field(placed: dict[str, Point | None], height: float, width: float, shape: float) -> str:
+    """``viewBox`` of an enlarged field, ``width`` units wide and ``shape`` times as tall where the picture allows: around
+    L5/S1, else below the lowest level found, else the lower middle."""
+    width = min(width, WIDTH, height / shape)
+    tall = width * shape
     x, y = WIDTH / 2, 0.75 * height
     for level in reversed(LEVELS):
         point = placed.get(level)

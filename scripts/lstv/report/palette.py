@@ -1,14 +1,15 @@
 """Colours that mean something: one hue for each disc level, told apart by colour-blind readers and on a grey image.
 
-The hues are those of Okabe and Ito (2008, "Color Universal Design"); L5/S1 has the strongest, and its neighbour the one
-farthest from it for every kind of colour vision. Colour is never the only sign: every level is also labelled.
+L5/S1 has the strongest hue. Any two differ by at least 0.13 in OKLab, also as seen with protanopia, deuteranopia or
+tritanopia (simulated after Machado, Oliveira and Fernandes 2009, doi 10.1109/TVCG.2009.113); letters in them keep a
+contrast of 4.5:1 on black. Colour is never the only sign: every level is also labelled.
 """
 
 LEVEL_COLOURS = {
-    "l1_l2": "#cc79a7",
+    "l1_l2": "#c9a0ff",
     "l2_l3": "#f0e442",
-    "l3_l4": "#00b383",
-    "l4_l5": "#56b4e9",
+    "l3_l4": "#7ee0c0",
+    "l4_l5": "#6b7aff",
     "l5_s1": "#ff7a1a",
 }
 

@@ -13,15 +13,19 @@ from lstv.report.palette import LEVEL_COLOURS
 
 _MARGIN_MM = 30.0
 _TICK_MM = 11.0
+_LABEL_APART_MM = 9.0
 
 
 @dataclass(frozen=True)
 class Named:
-    """A point on the strip: its ``label``, ``colour`` and row ``y``."""
+    """A point on the strip: its ``label``, ``colour`` and row ``y``; ``text_y`` is the base line of its label, which moves
+    where two would overlap, and ``leader`` then joins the two."""
 
     label: str
     colour: str
     y: float
+    text_y: float
+    leader: str
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,20 @@ def drawing(strip: Strip | None) -> StripDrawing | None:
         pixels=strip.pixels[0, top:bottom],
         ticks=tuple(_tick(disc.centre, disc.across) for disc in discs),
         junction="" if junction is None else _tick(junction.centre, junction.across),
-        points=tuple(
-            Named(LEVEL_LABELS[LEVELS[level]], LEVEL_COLOURS[LEVELS[level]], round(row, 1))
-            for level, row in zip(strip.levels, strip.places_mm)
-        ),
+        points=_named(strip),
     )
+
+
+def _named(strip: Strip) -> tuple[Named, ...]:
+    """The points of a strip with their labels, from the top."""
+    result: list[Named] = []
+    text, edge = -_LABEL_APART_MM, 2.0 * HALF_WIDTH_MM + 2
+    for level, row in sorted(zip(strip.levels, strip.places_mm), key=lambda item: item[1]):
+        text = max(row + 2, text + _LABEL_APART_MM)
+        leader = f"M{HALF_WIDTH_MM} {row:.1f}L{edge} {text - 2:.1f}" if text - 2 - row > 1 else ""
+        name = LEVELS[level]
+        result.append(Named(LEVEL_LABELS[name], LEVEL_COLOURS[name], round(row, 1), round(text, 1), leader))
+    return tuple(result)
 
 
 def _tick(centre: np.ndarray, across: np.ndarray) -> str:

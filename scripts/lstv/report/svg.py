@@ -29,6 +29,8 @@ def inline(figure: Figure, name: str, title: str, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    # the page's policy allows its own style sheet alone, which says the same of these drawings
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
     found = re.search(r'viewBox="([^"]+)"', text)
     assert found is not None, "matplotlib writes a viewBox"
     view_box = found.group(1)

@@ -1,63 +1,87 @@
 "use strict";
-/* Everything on the page is readable without this; it adds sorting, filtering, paging and the heatmap switch. */
+/* Everything on the page is readable without this; it adds sorting, filtering, choosing of columns, export and switches. */
 (function () {
-  document.documentElement.classList.add("with-js");
-
   const element = (name, properties, ...children) => {
     const made = Object.assign(document.createElement(name), properties);
     made.append(...children);
     return made;
   };
+  const labelled = (text, control) => element("label", {}, element("span", { textContent: text }), control);
 
   /* "−1,234.50 (…)" -> -1234.5; a dash or nothing -> NaN, which sorts last either way */
   const asNumber = (text) => {
     const match = text.replace(/−/g, "-").replace(/,/g, "").match(/-?\d+(\.\d+)?(e-?\d+)?/);
     return match ? Number(match[0]) : NaN;
   };
+  const collator = new Intl.Collator("en", { numeric: true });
+
+  /* a field of a CSV: an undefined number is empty, and no text is taken for a formula */
+  const field = (text, numeric) => {
+    const plain = numeric ? (Number.isNaN(asNumber(text)) ? "" : String(asNumber(text))) : text.replace(/^(?=[=+@\t-])/, "'");
+    return /[",\n]/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
+  };
+
+  function save(name, text) {
+    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
 
   function enhance(table) {
     const body = table.tBodies[0];
     const rows = Array.from(body.rows);
     const heads = Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells);
+    const labels = heads.map((head) => head.textContent);
+    const numeric = heads.map((head) => head.dataset.type === "number");
     const pageSize = Number(table.dataset.page) || 100;
     const box = table.closest(".box");
-    const state = { order: rows, text: "", choice: null, first: 0, all: false };
-    const texts = new Map();
+    const state = { order: rows, text: "", choices: new Map(), first: 0, all: false };
+    let texts;
     const textOf = (row) => {
-      if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+      texts = texts || new Map(rows.map((each) => [each, each.textContent.toLowerCase()]));
       return texts.get(row);
     };
-    const cellText = (row, column) => row.cells[column].textContent.trim();
+    const columns = new Map();
+    const cells = (column) => {
+      if (!columns.has(column)) columns.set(column, new Map(rows.map((row) => [row, row.cells[column].textContent.trim()])));
+      return columns.get(column);
+    };
+    const parts = (head, text) => head.dataset.choose === "each" ? text.split("; ").filter(Boolean) : [text];
 
     const status = element("p", { className: "status" });
     status.setAttribute("role", "status");
     const tools = element("div", { className: "tools" });
     const pager = element("div", { className: "tools pager" });
-    const button = (text, action) => {
+    const button = (where, text, action) => {
       const made = element("button", { type: "button", textContent: text });
       made.addEventListener("click", action);
-      pager.append(made);
+      where.append(made);
       return made;
     };
-    const previous = button("Previous", () => { state.first -= pageSize; show(); });
-    const next = button("Next", () => { state.first += pageSize; show(); });
-    const all = button("Show all", () => { state.all = !state.all; state.first = 0; show(); });
+    const previous = button(pager, "Previous", () => { state.first -= pageSize; show(); });
+    const next = button(pager, "Next", () => { state.first += pageSize; show(); });
+    const all = button(pager, "Show all", () => { state.all = !state.all; state.first = 0; show(); });
 
-    let shown = new Set(rows);
+    const fits = () => state.order.filter((row) => (!state.text || textOf(row).includes(state.text)) &&
+      Array.from(state.choices).every(([column, wanted]) => parts(heads[column], cells(column).get(row)).includes(wanted)));
+
     function show() {
-      const matching = state.order.filter((row) =>
-        (!state.text || textOf(row).includes(state.text)) &&
-        (!state.choice || !state.choice.value || cellText(row, state.choice.column) === state.choice.value));
+      const matching = fits();
       state.first = Math.max(0, Math.min(state.first, Math.floor((matching.length - 1) / pageSize) * pageSize));
-      const page = state.all ? matching : matching.slice(state.first, state.first + pageSize);
-      const wanted = new Set(page);
-      shown.forEach((row) => { if (!wanted.has(row)) row.hidden = true; });
-      page.forEach((row) => { row.hidden = false; });
-      shown = wanted;
+      const page = new Set(state.all ? matching : matching.slice(state.first, state.first + pageSize));
+      const kept = new Set(matching);
+      /* only what is seen is put in order; on paper all is */
+      if (state.order !== rows) body.prepend(...page);
+      rows.forEach((row) => {
+        if (row.hidden === page.has(row)) row.hidden = !row.hidden;
+        /* on paper all rows that fit are printed */
+        const away = !kept.has(row);
+        if (row.classList.contains("away") !== away) row.classList.toggle("away", away);
+      });
       const count = (n) => n.toLocaleString("en-GB");
       const from = state.all ? 0 : state.first;
-      status.textContent = page.length === 0 ? "No row fits."
-        : `Rows ${count(from + 1)} to ${count(from + page.length)} of ${count(matching.length)}` +
+      status.textContent = page.size === 0 ? "No row fits."
+        : `Rows ${count(from + 1)} to ${count(from + page.size)} of ${count(matching.length)}` +
           (matching.length < rows.length ? `, filtered from ${count(rows.length)}` : "");
       previous.disabled = state.all || state.first === 0;
       next.disabled = state.all || state.first + pageSize >= matching.length;
@@ -67,37 +91,34 @@
     }
 
     heads.forEach((head, column) => {
-      const numeric = head.dataset.type === "number";
-      const label = head.textContent;
-      const sorter = element("button", { type: "button", className: "sort", textContent: label });
+      const sorter = element("button", { type: "button", className: "sort", textContent: labels[column] });
       head.replaceChildren(sorter);
       /* a button is not repeated with the table's head on the next sheet of paper */
-      addEventListener("beforeprint", () => head.replaceChildren(label));
+      addEventListener("beforeprint", () => head.replaceChildren(labels[column]));
       addEventListener("afterprint", () => head.replaceChildren(sorter));
       sorter.addEventListener("click", () => {
         const up = head.getAttribute("aria-sort") !== "ascending";
         heads.forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const sign = up ? 1 : -1;
         const keyed = rows.map((row) => {
-          const text = cellText(row, column);
-          return { row, key: numeric ? asNumber(text) : text };
+          const text = cells(column).get(row);
+          return { row, key: numeric[column] ? asNumber(text) : text };
         });
-        const collator = new Intl.Collator("en", { numeric: true });
         keyed.sort((a, b) => {
-          if (!numeric) return (up ? 1 : -1) * collator.compare(a.key, b.key);
+          if (!numeric[column]) return sign * collator.compare(a.key, b.key);
           if (Number.isNaN(a.key) || Number.isNaN(b.key)) return Number.isNaN(a.key) - Number.isNaN(b.key);
-          return (up ? 1 : -1) * (a.key - b.key);
+          return sign * (a.key - b.key);
         });
         state.order = keyed.map((entry) => entry.row);
         state.first = 0;
-        body.append(...state.order);
         show();
       });
     });
 
     if (table.dataset.filter) {
       const input = element("input", { type: "search" });
-      tools.append(element("label", {}, element("span", { textContent: table.dataset.filter }), input));
+      tools.append(labelled(table.dataset.filter, input));
       let waiting;
       input.addEventListener("input", () => {
         clearTimeout(waiting);
@@ -106,23 +127,55 @@
     }
     heads.forEach((head, column) => {
       if (!("choose" in head.dataset)) return;
+      const values = new Set();
+      cells(column).forEach((text) => parts(head, text).forEach((part) => values.add(part)));
+      if (values.size < 2 && head.dataset.choose !== "each") return;
       const select = element("select", {}, element("option", { value: "", textContent: "All" }));
-      const values = new Set(rows.map((row) => cellText(row, column)));
-      values.forEach((value) => select.append(element("option", { value, textContent: value })));
-      tools.append(element("label", {}, element("span", { textContent: head.textContent }), select));
-      select.addEventListener("change", () => { state.choice = { column, value: select.value }; state.first = 0; show(); });
+      Array.from(values).sort(collator.compare).forEach((value) => select.append(element("option", { value, textContent: value })));
+      tools.append(labelled(labels[column], select));
+      select.addEventListener("change", () => {
+        if (select.value) state.choices.set(column, select.value); else state.choices.delete(column);
+        state.first = 0;
+        show();
+      });
     });
+
+    const away = new Set();
+    heads.forEach((head, column) => { if ("hidden" in head.dataset) away.add(column); });
+    if (away.size) {
+      const hide = () => { table.dataset.hide = Array.from(away, (column) => column + 1).join(" "); };
+      const list = element("div", { className: "columns" });
+      labels.forEach((label, column) => {
+        if (column === 0) return;
+        const tick = element("input", { type: "checkbox", checked: !away.has(column) });
+        tick.addEventListener("change", () => {
+          if (tick.checked) away.delete(column); else away.add(column);
+          hide();
+        });
+        list.append(element("label", { className: "check" }, tick, element("span", { textContent: label })));
+      });
+      tools.append(element("details", { className: "chooser" }, element("summary", { textContent: "Columns" }), list));
+      hide();
+    }
+    if (table.dataset.export) {
+      button(tools, "Save these rows as CSV", () => {
+        const lines = [labels.map((label) => field(label, false))];
+        fits().forEach((row) => lines.push(labels.map((_, column) => field(row.cells[column].textContent.trim(), numeric[column]))));
+        save(table.dataset.export, `\ufeff${lines.map((line) => line.join(",")).join("\r\n")}\r\n`);
+      });
+    }
     if (tools.children.length) box.before(tools);
     box.after(status, pager);
+    addEventListener("beforeprint", () => body.append(...state.order));
     show();
   }
 
   document.querySelectorAll("table[data-enhance]").forEach(enhance);
 
-  const heat = document.getElementById("heat");
-  if (heat) {
-    heat.addEventListener("change", () => document.getElementById("candidates").classList.toggle("bare", !heat.checked));
-  }
+  [["heat", "no-heat"], ["lines", "no-lines"]].forEach(([name, off]) => {
+    const box = document.getElementById(name);
+    if (box) box.addEventListener("change", () => document.documentElement.classList.toggle(off, !box.checked));
+  });
 
   /* what is folded away on the screen belongs on paper */
   const opened = [];
