@@ -56,13 +56,13 @@ def main(argv: list[str] | None = None) -> int:
             plan = whole_archive.fetch(remote, series, args.out, args.out / DIRECTORY_CACHE)
         else:
             plan = _selected(remote, series, args.out, pacer, args.workers)
-        images.write_manifest(plan.members, manifest)
+        images.write_manifest(plan.entries, manifest)
         _tidy(args.out / PARTIAL)
     for name in plan.absent:
         print(f"not in the archive: series {name}", file=sys.stderr)
     print(
-        f"{manifest}: {len(plan.members)} files ({readable(sum(member.size for member in plan.members))}), "
-        f"{len(plan.members) - len(plan.missing)} there already, {readable(remote.received)} transferred"
+        f"{manifest}: {len(plan.entries)} files ({readable(sum(entry.size for entry in plan.entries))}), "
+        f"{len(plan.entries) - len(plan.missing)} there already, {readable(remote.received)} transferred"
     )
     return 0
 

@@ -88,11 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = scan(args.folder, jobs=args.jobs, progress=progress)
     print(progress.summary())
     lists = Path(os.path.abspath(args.series_lists))
-    places = sheet.Places(lists, args.extracted or lists.parent / "extracted")
-    places.lists.mkdir(parents=True, exist_ok=True)
-    places.extracted.mkdir(parents=True, exist_ok=True)
+    private_folders = sheet.PrivateFolders(lists, args.extracted or lists.parent / "extracted")
+    private_folders.lists.mkdir(parents=True, exist_ok=True)
+    private_folders.extracted.mkdir(parents=True, exist_ok=True)
     # not among the lists: the workflow removes those when the scan fails, and then this is wanted most
-    _report(found, places.lists.with_name(f"{places.lists.name}_passed_over.txt"))
+    _report(found, private_folders.lists.with_name(f"{private_folders.lists.name}_passed_over.txt"))
     studies = build_studies(found.found)
     if not studies:
         raise UserError(
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     choices = _choices(studies, naming, wanted)
     describe = sheet.DESCRIPTIONS[args.descriptions or ("known" if naming.pseudonymous else "keep")]
-    rows = sheet.study_rows(choices, naming, places, found.directories, describe)
+    rows = sheet.study_rows(choices, naming, private_folders, found.directories, describe)
     if args.all_series:
         write_csv(args.all_series, sheet.SERIES_COLUMNS, sheet.series_rows(choices, naming, describe))
     if args.summary:
@@ -125,9 +125,9 @@ def _refuse_to_share(args: argparse.Namespace) -> None:
         path = getattr(args, name)
         if path is None:
             continue
-        place = Path(os.path.realpath(path))
+        location = Path(os.path.realpath(path))
         for results in shared:
-            if place.parent == results if results in wide else place.is_relative_to(results):
+            if location.parent == results if results in wide else location.is_relative_to(results):
                 raise UserError(
                     f"--{name.replace('_', '-')} {path} lies in the results folder {results}, which may be shared; put it "
                     "elsewhere."

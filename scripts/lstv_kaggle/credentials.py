@@ -60,13 +60,13 @@ def find(environment: Mapping[str, str] = os.environ) -> Credentials | None:
     KAGGLE_KEY, ``kaggle.json`` and ``credentials.json`` (``kaggle auth login``); files in KAGGLE_CONFIG_DIR, in ~/.kaggle
     and in $XDG_CONFIG_HOME/kaggle. Raises CredentialsError where something is there but cannot be used.
     """
-    places = folders(environment)
+    locations = folders(environment)
     return (
         _token_variable(environment)
-        or _first(places, _TOKEN_FILES, _token_file)
+        or _first(locations, _TOKEN_FILES, _token_file)
         or _key_variables(environment)
-        or _first(places, _KEY_FILES, _key_file)
-        or _first(places, _LOGIN_FILES, _login_file)
+        or _first(locations, _KEY_FILES, _key_file)
+        or _first(locations, _LOGIN_FILES, _login_file)
     )
 
 

@@ -1,4 +1,4 @@
-"""Chosen series of the competition: which members they are, what is there already, and the fetching of the rest."""
+"""Chosen series of the competition: which entries they are, what is there already, and the fetching of the rest."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from lstv.cohort.rsna_layout import IMAGES
 from lstv_kaggle import ranged_zip
 from lstv_kaggle.disk import PARTIAL, explained, require_space, write_atomic
 from lstv_kaggle.progress import Progress
-from lstv_kaggle.ranged_zip import AlteredMember, Member
+from lstv_kaggle.ranged_zip import AlteredEntry, ArchiveEntry
 from lstv_kaggle.remote import RemoteFile
 from lstv_kaggle.retry import Pacer, Stopped
 
 _ROUNDS = 3
-"""Times an altered member is fetched again."""
+"""Times an altered entry is fetched again."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do: ``members`` is everything wanted, ``missing`` what has to be fetched, ``absent`` the series
+    """What a run has to do: ``entries`` is everything wanted, ``missing`` what has to be fetched, ``absent`` the series
     (study/series) of which the archive has no file."""
 
-    members: list[Member]
-    missing: list[Member]
+    entries: list[ArchiveEntry]
+    missing: list[ArchiveEntry]
     absent: list[str]
 
 
 class AlteredForGood(UserError):
-    """Members arrive otherwise than the archive's directory says, again and again: one of the two is wrong."""
+    """Entries arrive otherwise than the archive's directory says, again and again: one of the two is wrong."""
 
 
 def read_series_list(path: Path) -> set[tuple[str, str]]:
@@ -64,14 +64,14 @@ def read_series_list(path: Path) -> set[tuple[str, str]]:
 
 
 def choose(
-    directory: dict[str, Member], series: set[tuple[str, str]] | None, what: str
-) -> tuple[list[Member], list[str]]:
-    """Members of the wanted series (all members for None), sorted by name, and the series without any.
+    directory: dict[str, ArchiveEntry], series: set[tuple[str, str]] | None, what: str
+) -> tuple[list[ArchiveEntry], list[str]]:
+    """Entries of the wanted series (all entries for None), sorted by name, and the series without any.
 
-    Raises UserError where a member's name would leave the output folder, or where nothing at all is found.
+    Raises UserError where an entry's name would leave the output folder, or where nothing at all is found.
     """
-    members, found = [], set()
-    for name, member in directory.items():
+    entries, found = [], set()
+    for name, entry in directory.items():
         parts = name.split("/")
         if series is not None:
             if parts[0] != IMAGES or tuple(parts[1:3]) not in series:
@@ -81,26 +81,26 @@ def choose(
             raise UserError(
                 f"{what} has a file named {name!r}, which would leave the output folder; the archive is refused."
             )
-        members.append(member)
-    if not members:
+        entries.append(entry)
+    if not entries:
         raise UserError(
             f"{what} has none of the series asked for (expected {IMAGES}/<study>/<series>/<n>.dcm); check the list of "
             "series."
         )
     absent = sorted("/".join(pair) for pair in (series or set()) - found)
-    return sorted(members, key=lambda member: member.name), absent
+    return sorted(entries, key=lambda entry: entry.name), absent
 
 
-def plan(directory: dict[str, Member], series: set[tuple[str, str]] | None, out: Path, what: str) -> Plan:
+def plan(directory: dict[str, ArchiveEntry], series: set[tuple[str, str]] | None, out: Path, what: str) -> Plan:
     """Compare what is wanted with what is on disk, by size and CRC-32."""
-    members, absent = choose(directory, series, what)
-    return Plan(members, [member for member in members if not is_there(out / member.name, member)], absent)
+    entries, absent = choose(directory, series, what)
+    return Plan(entries, [entry for entry in entries if not is_there(out / entry.name, entry)], absent)
 
 
-def is_there(path: Path, member: Member) -> bool:
-    """Whether the file is on disk with the member's size and CRC-32."""
+def is_there(path: Path, entry: ArchiveEntry) -> bool:
+    """Whether the file is on disk with the entry's size and CRC-32."""
     try:
-        if path.stat().st_size != member.size:
+        if path.stat().st_size != entry.size:
             return False
         crc = 0
         with open(path, "rb") as stream:
@@ -108,16 +108,16 @@ def is_there(path: Path, member: Member) -> bool:
                 crc = zlib.crc32(chunk, crc)
     except FileNotFoundError:
         return False
-    return crc == member.crc
+    return crc == entry.crc
 
 
-def fetch(remote: RemoteFile, missing: list[Member], out: Path, pacer: Pacer, workers: int) -> None:
-    """Fetch members by ranges of the remote archive into ``out``.
+def fetch(remote: RemoteFile, missing: list[ArchiveEntry], out: Path, pacer: Pacer, workers: int) -> None:
+    """Fetch entries by ranges of the remote archive into ``out``.
 
-    Each file appears whole or not at all. A member that arrives altered is fetched again, up to three times. Raises
+    Each file appears whole or not at all. An entry that arrives altered is fetched again, up to three times. Raises
     UserError, and OSError where the disk refuses; the files finished until then stay.
     """
-    require_space(out, sum(member.size for member in missing), f"fetching {len(missing):,} files")
+    require_space(out, sum(entry.size for entry in missing), f"fetching {len(missing):,} files")
     _Fetch(remote, out, pacer, workers).run(missing)
 
 
@@ -125,9 +125,9 @@ class _Fetch:
     def __init__(self, remote: RemoteFile, out: Path, pacer: Pacer, workers: int) -> None:
         self._remote, self._out, self._pacer, self._workers = remote, out, pacer, workers
         self._lock = threading.Lock()
-        self._altered: list[Member] = []
+        self._altered: list[ArchiveEntry] = []
 
-    def run(self, missing: list[Member]) -> None:
+    def run(self, missing: list[ArchiveEntry]) -> None:
         groups = ranged_zip.spans(missing)
         with Progress(
             sum(map(ranged_zip.length, groups)), f"{len(missing):,} files in {len(groups):,} requests"
@@ -138,13 +138,13 @@ class _Fetch:
                 if not self._altered:
                     return
                 self._progress.note(f"{len(self._altered)} files arrived altered and are fetched again")
-                groups = [[member] for member in self._altered]
+                groups = [[entry] for entry in self._altered]
         raise AlteredForGood(
             f"{len(self._altered)} files arrive altered again and again, first {self._altered[0].name} (wrong CRC); the "
             "others are kept: run again later, and check the network's proxy if it stays so."
         )
 
-    def _all(self, groups: list[list[Member]]) -> None:
+    def _all(self, groups: list[list[ArchiveEntry]]) -> None:
         with ThreadPoolExecutor(self._workers) as pool:
             futures = [pool.submit(self._one, group) for group in groups]
             try:
@@ -159,25 +159,25 @@ class _Fetch:
         if failure is not None:
             raise failure
 
-    def _one(self, group: list[Member]) -> None:
+    def _one(self, group: list[ArchiveEntry]) -> None:
         try:
             ranged_zip.receive(self._remote, group, self._deliver, self._progress.add)
         except BaseException:
             self._pacer.stop()
             raise
 
-    def _deliver(self, member: Member, raw: bytes) -> None:
+    def _deliver(self, entry: ArchiveEntry, raw: bytes) -> None:
         try:
-            content = ranged_zip.unpack(member, raw)
-        except AlteredMember:
+            content = ranged_zip.unpack(entry, raw)
+        except AlteredEntry:
             with self._lock:
-                self._altered.append(member)
+                self._altered.append(entry)
             return
-        write_atomic(self._out / member.name, content, self._out / PARTIAL)
+        write_atomic(self._out / entry.name, content, self._out / PARTIAL)
 
 
-def write_manifest(members: Iterable[Member], path: Path) -> None:
+def write_manifest(entries: Iterable[ArchiveEntry], path: Path) -> None:
     """Write path, size and crc32 (eight hexadecimal digits) of each file as CSV, sorted by path, atomically."""
-    rows = ({"path": m.name, "size": m.size, "crc32": f"{m.crc:08x}"} for m in sorted(members, key=lambda m: m.name))
+    rows = ({"path": m.name, "size": m.size, "crc32": f"{m.crc:08x}"} for m in sorted(entries, key=lambda m: m.name))
     with explained(path.parent):
         write_csv(path, ("path", "size", "crc32"), rows)

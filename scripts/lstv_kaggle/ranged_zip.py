@@ -1,7 +1,7 @@
-"""Single members of a remote zip archive, without fetching the archive.
+"""Single entries of a remote zip archive, without fetching the archive.
 
-The directory stands at a zip's end (PKWARE APPNOTE 4.3), so its last bytes tell where every member lies; neighbours are
-fetched in one request, and each member is checked against the directory's size and CRC-32.
+The directory stands at a zip's end (PKWARE APPNOTE 4.3), so its last bytes tell where every entry lies; neighbours are
+fetched in one request, and each entry is checked against the directory's size and CRC-32.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ TAIL = 1 << 20
 """Bytes of the first look at the archive's end."""
 
 GAP = 1 << 18
-"""Unwanted bytes between two members that are fetched along: at common speeds cheaper than one more request."""
+"""Unwanted bytes between two entries that are fetched along: at common speeds cheaper than one more request."""
 
 SPAN = 16 << 20
-"""Longest request in bytes; more only for a member that is longer by itself."""
+"""Longest request in bytes; more only for an entry that is longer by itself."""
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _LONGEST_EXTRA = 65_535
@@ -57,8 +57,8 @@ class BadArchive(UserError):
     """The bytes that came are no zip archive with a sound directory."""
 
 
-class AlteredMember(Exception):
-    """The bytes that came are not the member that the directory describes."""
+class AlteredEntry(Exception):
+    """The bytes that came are not the entry that the directory describes."""
 
 
 class Archive(Protocol):
@@ -76,7 +76,7 @@ class Archive(Protocol):
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveEntry:
     """A file of the archive; its bytes with header lie within [start, stop) of the archive."""
 
     name: str
@@ -89,7 +89,7 @@ class Member:
 
 
 def safe_name(name: str) -> bool:
-    """Whether a member's name stays within the folder into which it is unpacked."""
+    """Whether an entry's name stays within the folder into which it is unpacked."""
     parts = name.split("/")
     return not (
         name.startswith("/")
@@ -101,11 +101,11 @@ def safe_name(name: str) -> bool:
     )
 
 
-def read_directory(remote: Archive, cache: Path, partial: Path) -> dict[str, Member]:
-    """All members of the archive by name.
+def read_directory(remote: Archive, cache: Path, partial: Path) -> dict[str, ArchiveEntry]:
+    """All entries of the archive by name.
 
     The directory's bytes are kept in ``cache`` for the next run and used as long as size and ETag of the archive are the
-    same; nothing vouches for them, so ``cache`` is to be removed when members do not agree with it. Raises BadArchive where
+    same; nothing vouches for them, so ``cache`` is to be removed when entries do not agree with it. Raises BadArchive where
     the file is no zip, NoRanges where the storage gives no parts of it.
     """
     if not remote.ranges:
@@ -114,38 +114,41 @@ def read_directory(remote: Archive, cache: Path, partial: Path) -> dict[str, Mem
     if cached is not None:
         return cached
     view = _TailView(remote)
-    members, start = _parse(remote, view)
+    entries, start = _parse(remote, view)
     _store_cache(remote, start, view.from_offset(start), cache, partial)
-    return members
+    return entries
 
 
-def cached_directory(remote: Archive, cache: Path) -> dict[str, Member] | None:
-    """All members as ``read_directory`` kept them in an earlier run; None where it did not, or of another archive."""
+def cached_directory(remote: Archive, cache: Path) -> dict[str, ArchiveEntry] | None:
+    """All entries as ``read_directory`` kept them in an earlier run; None where it did not, or of another archive."""
     view = _load_cache(remote, cache)
     return None if view is None else _parse(remote, view)[0]
 
 
-def spans(members: Iterable[Member], gap: int = GAP, longest: int = SPAN) -> list[list[Member]]:
-    """Members in the order of the archive, grouped into requests."""
-    groups: list[list[Member]] = []
-    for member in sorted(members, key=lambda member: member.start):
+def spans(entries: Iterable[ArchiveEntry], gap: int = GAP, longest: int = SPAN) -> list[list[ArchiveEntry]]:
+    """Entries in the order of the archive, grouped into requests."""
+    groups: list[list[ArchiveEntry]] = []
+    for entry in sorted(entries, key=lambda entry: entry.start):
         group = groups[-1] if groups else None
-        if group and member.start - group[-1].stop <= gap and member.stop - group[0].start <= longest:
-            group.append(member)
+        if group and entry.start - group[-1].stop <= gap and entry.stop - group[0].start <= longest:
+            group.append(entry)
         else:
-            groups.append([member])
+            groups.append([entry])
     return groups
 
 
-def length(span: list[Member]) -> int:
+def length(span: list[ArchiveEntry]) -> int:
     """Bytes of a request."""
     return span[-1].stop - span[0].start
 
 
 def receive(
-    remote: RemoteFile, span: list[Member], deliver: Callable[[Member, bytes], None], count: Callable[[int], None]
+    remote: RemoteFile,
+    span: list[ArchiveEntry],
+    deliver: Callable[[ArchiveEntry, bytes], None],
+    count: Callable[[int], None],
 ) -> None:
-    """Fetch a span and hand over the raw bytes of each member as soon as they are there, so that a failure loses none.
+    """Fetch a span and hand over the raw bytes of each entry as soon as they are there, so that a failure loses none.
 
     ``count`` is told the bytes of each chunk.
     """
@@ -155,36 +158,36 @@ def receive(
         count(len(chunk))
         buffer += chunk
         while waiting and base + len(buffer) >= waiting[0].stop:
-            member = waiting.popleft()
-            raw = bytes(buffer[member.start - base : member.stop - base])
-            del buffer[: member.stop - base]
-            base = member.stop
-            deliver(member, raw)
+            entry = waiting.popleft()
+            raw = bytes(buffer[entry.start - base : entry.stop - base])
+            del buffer[: entry.stop - base]
+            base = entry.stop
+            deliver(entry, raw)
 
 
-def unpack(member: Member, raw: bytes) -> bytes:
-    """The member's content from its bytes in the archive. Raises AlteredMember unless header, size and CRC-32 agree."""
+def unpack(entry: ArchiveEntry, raw: bytes) -> bytes:
+    """The entry's content from its bytes in the archive. Raises AlteredMember unless header, size and CRC-32 agree."""
     if len(raw) < _LOCAL_HEADER.size:
-        raise AlteredMember(member.name)
+        raise AlteredEntry(entry.name)
     fields = _LOCAL_HEADER.unpack_from(raw)
     signature, flags, method, name_length, extra_length = fields[0], fields[2], fields[3], fields[9], fields[10]
     name = raw[_LOCAL_HEADER.size : _LOCAL_HEADER.size + name_length].decode(
         "utf-8" if flags & 0x800 else "cp437", "replace"
     )
     begin = _LOCAL_HEADER.size + name_length + extra_length
-    packed = raw[begin : begin + member.compressed]
-    if signature != b"PK\x03\x04" or name != member.name or method != member.method or len(packed) != member.compressed:
-        raise AlteredMember(member.name)
-    if member.method == zipfile.ZIP_STORED:
+    packed = raw[begin : begin + entry.compressed]
+    if signature != b"PK\x03\x04" or name != entry.name or method != entry.method or len(packed) != entry.compressed:
+        raise AlteredEntry(entry.name)
+    if entry.method == zipfile.ZIP_STORED:
         content = packed
     else:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            content = inflater.decompress(packed, member.size + 1)
+            content = inflater.decompress(packed, entry.size + 1)
         except zlib.error:
-            raise AlteredMember(member.name) from None
-    if len(content) != member.size or zlib.crc32(content) != member.crc:
-        raise AlteredMember(member.name)
+            raise AlteredEntry(entry.name) from None
+    if len(content) != entry.size or zlib.crc32(content) != entry.crc:
+        raise AlteredEntry(entry.name)
     return content
 
 
@@ -227,43 +230,43 @@ class _TailView(io.RawIOBase):
         return self._data[offset - self._start :]
 
 
-def _parse(remote: Archive, view: _TailView) -> tuple[dict[str, Member], int]:
-    """The members and where the directory starts."""
+def _parse(remote: Archive, view: _TailView) -> tuple[dict[str, ArchiveEntry], int]:
+    """The entries and where the directory starts."""
     try:
         with zipfile.ZipFile(view) as archive:
-            entries, directory = archive.infolist(), archive.start_dir
+            infos, directory = archive.infolist(), archive.start_dir
     except (*ZIP_ERRORS, OSError) as error:
         raise BadArchive(
             f"{remote.what} is not a readable zip archive ({error}): it arrived altered, or its form has changed; run again."
         ) from None
-    entries.sort(key=lambda entry: entry.header_offset)
-    stops = [entry.header_offset for entry in entries[1:]] + [directory]
-    members = [_member(remote, entry, stop) for entry, stop in zip(entries, stops) if not entry.is_dir()]
-    return {member.name: member for member in members}, directory
+    infos.sort(key=lambda info: info.header_offset)
+    stops = [info.header_offset for info in infos[1:]] + [directory]
+    entries = [_entry(remote, info, stop) for info, stop in zip(infos, stops) if not info.is_dir()]
+    return {entry.name: entry for entry in entries}, directory
 
 
-def _member(remote: Archive, entry: zipfile.ZipInfo, stop: int) -> Member:
-    name_bytes = len(entry.orig_filename.encode("utf-8"))
-    least = entry.header_offset + _LOCAL_HEADER.size + entry.compress_size
-    if least > stop or entry.header_offset < 0:
+def _entry(remote: Archive, info: zipfile.ZipInfo, stop: int) -> ArchiveEntry:
+    name_bytes = len(info.orig_filename.encode("utf-8"))
+    least = info.header_offset + _LOCAL_HEADER.size + info.compress_size
+    if least > stop or info.header_offset < 0:
         raise BadArchive(
-            f"{remote.what} has an inconsistent directory (at {entry.orig_filename!r}); it is altered: run again."
+            f"{remote.what} has an inconsistent directory (at {info.orig_filename!r}); it is altered: run again."
         )
-    if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BadArchive(
-            f"{remote.what} packs {entry.orig_filename!r} in a way that is not supported: it arrived altered, or its form "
+            f"{remote.what} packs {info.orig_filename!r} in a way that is not supported: it arrived altered, or its form "
             "has changed; run again, or fetch it by hand."
         )
-    # a hole behind a member is none of its bytes
+    # a hole behind an entry is none of its bytes
     stop = min(stop, least + name_bytes + _LONGEST_EXTRA + _DESCRIPTOR)
-    return Member(
-        entry.orig_filename,
-        entry.header_offset,
+    return ArchiveEntry(
+        info.orig_filename,
+        info.header_offset,
         stop,
-        entry.compress_size,
-        entry.file_size,
-        entry.CRC,
-        entry.compress_type,
+        info.compress_size,
+        info.file_size,
+        info.CRC,
+        info.compress_type,
     )
 
 

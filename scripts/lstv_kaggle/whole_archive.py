@@ -67,11 +67,11 @@ def _plan_ahead(remote: RemoteFile, series: set[tuple[str, str]] | None, out: Pa
 
 
 def _bytes(plan: images.Plan) -> int:
-    return sum(member.size for member in plan.missing)
+    return sum(entry.size for entry in plan.missing)
 
 
 def _unpack(fetched: _Fetched, series: set[tuple[str, str]] | None, out: Path, cache: Path) -> images.Plan:
-    """Unpack by the directory that came with the archive, and keep that: members vouch for it, by their CRC."""
+    """Unpack by the directory that came with the archive, and keep that: entries vouch for it, by their CRC."""
     cache.unlink(missing_ok=True)
     directory = ranged_zip.read_directory(fetched, cache, out / PARTIAL)
     plan = images.plan(directory, series, out, fetched.what)
@@ -80,12 +80,12 @@ def _unpack(fetched: _Fetched, series: set[tuple[str, str]] | None, out: Path, c
         zipfile.ZipFile(fetched.path) as archive,
         Progress(_bytes(plan), f"unpacking {len(plan.missing):,} files") as shown,
     ):
-        entries = {entry.orig_filename: entry for entry in archive.infolist()}
-        for member in plan.missing:
-            content = _read(archive, entries[member.name])
-            if len(content) != member.size or zlib.crc32(content) != member.crc:
-                raise zipfile.BadZipFile(f"{member.name} is not what its directory says")
-            write_atomic(out / member.name, content, out / PARTIAL)
+        by_name = {entry.orig_filename: entry for entry in archive.infolist()}
+        for entry in plan.missing:
+            content = _read(archive, by_name[entry.name])
+            if len(content) != entry.size or zlib.crc32(content) != entry.crc:
+                raise zipfile.BadZipFile(f"{entry.name} is not what its directory says")
+            write_atomic(out / entry.name, content, out / PARTIAL)
             shown.add(len(content))
     return plan
 

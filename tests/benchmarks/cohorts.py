@@ -88,10 +88,10 @@ def random_weights(path: Path) -> Path:
     """A checkpoint of the published sizes with random weights: as much work as the real one, and no sense."""
     import torch
 
-    from lstv.localizer.network import PointNet
+    from lstv.localizer.network import LocalizerUNet
 
     torch.manual_seed(0)
-    torch.save({"state_dict": PointNet().state_dict(), "purpose": "benchmark: random weights, no localizer"}, path)
+    torch.save({"state_dict": LocalizerUNet().state_dict(), "purpose": "benchmark: random weights, no localizer"}, path)
     return path
 
 

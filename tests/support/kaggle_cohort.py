@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dicom_files import textured_volume, write_series
-from lstv.localizer.network import PointNet
+from lstv.localizer.network import LocalizerUNet
 
 FIRST = 4_000_000
 STUDIES = 4
@@ -21,7 +21,7 @@ def checkpoint() -> bytes:
     """A file of the published form and size (130 MB): each entry is one number again and again, so the network finds nothing
     anywhere."""
     with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in PointNet().state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in LocalizerUNet().state_dict().items()}
     state = {}
     for name, shape in shapes.items():
         value = torch.tensor(float(name.endswith(("running_var", "std"))))

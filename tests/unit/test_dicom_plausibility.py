@@ -10,7 +10,7 @@ from pydicom.uid import JPEG2000Lossless
 
 from dicom_files import save, write_series
 from lstv.dicom.plausibility import implausible
-from lstv.dicom.series import read_series
+from lstv.dicom.series import read_volume
 
 
 def stack(depth: int = 9, side: int = 128) -> np.ndarray:
@@ -35,9 +35,9 @@ def scrambled(path) -> None:
 @pytest.mark.parametrize("which", [0, 4, 8])
 def test_a_scrambled_slice_is_flagged(tmp_path, which):
     paths = write_series(tmp_path, stack(), transfer_syntax=JPEG2000Lossless)
-    assert read_series(tmp_path).flags == ()
+    assert read_volume(tmp_path).flags == ()
     scrambled(paths[which])
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     assert "implausible_pixels" in series.flags or "unreadable_files" in series.flags
 
 

@@ -29,7 +29,7 @@ from dicom_files import AXIAL, CORONAL, SAGITTAL, save, textured_volume, write_e
 from lstv.base.errors import StudyError
 from lstv.dicom import headers
 from lstv.dicom.pixels import quiet_pydicom
-from lstv.dicom.series import FLAGS, PHANTOM_MODEL, read_series
+from lstv.dicom.series import FLAGS, PHANTOM_MODEL, read_volume
 
 ORIGIN = np.array([20.0, -80.0, 120.0])
 PIXEL_SPACING = (1.5, 1.25)
@@ -69,7 +69,7 @@ def volume():
 
 def test_a_plain_series(tmp_path, volume):
     write_series(tmp_path, volume)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.volume.dtype == np.uint8
     assert series.volume.flags.c_contiguous
@@ -101,7 +101,7 @@ def test_a_plain_series(tmp_path, volume):
 def test_the_transfer_syntax_changes_nothing_but_the_record(tmp_path, volume, syntax):
     write_series(tmp_path / "plain", volume)
     write_series(tmp_path / "other", volume, transfer_syntax=syntax)
-    plain, other = read_series(tmp_path / "plain"), read_series(tmp_path / "other")
+    plain, other = read_volume(tmp_path / "plain"), read_volume(tmp_path / "other")
     np.testing.assert_array_equal(other.volume, plain.volume)
     assert other.slices == plain.slices
     assert other.provenance["transfer_syntaxes"] == {str(syntax): 5}
@@ -120,7 +120,7 @@ def test_decoders_are_chosen_and_counted_per_file(tmp_path, volume):
             instance_numbers=range(start + 1, stop + 1),
             **options,
         )
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.provenance["decoders"] == {"gdcm": 2, "pydicom": 2, "pylibjpeg": 1}
 
@@ -129,7 +129,7 @@ def test_decoders_are_chosen_and_counted_per_file(tmp_path, volume):
 def test_names_and_instance_numbers_do_not_order_the_slices(tmp_path, volume, order):
     numbers = [10 * (place + 1) for place in order]  # with gaps
     write_series(tmp_path, volume, instance_numbers=numbers, names=[f"IM{number:05d}" for number in numbers])
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert [plane.position[0] for plane in series.slices] == [20.0, 16.0, 12.0, 8.0, 4.0]
     assert series.flags == ()
@@ -137,7 +137,7 @@ def test_names_and_instance_numbers_do_not_order_the_slices(tmp_path, volume, or
 
 def test_equal_instance_numbers_are_not_duplicates(tmp_path, volume):
     write_series(tmp_path, volume, instance_numbers=[1, 1, 1, 2, 2], names="abcde")
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ()
 
@@ -174,7 +174,7 @@ def test_anatomy_stored_any_way_round_gives_the_same_volume_and_coordinates(
         instance_numbers=list(numbers),
         each=place,
     )
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     turned = transpose or reverse_rows or reverse_columns
     assert series.flags == (("reoriented",) if turned else ())
@@ -215,7 +215,7 @@ def test_a_planted_voxel_keeps_its_patient_coordinates(tmp_path, seed):
         + where[1] * 0.7 * column
         + where[2] * 1.1 * row
     )
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     bright = np.argwhere(series.volume == 255)
     assert len(bright) == 9
     found = bright[4]
@@ -234,7 +234,7 @@ def test_jitter_of_the_orientation_does_not_split_a_series(tmp_path, volume):
         dataset.ImageOrientationPatient = [x, 1.0, 0.0, 0.0, 0.0, -1.0]
 
     write_series(tmp_path, volume, each=jitter)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     assert len(series.slices) == 5
     assert series.flags == ()
 
@@ -249,7 +249,7 @@ def test_several_orientations_in_one_series(tmp_path, volume):
     more = textured_volume((9, 32, 40), seed=1)
     write_series(tmp_path, more, series_uid=uid, orientation=AXIAL, names=[f"a{i}" for i in range(9)])
     write_series(tmp_path, more, series_uid=uid, orientation=CORONAL, names=[f"c{i}" for i in range(9)])
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("mixed_orientations",)
     assert series.provenance["dropped"] == {"other_orientation": 18}
@@ -269,7 +269,7 @@ def test_the_most_sagittal_orientation_wins_then_the_larger(tmp_path, angles, co
     for name, angle, stack in zip("ab", angles, stacks):
         names = [f"{name}{i}" for i in range(len(stack))]
         write_series(tmp_path, stack, series_uid=uid, orientation=rotated(angle), names=names)
-    np.testing.assert_array_equal(read_series(tmp_path).volume, trained(stacks[best]))
+    np.testing.assert_array_equal(read_volume(tmp_path).volume, trained(stacks[best]))
 
 
 def test_several_series_in_one_folder(tmp_path, volume):
@@ -277,7 +277,7 @@ def test_several_series_in_one_folder(tmp_path, volume):
     uids = [generate_uid(), generate_uid()]
     write_series(tmp_path, volume, series_uid=uids[0])
     write_series(tmp_path, other, series_uid=uids[1], names=[f"other{i}" for i in range(8)])
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     assert series.provenance["series_uid"] == uids[1]
     assert series.flags == ("several_series",)
 
@@ -289,7 +289,7 @@ def test_slices_of_another_size_or_spacing_are_left_out(tmp_path, volume):
     write_series(
         tmp_path, volume[:1], series_uid=uid, origin=(44, -80, 120), names=["zoomed"], pixel_spacing=(0.5, 0.5)
     )
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("mixed_shapes",)
     assert series.provenance["dropped"] == {"other_shape": 2}
@@ -299,7 +299,7 @@ def test_slices_of_another_size_or_spacing_are_left_out(tmp_path, volume):
 def test_copies_of_files_are_duplicates(tmp_path, volume):
     paths = write_series(tmp_path, volume)
     shutil.copy(paths[1], tmp_path / "copy of 2.dcm")
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("duplicate_slices",)
     assert series.provenance["dropped"] == {"duplicates": 1}
@@ -312,7 +312,7 @@ def test_the_first_of_several_images_at_a_position_is_kept(tmp_path, volume, key
     near = ORIGIN + [0.005, 0, 0]
     write_series(tmp_path, second, series_uid=uid, origin=near, names="abcde", **{keyword: 12})
     write_series(tmp_path, volume, series_uid=uid, names="vwxyz", **{keyword: 2})
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("duplicate_slices",)
 
@@ -322,7 +322,7 @@ def test_the_last_echo_is_kept_where_times_do_not_tell(tmp_path, volume):
     uid = generate_uid()
     write_series(tmp_path, textured_volume(seed=9), series_uid=uid, names="abcde", EchoNumbers=1)
     write_series(tmp_path, volume, series_uid=uid, names="vwxyz", EchoNumbers=2)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("duplicate_slices",)
 
@@ -332,21 +332,21 @@ def test_a_damaged_duplicate_is_replaced_by_the_good_one(tmp_path, volume):
     change(paths[1], InstanceNumber=99, SOPInstanceUID=generate_uid())
     shutil.copy(paths[1], tmp_path / "again.dcm")
     change(paths[1], InstanceNumber=2, PixelData=b"\0\0")
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("duplicate_slices", "unreadable_files")
 
 
 def test_one_uid_for_all_files_does_not_collapse_the_series(tmp_path, volume):
     write_series(tmp_path, volume, SOPInstanceUID="1.2.3.4")
-    np.testing.assert_array_equal(read_series(tmp_path).volume, trained(volume))
+    np.testing.assert_array_equal(read_volume(tmp_path).volume, trained(volume))
 
 
 @pytest.mark.fault("a slice missing", "flagged")
 def test_a_missing_slice_is_flagged(tmp_path, volume):
     paths = write_series(tmp_path, volume)
     paths[1].unlink()
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume[[0, 2, 3, 4]]))
     assert series.flags == ("missing_slices",)
 
@@ -362,7 +362,7 @@ def test_rescale_of_each_file_is_applied(tmp_path, volume):
 
     write_series(tmp_path, volume, each=rescale)
     expected = trained(volume * np.reshape(slopes, (5, 1, 1)) - 7.0 * np.arange(5).reshape(5, 1, 1))
-    np.testing.assert_array_equal(read_series(tmp_path).volume, expected)
+    np.testing.assert_array_equal(read_volume(tmp_path).volume, expected)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -371,7 +371,7 @@ def test_monochrome1_is_turned_back(tmp_path, volume, signed):
     values = volume - 2048 if signed else volume
     inverted = -1 - values if signed else 4095 - values
     write_series(tmp_path, inverted, photometric="MONOCHROME1", signed=signed, RescaleSlope=2, RescaleIntercept=-10)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(values * 2.0 - 10.0))
     assert series.flags == ("monochrome1",)
 
@@ -384,7 +384,7 @@ def test_monochrome1_slices_among_others(tmp_path, volume):
     stored = volume.copy()
     stored[2] = 4095 - stored[2]
     write_series(tmp_path, stored, each=invert)
-    np.testing.assert_array_equal(read_series(tmp_path).volume, trained(volume))
+    np.testing.assert_array_equal(read_volume(tmp_path).volume, trained(volume))
 
 
 @pytest.mark.parametrize(("stored", "high"), [(10, 9), (12, 11), (12, 14)])
@@ -392,12 +392,12 @@ def test_monochrome1_slices_among_others(tmp_path, volume):
 def test_odd_depths_with_junk_in_the_unused_bits(tmp_path, stored, high, signed):
     values = textured_volume(top=(1 << stored) - 1) - (signed << (stored - 1))
     write_series(tmp_path, values, bits_stored=stored, high_bit=high, signed=signed, junk=True)
-    np.testing.assert_array_equal(read_series(tmp_path).volume, trained(values))
+    np.testing.assert_array_equal(read_volume(tmp_path).volume, trained(values))
 
 
 def test_thirty_two_bit_pixels(tmp_path, volume):
     write_series(tmp_path, volume * 1000, bits_allocated=32, bits_stored=32)
-    np.testing.assert_array_equal(read_series(tmp_path).volume, trained(volume * 1000))
+    np.testing.assert_array_equal(read_volume(tmp_path).volume, trained(volume * 1000))
 
 
 # --- enhanced MR ------------------------------------------------------------------------------------------------------
@@ -415,7 +415,7 @@ def test_enhanced_multi_frame(tmp_path, volume, shared_orientation, syntax):
         shared_orientation=shared_orientation,
         transfer_syntax=syntax,
     )
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     by_slice = np.array(slopes)[np.argsort(order)].reshape(5, 1, 1)
     np.testing.assert_array_equal(series.volume, trained(volume * by_slice))
     assert [plane.position for plane in series.slices] == [(20.0 - 4.0 * i, -80.0, 120.0) for i in range(5)]
@@ -431,7 +431,7 @@ def test_enhanced_stored_mirrored(tmp_path, volume):
     write_enhanced(
         tmp_path / "IM1", volume[::-1, :, ::-1], orientation=(0, -1, 0, 0, 0, -1), origin=origin, slice_spacing=4.0
     )
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     np.testing.assert_allclose(series.slices[0].position, ORIGIN)
     assert series.flags == ("reoriented",)
@@ -441,7 +441,7 @@ def test_multi_frame_without_a_place_for_each_frame(tmp_path, volume):
     path = write_enhanced(tmp_path / "IM1", volume)
     change(path, PerFrameFunctionalGroupsSequence=None, ImagePositionPatient=[0, 0, 0])
     with pytest.raises(StudyError, match="do not say where they lie"):
-        read_series(tmp_path)
+        read_volume(tmp_path)
 
 
 def test_frames_without_a_place_are_left_out(tmp_path, volume):
@@ -449,7 +449,7 @@ def test_frames_without_a_place_are_left_out(tmp_path, volume):
     dataset = dcmread(path)
     del dataset.PerFrameFunctionalGroupsSequence[4].PlanePositionSequence
     save(dataset, path)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume[:4]))
     assert series.flags == ("missing_geometry",)
 
@@ -468,7 +468,7 @@ def test_reference_mode_takes_names_in_natural_order_and_stored_values(tmp_path,
         RescaleSlope=3,
         RescaleIntercept=-5,
     )
-    series = read_series(tmp_path, preprocessing="reference")
+    series = read_volume(tmp_path, preprocessing="reference")
     order = [3, 2, 1, 0, 4]
     stored = volume[order].astype(np.float64)
     expected = (stored - stored.min()) / (stored.max() - stored.min()) * 255
@@ -485,12 +485,12 @@ def test_reference_mode_cannot_stack_mixed_sizes(tmp_path, volume):
     write_series(tmp_path, volume, series_uid=uid)
     write_series(tmp_path, textured_volume((1, 16, 16)), series_uid=uid, names=["small"])
     with pytest.raises(StudyError, match=r"mixed sizes \(16x16, 32x40\)"):
-        read_series(tmp_path, preprocessing="reference")
+        read_volume(tmp_path, preprocessing="reference")
 
 
 def test_an_unknown_mode_is_a_programming_error(tmp_path):
     with pytest.raises(ValueError, match="raw"):
-        read_series(tmp_path, preprocessing="raw")
+        read_volume(tmp_path, preprocessing="raw")
 
 
 # --- which files ------------------------------------------------------------------------------------------------------
@@ -507,7 +507,7 @@ def test_names_need_no_extension_and_other_files_are_ignored(tmp_path, volume):
     (tmp_path / "below").mkdir()
     write_series(tmp_path / "below", volume + 1)
     write_dicomdir(tmp_path / "DICOMDIR")
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ()
     assert series.provenance["n_files"] == 5
@@ -534,7 +534,7 @@ def test_files_without_preamble_and_meta_header(tmp_path, volume, syntax):
         dataset = dcmread(path)
         length = 132 + 12 + dataset.file_meta.FileMetaInformationGroupLength
         path.write_bytes(content[length:])
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.provenance["transfer_syntaxes"] == {str(syntax): 5}
 
@@ -554,11 +554,11 @@ def test_a_series_list_names_the_files(tmp_path, volume):
     )
     write_series(tmp_path / "Secret Person" / "b", textured_volume((9, 8, 8)), names="stuvwxyzq")
     series_list = write_list(tmp_path / "series.txt", wanted[::-1])
-    series = read_series(series_list)
+    series = read_volume(series_list)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ()
     assert series.provenance["n_files"] == 5
-    reference = read_series(series_list, preprocessing="reference")
+    reference = read_volume(series_list, preprocessing="reference")
     assert [plane.position[0] for plane in reference.slices] == [20.0, 16.0, 12.0, 8.0, 4.0]
 
 
@@ -566,7 +566,7 @@ def test_files_of_a_list_are_named_by_their_line(tmp_path, volume):
     paths = write_series(tmp_path / "Secret Person", volume)
     series_list = write_list(tmp_path / "series.txt", paths)
     cut(paths[1])
-    series = read_series(series_list)
+    series = read_volume(series_list)
     assert series.provenance["unreadable_files"] == ["line 2"]
     paths[2].unlink()
     paths[3].write_text("text")
@@ -574,7 +574,7 @@ def test_files_of_a_list_are_named_by_their_line(tmp_path, volume):
     for path in (paths[0], paths[1], paths[3], paths[4]):
         path.unlink()
     with pytest.raises(StudyError, match=r"line 1: it cannot be opened \(No such file") as caught:
-        read_series(series_list)
+        read_volume(series_list)
     assert "Secret" not in str(caught.value)
 
 
@@ -585,9 +585,9 @@ def test_a_missing_or_empty_list(tmp_path):
 
 def test_phantoms_are_recognised_only_where_all_files_are(tmp_path, volume):
     paths = write_series(tmp_path, volume, ManufacturerModelName=PHANTOM_MODEL)
-    assert read_series(tmp_path).phantom
+    assert read_volume(tmp_path).phantom
     change(paths[2], ManufacturerModelName="Other")
-    assert not read_series(tmp_path).phantom
+    assert not read_volume(tmp_path).phantom
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -628,7 +628,7 @@ DAMAGES = [damage_header, damage_pixels, damage_name_only, damage_slope, damage_
 def test_one_damaged_file_is_left_out_and_named(tmp_path, volume, damage):
     paths = write_series(tmp_path, volume)
     damage(paths[4])
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume[:4]))
     assert series.flags == ("unreadable_files",)
     assert series.provenance["unreadable_files"] == ["5.dcm"]
@@ -646,7 +646,7 @@ def test_too_many_damaged_files_are_an_error(tmp_path, volume, damage, preproces
     with pytest.raises(
         StudyError, match=r"3 of the 5 DICOM files of the series cannot be read \(the first, 1\.dcm: .*copy"
     ):
-        read_series(tmp_path, preprocessing=preprocessing)
+        read_volume(tmp_path, preprocessing=preprocessing)
 
 
 def test_damaged_files_may_not_be_as_many_as_the_good_ones(tmp_path):
@@ -654,29 +654,29 @@ def test_damaged_files_may_not_be_as_many_as_the_good_ones(tmp_path):
     for path in paths[:4]:
         cut(path)
     with pytest.raises(StudyError, match="4 of the 8"):
-        read_series(tmp_path)
+        read_volume(tmp_path)
     write_series(
         tmp_path, textured_volume((1, 16, 16)), names=["1.dcm"], series_uid=dcmread(paths[4]).SeriesInstanceUID
     )
-    assert len(read_series(tmp_path).slices) == 5
+    assert len(read_volume(tmp_path).slices) == 5
 
 
 def test_damaged_files_are_named_in_natural_order(tmp_path):
     paths = write_series(tmp_path, textured_volume((11, 32, 40)))
     cut(paths[9])
     cut(paths[1])
-    assert read_series(tmp_path).provenance["unreadable_files"] == ["2.dcm", "10.dcm"]
+    assert read_volume(tmp_path).provenance["unreadable_files"] == ["2.dcm", "10.dcm"]
     for path in paths[1:10]:
         path.write_bytes(b"")
     with pytest.raises(StudyError, match=r"the first, 2\.dcm: "):
-        read_series(tmp_path)
+        read_volume(tmp_path)
 
 
 def test_two_slices_left_of_three_are_too_few(tmp_path, volume):
     paths = write_series(tmp_path, volume[:3])
     cut(paths[1])
     with pytest.raises(StudyError, match=r"1 of the 3 DICOM files .* \(the first, 2\.dcm: .* 2 slices are too few"):
-        read_series(tmp_path)
+        read_volume(tmp_path)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -686,7 +686,7 @@ def test_all_files_damaged(tmp_path, volume, damage):
     with pytest.raises(
         StudyError, match=r"none of the 5 DICOM files of the series can be read \(the first, 1\.dcm: "
     ) as caught:
-        read_series(tmp_path)
+        read_volume(tmp_path)
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -703,7 +703,7 @@ def one_sentence(error) -> str:
 
 def refused(folder, match, preprocessing="trained"):
     with pytest.raises(StudyError, match=match) as caught:
-        read_series(folder, preprocessing=preprocessing)
+        read_volume(folder, preprocessing=preprocessing)
     assert str(folder) not in one_sentence(caught)  # reasons go into shared tables, paths name people
 
 
@@ -774,7 +774,7 @@ def test_geometry_that_cannot_be(tmp_path, volume, elements):
 def test_single_images_without_geometry_are_left_out(tmp_path, volume):
     paths = write_series(tmp_path, volume)
     change(paths[4], ImagePositionPatient=None)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     assert len(series.slices) == 4
     assert series.flags == ("missing_geometry",)
 
@@ -795,7 +795,7 @@ def test_colour_images(tmp_path, volume, preprocessing):
 def test_a_colour_screenshot_beside_the_slices_is_left_out(tmp_path, volume):
     write_series(tmp_path, volume)
     write_series(tmp_path, volume[:1], names=["screenshot"], each=make_colour)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("colour_images",)
 
@@ -833,7 +833,7 @@ def test_nothing_of_the_patient_gets_out(tmp_path, volume, caplog, capfd, recwar
     change(paths[3], PatientBirthDate="not a date", PatientAge="SECRET")
     caplog.clear()
     recwarn.clear()
-    series = read_series(tmp_path, preprocessing=preprocessing)
+    series = read_volume(tmp_path, preprocessing=preprocessing)
     text = json.dumps(series.provenance) + repr(series.slices) + repr(series.flags) + caplog.text
     text += "".join(capfd.readouterr()) + "".join(str(warning.message) for warning in recwarn)
     assert "secret" not in text.lower()
@@ -848,7 +848,7 @@ def test_nothing_of_the_patient_gets_out(tmp_path, volume, caplog, capfd, recwar
 def test_provenance_is_json_and_complete(tmp_path, volume):
     uid = generate_uid()
     write_series(tmp_path, volume, series_uid=uid)
-    provenance = read_series(tmp_path).provenance
+    provenance = read_volume(tmp_path).provenance
     assert json.loads(json.dumps(provenance)) == provenance
     assert provenance == {
         "series_uid": uid,
@@ -868,7 +868,7 @@ def test_provenance_is_json_and_complete(tmp_path, volume):
 
 def test_reading_twice_gives_the_same(tmp_path, volume):
     write_series(tmp_path, volume, transfer_syntax=JPEG2000Lossless)
-    first, second = read_series(tmp_path), read_series(str(tmp_path))
+    first, second = read_volume(tmp_path), read_volume(str(tmp_path))
     np.testing.assert_array_equal(first.volume, second.volume)
     assert (first.slices, first.flags, first.provenance) == (second.slices, second.flags, second.provenance)
 
@@ -916,7 +916,7 @@ def test_positions_that_cannot_be(tmp_path, volume):
 def test_images_of_other_kinds_are_left_out(tmp_path, volume):
     write_series(tmp_path, volume)
     write_series(tmp_path, volume[:1], names=["capture"], SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="OT")
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("other_objects",)
 
@@ -929,7 +929,7 @@ def test_a_series_uid_for_each_image_is_named_as_the_cause(tmp_path, volume):
 
 def test_a_missing_photometric_interpretation_is_assumed_and_flagged(tmp_path, volume):
     write_series(tmp_path, volume, PhotometricInterpretation=None)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(volume))
     assert series.flags == ("photometric_assumed",)
 
@@ -938,7 +938,7 @@ def test_padding_does_not_count_for_the_brightness(tmp_path, volume):
     padded = volume - 100
     padded[:, :8] = -32768
     write_series(tmp_path, padded, signed=True, bits_stored=16, PixelPaddingValue=-32768)
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     low, high = np.percentile((volume - 100)[:, 8:], (0.1, 99.9))
     assert series.provenance["intensity_window"] == [low, high]
     assert series.flags == ("pixel_padding",) and not series.volume[:, :8].any()
@@ -947,7 +947,7 @@ def test_padding_does_not_count_for_the_brightness(tmp_path, volume):
 def test_a_padding_within_the_usual_values_changes_nothing(tmp_path, volume):
     write_series(tmp_path / "a", volume)
     write_series(tmp_path / "b", volume, PixelPaddingValue=0)
-    plain, padded = read_series(tmp_path / "a"), read_series(tmp_path / "b")
+    plain, padded = read_volume(tmp_path / "a"), read_volume(tmp_path / "b")
     np.testing.assert_array_equal(plain.volume, padded.volume)
     assert padded.flags == ()
 
@@ -958,7 +958,7 @@ def test_names_that_are_not_utf8(tmp_path, volume):
         cut(path)
         path.rename(tmp_path / f"M\udcfcller {number}.dcm")
     with pytest.raises(StudyError, match=r"the first, M\\udcfcller 0\.dcm") as caught:
-        read_series(tmp_path)
+        read_volume(tmp_path)
     str(caught.value).encode()
 
 
@@ -966,15 +966,15 @@ def test_a_huge_file_is_not_read(tmp_path, volume):
     paths = write_series(tmp_path, volume)
     with open(paths[0], "r+b") as stream:
         stream.truncate(3 << 30)  # sparse
-    series = read_series(tmp_path)
+    series = read_volume(tmp_path)
     assert series.flags == ("unreadable_files",)
 
 
 def test_files_beyond_what_is_held_are_read_again(tmp_path, volume, monkeypatch):
     write_series(tmp_path, volume, transfer_syntax=RLELossless)
-    held = read_series(tmp_path)
+    held = read_volume(tmp_path)
     monkeypatch.setattr("lstv.dicom.series._HELD_BYTES", 3000)
-    again = read_series(tmp_path)
+    again = read_volume(tmp_path)
     np.testing.assert_array_equal(again.volume, held.volume)
     assert again.provenance == held.provenance
 
@@ -982,5 +982,5 @@ def test_files_beyond_what_is_held_are_read_again(tmp_path, volume, monkeypatch)
 def test_a_pipe_or_a_device_in_a_list_is_not_opened(tmp_path, volume):
     paths = write_series(tmp_path / "a", volume)
     os.mkfifo(tmp_path / "pipe")
-    series = read_series(write_list(tmp_path / "series.txt", [*paths, tmp_path / "pipe", "/dev/zero"]))
+    series = read_volume(write_list(tmp_path / "series.txt", [*paths, tmp_path / "pipe", "/dev/zero"]))
     assert series.provenance["unreadable_files"] == ["line 6", "line 7"]

@@ -27,7 +27,7 @@ WIDTHS = network.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 
 def checkpoint(tmp_path_factory) -> Path:
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("net") / "net.pth"
-    torch.save({"state_dict": network.PointNet(WIDTHS).state_dict(), "purpose": DEMO_PURPOSE}, path)
+    torch.save({"state_dict": network.LocalizerUNet(WIDTHS).state_dict(), "purpose": DEMO_PURPOSE}, path)
     return path
 
 
@@ -173,7 +173,7 @@ def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path,
     assert list(maps.places.found) == ["l1_l2", "l2_l3", "l3_l4", "l4_l5", "l5_s1"]
     assert maps.members.kinds.count("patch") == 5
     network = load_localizer(checkpoint).network
-    series = prepare.read_series(
+    series = prepare.read_volume(
         Path(next(row.series_dir for row in study_sheet.read_sheet(sheet) if row.study_id == "good0"))
     )
     for level, place in maps.places.found.items():

@@ -19,7 +19,7 @@ from kaggle_stub import Fault, KaggleStub
 from lstv.base.errors import CheckpointError
 from lstv.localizer.architecture import Widths
 from lstv.localizer.checkpoint import DEMO_PURPOSE
-from lstv.localizer.network import PointNet
+from lstv.localizer.network import LocalizerUNet
 from lstv_kaggle import dataset
 
 pytestmark = pytest.mark.slow  # whole programs against a stand-in of Kaggle
@@ -41,7 +41,7 @@ def saved(state: dict, **more: object) -> bytes:
 def state(fill: float = 0.0) -> dict[str, torch.Tensor]:
     """Every entry with its published shape, but of one stored number."""
     with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in PointNet().state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in LocalizerUNet().state_dict().items()}
     return {
         name: torch.full((1,), fill).expand(shape) if shape else torch.tensor(fill) for name, shape in shapes.items()
     }
@@ -183,7 +183,7 @@ class _Code:
     ("content", "sentence"),
     [
         (saved({k: v for k, v in state().items() if k != "logit.bias"}), "misses logit.bias"),
-        (saved(PointNet(SMALL).state_dict(), purpose=DEMO_PURPOSE), "demo's small network"),
+        (saved(LocalizerUNet(SMALL).state_dict(), purpose=DEMO_PURPOSE), "demo's small network"),
         (pickle.dumps({"state_dict": _Code()}, protocol=2) + bytes(PLAUSIBLE), "refused"),
         (b"rubbish!" * (PLAUSIBLE // 8), "is not a readable PyTorch file"),
     ],

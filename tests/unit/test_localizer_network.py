@@ -14,7 +14,7 @@ import pointnet_reference as reference
 from lstv.base.errors import CheckpointError
 from lstv.localizer.architecture import PUBLISHED, Widths
 from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
-from lstv.localizer.network import PointNet
+from lstv.localizer.network import LocalizerUNet
 
 NARROW = Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
 
@@ -31,12 +31,12 @@ def save(path, state, **others):
 
 def narrow_state() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return PointNet(NARROW).state_dict()
+    return LocalizerUNet(NARROW).state_dict()
 
 
 def test_names_and_shapes_are_the_published_ones():
     with torch.device("meta"):
-        state = PointNet(PUBLISHED).state_dict()
+        state = LocalizerUNet(PUBLISHED).state_dict()
     assert {name: list(value.shape) for name, value in state.items()} == reference.NAMES
     assert len(state) == 395
 
@@ -170,7 +170,7 @@ def test_expected_sha256(tmp_path):
 
 def test_features_come_from_the_same_pass_and_change_nothing():
     torch.manual_seed(3)
-    network = PointNet(Widths((4, 4, 8), (4, 8, 12, 16), (16, 12, 8, 8, 8))).eval()
+    network = LocalizerUNet(Widths((4, 4, 8), (4, 8, 12, 16), (16, 12, 8, 8, 8))).eval()
     image = torch.randint(0, 255, (2, 1, 160, 160), dtype=torch.uint8)
     calls = []
     network.encoder.register_forward_hook(lambda *_: calls.append(1))

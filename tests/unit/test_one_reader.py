@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRBigEndian, generate_uid
 import scan_folder
 from dicom_files import save, textured_volume, write_enhanced, write_series
 from lstv.base.errors import StudyError
-from lstv.dicom.series import Series, read_series
+from lstv.dicom.series import Series, read_volume
 
 TAGS = {
     "StudyDescription": "MRI LUMBAR SPINE",
@@ -43,7 +43,7 @@ def scanned(tmp_path: Path, *options: str) -> list[dict[str, str]]:
 
 
 def read(row: dict[str, str]) -> Series:
-    return read_series(Path(row["series_dir"]), n_slices=int(row["n_slices"]))
+    return read_volume(Path(row["series_dir"]), n_slices=int(row["n_slices"]))
 
 
 def trained(values) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_files_of_one_series(tmp_path, other, flag):
     _, series = both(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(T2))
     assert series.flags == ()
-    whole = read_series(tmp_path / "in")
+    whole = read_volume(tmp_path / "in")
     np.testing.assert_array_equal(whole.volume, trained(T2))
     assert whole.flags == (flag,)
 
@@ -218,7 +218,7 @@ def test_what_the_reader_refuses_is_not_chosen(tmp_path, elements):
     row, series = both(tmp_path)
     np.testing.assert_array_equal(series.volume, trained(T2))
     with pytest.raises(StudyError):
-        read_series(tmp_path / "in" / "a")
+        read_volume(tmp_path / "in" / "a")
 
 
 def test_a_study_with_images_of_unknown_place_says_so(tmp_path):
@@ -229,7 +229,7 @@ def test_a_study_with_images_of_unknown_place_says_so(tmp_path):
     row, series = both(tmp_path)
     assert row["n_slices"] == "8"
     assert "1 image of it cannot be used (ImagePositionPatient is missing)" in row["reason"]
-    assert "missing_geometry" in read_series(tmp_path / "in").flags
+    assert "missing_geometry" in read_volume(tmp_path / "in").flags
 
 
 # --- nothing of the header gets out -----------------------------------------------------------------------------------

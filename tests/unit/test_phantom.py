@@ -13,7 +13,7 @@ import pytest
 from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort.rsna_layout import rsna_rows
-from lstv.dicom.series import PHANTOM_MODEL, read_series
+from lstv.dicom.series import PHANTOM_MODEL, read_volume
 from lstv_evidence.phantom import cohort, dicom_writer, samples
 from lstv_evidence.phantom.anatomy import L5, S1
 from lstv_evidence.phantom.cohort import PhantomStudy
@@ -247,7 +247,7 @@ def test_headers_are_whole_and_name_no_person(written):
 
 def test_the_reader_gets_back_the_volume_and_sees_a_phantom(written):
     root, studies = written
-    series = read_series(root / "train_images" / "4000" / "4001")
+    series = read_volume(root / "train_images" / "4000" / "4001")
     phantom = draw(studies["4000"].spec)
     assert series.phantom and series.flags == ()
     stored = phantom.sagittal()
@@ -260,7 +260,7 @@ def test_the_reader_gets_back_the_volume_and_sees_a_phantom(written):
 def test_damaged_study_is_damaged(written):
     root, _ = written
     with pytest.raises(StudyError, match="cut short"):
-        read_series(root / "train_images" / "3000" / "3001")
+        read_volume(root / "train_images" / "3000" / "3001")
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)

@@ -29,7 +29,7 @@ NAMES = ("a", "b", "c", "d", "e")
 def checkpoint(tmp_path_factory) -> Path:
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("net") / "net.pth"
-    torch.save({"state_dict": network.PointNet(WIDTHS).state_dict(), "purpose": DEMO_PURPOSE}, path)
+    torch.save({"state_dict": network.LocalizerUNet(WIDTHS).state_dict(), "purpose": DEMO_PURPOSE}, path)
     return path
 
 
@@ -116,7 +116,7 @@ def test_nothing_is_taken_that_would_come_out_otherwise(monkeypatch, cohort, che
     elif change == "weights":
         torch.manual_seed(2)
         checkpoint = tmp_path / "other.pth"
-        torch.save({"state_dict": network.PointNet(WIDTHS).state_dict(), "purpose": DEMO_PURPOSE}, checkpoint)
+        torch.save({"state_dict": network.LocalizerUNet(WIDTHS).state_dict(), "purpose": DEMO_PURPOSE}, checkpoint)
     elif change == "program":
         monkeypatch.setattr(reuse, "code_digest", lambda files: "another")
     else:

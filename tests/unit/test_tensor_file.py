@@ -18,7 +18,7 @@ import torch
 
 from lstv.localizer import architecture, tensor_file
 from lstv.localizer.architecture import PUBLISHED, Widths
-from lstv.localizer.network import PointNet
+from lstv.localizer.network import LocalizerUNet
 from lstv.localizer.tensor_file import NotTensorsError, UnreadableError, read
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -91,7 +91,7 @@ def test_other_protocols_of_pickle(protocol):
 
 
 def test_attributes_of_a_state_dict_are_left_out():
-    state = PointNet(Widths((4, 4, 8), (4, 8, 12, 16), (16, 12, 8, 8, 8))).state_dict()
+    state = LocalizerUNet(Widths((4, 4, 8), (4, 8, 12, 16), (16, 12, 8, 8, 8))).state_dict()
     assert state._metadata
     found = read(saved(state))
     assert list(found) == list(state) and not getattr(found, "_metadata", None)
@@ -108,7 +108,7 @@ def test_the_other_byte_order():
 @pytest.mark.parametrize("widths", [PUBLISHED, Widths((4, 4, 8), (4, 8, 12, 16), (16, 12, 8, 8, 8))])
 def test_entries_are_those_of_the_network(widths):
     with torch.device("meta"):
-        state = PointNet(widths).state_dict()
+        state = LocalizerUNet(widths).state_dict()
     assert [(name, tuple(tensor.shape)) for name, tensor in state.items()] == list(architecture.entries(widths).items())
 
 

@@ -93,10 +93,10 @@ def batch_count(wildcards=None):
 @functools.cache
 def batches():
     """Study ids of every inference batch by its name."""
-    members = {}
+    by_batch = {}
     for study in studies():
-        members.setdefault(batching.batch_of(study, batch_count()), []).append(study)
-    return members
+        by_batch.setdefault(batching.batch_of(study, batch_count()), []).append(study)
+    return by_batch
 
 
 def batch_fingerprint(wildcards):

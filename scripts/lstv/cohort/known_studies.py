@@ -12,7 +12,7 @@ from lstv.cohort.study_sheet import refuse_mistakes
 
 
 @dataclass(frozen=True)
-class Study:
+class KnownStudy:
     """A study known before any job runs. ``fingerprint`` changes when what the source says of the study changes;
     ``use`` and ``split`` are yes and unknown unless a supplied sheet says otherwise."""
 
@@ -22,7 +22,7 @@ class Study:
     use: str
 
 
-def known_studies(table: str | Path) -> list[Study]:
+def known_studies(table: str | Path) -> list[KnownStudy]:
     """The studies that a table names (series table, study sheet or list of phantoms), sorted.
 
     Raises UserError where it is unreadable or a line of a study sheet has a mistake.
@@ -35,8 +35,8 @@ def known_studies(table: str | Path) -> list[Study]:
     return [_known_study(study_id, str(table), lines[study_id]) for study_id in sorted(lines)]
 
 
-def _known_study(study_id: str, table: str, lines: list[dict[str, str]]) -> Study:
+def _known_study(study_id: str, table: str, lines: list[dict[str, str]]) -> KnownStudy:
     content = "\n".join([table, *sorted(repr(sorted(line.items())) for line in lines)])
     fingerprint = hashlib.sha256(content.encode()).hexdigest()[:16]
     split = "unknown" if is_stand_in(study_id) else lines[0].get("split") or "unknown"
-    return Study(study_id, fingerprint, split, lines[0].get("use") or "yes")
+    return KnownStudy(study_id, fingerprint, split, lines[0].get("use") or "yes")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lstv.base.errors import Setting, UserError
 from lstv.base.ids import is_stand_in, read_ids
-from lstv.cohort.known_studies import Study
+from lstv.cohort.known_studies import KnownStudy
 from lstv.cohort.study_sheet import Row
 
 NOT_SELECTED = "not selected"
@@ -31,7 +31,7 @@ class Selection:
     allow_training_studies: bool = False
 
 
-def split_of(studies: Iterable[Study | Row], valid_ids: str | None) -> dict[str, str]:
+def split_of(studies: Iterable[KnownStudy | Row], valid_ids: str | None) -> dict[str, str]:
     """train or validation for each study; without the list of validation ids what the sheet says."""
     if valid_ids is None:
         return {study.study_id: study.split for study in studies}
@@ -91,7 +91,7 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
     return reasons
 
 
-def selected(studies: Iterable[Study], selection: Selection, valid_ids: str | None) -> dict[str, str]:
+def selected(studies: Iterable[KnownStudy], selection: Selection, valid_ids: str | None) -> dict[str, str]:
     """Fingerprint by id of the studies to analyse. What ``apply_selection`` says of a sheet's rows agrees with it.
 
     Raises UserError where the list of validation ids fits no study at all, so that none could be analysed.

@@ -39,9 +39,9 @@ def is_root(folder: str | Path) -> bool:
     return os.path.isfile(os.path.join(folder, SERIES_TABLE)) and os.path.isdir(os.path.join(folder, IMAGES))
 
 
-def tables(places: Iterable[str | Path | None]) -> list[str]:
+def tables(locations: Iterable[str | Path | None]) -> list[str]:
     """The tables by which ``root_of`` knows the roots of some folders, for who has to show them to a container."""
-    return sorted({str(root / SERIES_TABLE) for place in places if place and (root := root_of(place))})
+    return sorted({str(root / SERIES_TABLE) for location in locations if location and (root := root_of(location))})
 
 
 def unmarked(sheet: Path) -> str | None:
@@ -64,8 +64,8 @@ def refuse_unmarked(rows: list[Row]) -> list[Row]:
 def _unmarked_root(row: Row) -> Path | None:
     if row.use != "yes" or row.split != "unknown" or not row.series_dir:
         return None
-    places = private_files.folders_of_lists([row.series_dir]) or [row.series_dir]
-    return next((root for root in map(root_of, places) if root), None)
+    locations = private_files.folders_of_lists([row.series_dir]) or [row.series_dir]
+    return next((root for root in map(root_of, locations) if root), None)
 
 
 def _reason(root: Path) -> str:

@@ -146,7 +146,7 @@ class Facts:
     raw_data_type: int | None
     pixel_data: bool
     unusable: dict[str, str]
-    readings: dict[str, tuple[str, ...]]
+    decodings: dict[str, tuple[str, ...]]
 
     @cached_property
     def image_kind(self) -> str:
@@ -255,12 +255,12 @@ def decode(shared: tuple[bytes, ...]) -> Facts:
     character_set = _plain(raw["character_set"])
     values: dict[str, Any] = {}
     unusable: dict[str, str] = {}
-    readings: dict[str, tuple[str, ...]] = {}
+    decodings: dict[str, tuple[str, ...]] = {}
     for name, value in raw.items():
         if name in _TEXTS:
             values[name] = _text(value, character_set)
             if name in _NAMED and not value.isascii():
-                readings[name] = _other_readings(value, values[name])
+                decodings[name] = _other_decodings(value, values[name])
         elif name in _LISTS:
             values[name] = tuple(part.strip() for part in _plain(value).split("\\")) if value else ()
         elif name in _TIMES or name == "slice_thickness":
@@ -285,7 +285,7 @@ def decode(shared: tuple[bytes, ...]) -> Facts:
             values[name] = bool(value)
         else:
             values[name] = _plain(value)
-    return Facts(**values, unusable=unusable, readings=readings)
+    return Facts(**values, unusable=unusable, decodings=decodings)
 
 
 def quoted(value: bytes) -> str:
@@ -349,14 +349,14 @@ _DOUBTFUL = ("utf-8", "gb18030", "windows-1251", "shift_jis", "euc_kr", "big5", 
 """Encodings that writers use while they declare none or another one."""
 
 
-def _other_readings(value: bytes, reading: str) -> tuple[str, ...]:
+def _other_decodings(value: bytes, decoded: str) -> tuple[str, ...]:
     found = []
     for encoding in _DOUBTFUL:
         try:
             text = value.decode(encoding).strip()
         except UnicodeDecodeError:
             continue
-        if text != reading and text not in found:
+        if text != decoded and text not in found:
             found.append(text)
     return tuple(found)
 

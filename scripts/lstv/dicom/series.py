@@ -62,7 +62,7 @@ FLAGS = {
 
 
 @dataclass(frozen=True)
-class Series:
+class SagittalVolume:
     """One stack of slices.
 
     ``volume`` uint8 (D, H, W); ``slices`` the plane of each, in the same order (``trained``: along the slice normal, from
@@ -171,7 +171,7 @@ class _Found:
     n_images: int = 0
 
 
-def read_series(folder: Path, *, preprocessing: str = "trained", n_slices: int | None = None) -> Series:
+def read_volume(folder: Path, *, preprocessing: str = "trained", n_slices: int | None = None) -> SagittalVolume:
     """Read the DICOM images directly in ``folder`` (not in folders below it), whatever their names.
 
     ``folder`` may also be a series list, a ``.txt`` file with one path a line and optionally the frames of it that belong
@@ -188,7 +188,7 @@ def read_series(folder: Path, *, preprocessing: str = "trained", n_slices: int |
         return _read(Path(folder), preprocessing, n_slices)
 
 
-def _read(folder: Path, preprocessing: str, n_slices: int | None) -> Series:
+def _read(folder: Path, preprocessing: str, n_slices: int | None) -> SagittalVolume:
     found = _look_through(folder)
     flags = set()
     if found.colour:
@@ -202,13 +202,13 @@ def _read(folder: Path, preprocessing: str, n_slices: int | None) -> Series:
             stack = stacks.build(found.images)
         except stacks.StackError as error:
             raise StudyError(f"the series {error}.") from error
-        places, turn, dropped = stack.places, stack.turn, stack.dropped
+        slice_positions, turn, dropped = stack.slice_positions, stack.turn, stack.dropped
         flags.update(stack.flags)
-        _check_count(len(places), n_slices, found)
+        _check_count(len(slice_positions), n_slices, found)
     else:
         images = sorted(found.images, key=_natural_order())
-        places, turn, dropped = [[image] for image in images], Turn(), {}
-    images, cells = _decode(places, found)
+        slice_positions, turn, dropped = [[image] for image in images], Turn(), {}
+    images, cells = _decode(slice_positions, found)
     _check_enough(images, found)
     if found.unreadable:
         flags.add("unreadable_files")
@@ -246,7 +246,7 @@ def _read(folder: Path, preprocessing: str, n_slices: int | None) -> Series:
         "unreadable_files": natsorted(found.unreadable),
     }
     phantom = all(image.facts.model == PHANTOM_MODEL for image in images)
-    return Series(volume, tuple(planes), tuple(sorted(flags)), provenance, phantom)
+    return SagittalVolume(volume, tuple(planes), tuple(sorted(flags)), provenance, phantom)
 
 
 # --- looking through the files ----------------------------------------------------------------------------------------
@@ -383,11 +383,11 @@ def _natural_order() -> Callable[[Image], Any]:
     return lambda image: (key(str(image.source.path)), image.frame)
 
 
-def _check_count(places: int, n_slices: int | None, found: _Found) -> None:
+def _check_count(slices: int, n_slices: int | None, found: _Found) -> None:
     """Raise StudyError where the slices are not those that the scan counted; files damaged since may be missing."""
-    if n_slices is not None and not places <= n_slices <= places + len(found.unreadable):
+    if n_slices is not None and not slices <= n_slices <= slices + len(found.unreadable):
         raise StudyError(
-            f"the files of the series hold {places} slices, the scan of the folder counted {n_slices}; they have changed "
+            f"the files of the series hold {slices} slices, the scan of the folder counted {n_slices}; they have changed "
             "since, scan the folder again."
         )
 
@@ -395,11 +395,11 @@ def _check_count(places: int, n_slices: int | None, found: _Found) -> None:
 # --- pixels -----------------------------------------------------------------------------------------------------------
 
 
-def _decode(places: list[list[Image]], found: _Found) -> tuple[list[Image], list[StoredArray]]:
+def _decode(slice_positions: list[list[Image]], found: _Found) -> tuple[list[Image], list[StoredArray]]:
     """One image and its stored values for each place that has a decodable one; the others' files go to ``unreadable``."""
     images, cells = [], []
-    for place in places:
-        for image in place:
+    for slice_position in slice_positions:
+        for image in slice_position:
             try:
                 cells.append(found.files[image.source].pixels(image.frame))
             except PixelError as error:

@@ -130,7 +130,7 @@ class Stack:
     @cached_property
     def n_slices(self) -> int:
         """Number of distinct slice positions (of images where the header has no geometry)."""
-        return len(places(self.offsets)) if len(self.offsets) else len(self.images)
+        return len(slice_positions(self.offsets)) if len(self.offsets) else len(self.images)
 
     @property
     def height(self) -> float | None:
@@ -253,7 +253,7 @@ def _together(facts: Facts, other: Facts, problem: Problem | None, echoes: dict[
     return bool(np.abs(np.array(facts.axes) - np.array(other.axes)).max() <= SAME_DIRECTION)
 
 
-def places(offsets: Sequence[float] | FloatArray) -> list[list[int]]:
+def slice_positions(offsets: Sequence[float] | FloatArray) -> list[list[int]]:
     """Indices of positions along the normal (mm), those of one place together, in ascending order of position."""
     offsets = np.asarray(offsets, dtype=np.float64)
     order = np.argsort(offsets, kind="stable")
@@ -281,7 +281,7 @@ class Chosen:
     """A stack in order: ``places`` from first to last slice along ``normal``, each with the images of that place, best
     first; ``turn`` brings them to the usual orientation; ``flags`` say what was found beside it."""
 
-    places: list[list[Image]]
+    slice_positions: list[list[Image]]
     normal: FloatArray
     turn: Turn
     flags: list[str]
@@ -316,8 +316,10 @@ def build(images: list[Image]) -> Chosen:
     plane = normal_turn.geometry(best.images[0].plane)
     normal = np.cross(plane.row_direction, plane.column_direction)
     normal /= np.linalg.norm(normal)
-    found = places([float(np.dot(image.plane.position, normal)) for image in best.images])
-    ordered = [sorted((best.images[i] for i in place), key=lambda image: image.order) for place in found]
+    found = slice_positions([float(np.dot(image.plane.position, normal)) for image in best.images])
+    ordered = [
+        sorted((best.images[i] for i in slice_position), key=lambda image: image.order) for slice_position in found
+    ]
     if len(found) < len(best.images):
         flags.append("duplicate_slices")
         dropped["duplicates"] = len(best.images) - len(found)

@@ -27,10 +27,10 @@ def resample(strata: np.ndarray, replicates: int, seed: int) -> np.ndarray:
     counts = np.zeros((replicates, len(strata)), dtype=np.uint16)
     rows = np.arange(replicates)[:, None]
     for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
-        drawn = rng.integers(len(members), size=(replicates, len(members)))
-        flat = np.bincount((rows * len(members) + drawn).ravel(), minlength=replicates * len(members))
-        counts[:, members] = flat.reshape(replicates, len(members))
+        indices = np.flatnonzero(strata == stratum)
+        drawn = rng.integers(len(indices), size=(replicates, len(indices)))
+        flat = np.bincount((rows * len(indices) + drawn).ravel(), minlength=replicates * len(indices))
+        counts[:, indices] = flat.reshape(replicates, len(indices))
     return counts
 
 
@@ -53,9 +53,9 @@ def influence(statistic: Statistic, weights: np.ndarray, strata: np.ndarray) -> 
     values = np.concatenate(blocks)
     result = np.zeros_like(values)
     for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
-        size = len(members)
-        result[members] = (size - 1) * (values[members].mean(0) - values[members]) / size
+        indices = np.flatnonzero(strata == stratum)
+        size = len(indices)
+        result[indices] = (size - 1) * (values[indices].mean(0) - values[indices]) / size
     return result
 
 

@@ -18,8 +18,8 @@ def folds(labels: np.ndarray, seed: int, count: int = FOLDS) -> np.ndarray:
     rng = np.random.default_rng(seed)
     fold = np.empty(len(labels), dtype=int)
     for group in (labels, ~labels):
-        members = rng.permutation(np.flatnonzero(group))
-        fold[members] = np.arange(len(members)) % count
+        indices = rng.permutation(np.flatnonzero(group))
+        fold[indices] = np.arange(len(indices)) % count
     return fold
 
 

@@ -56,7 +56,7 @@ class Judge:
         self.seed, self.replicates = seed, replicates
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
-    def measure(self, column: Column, values: np.ndarray, reference: np.ndarray | None) -> dict:
+    def measure(self, column: Column, values: np.ndarray, baseline: np.ndarray | None) -> dict:
         """One record of evaluation.json; ``values`` and ``reference`` float (n,), NaN where undefined.
 
         ``values`` are turned by the column's sign; ``reference`` is already higher = more suspicious.
@@ -83,17 +83,17 @@ class Judge:
         record |= self._curves(scores[known], known, directed=column.sign != 0)
         if column.sign != 0:
             record["operating_points"] = self._operating_points(scores[known], known)
-            if reference is not None:
-                record |= self.compare(scores, reference)
+            if baseline is not None:
+                record |= self.compare(scores, baseline)
         return record
 
-    def compare(self, scores: np.ndarray, reference: np.ndarray) -> dict:
+    def compare(self, scores: np.ndarray, baseline: np.ndarray) -> dict:
         """AUC of ``scores`` minus AUC of ``reference`` on the studies where both are defined, with its interval.
 
         DeLong's paired interval; with weights the percentiles of the paired bootstrap.
         """
-        known = np.isfinite(scores) & np.isfinite(reference)
-        labels, first, second = self.labels[known], scores[known], reference[known]
+        known = np.isfinite(scores) & np.isfinite(baseline)
+        labels, first, second = self.labels[known], scores[known], baseline[known]
         if too_few(labels) or np.array_equal(first, second):
             return {}
         if self.weighted:

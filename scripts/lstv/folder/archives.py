@@ -1,6 +1,6 @@
-"""Zip files: which members there are, reading the start of one, and unpacking those of a chosen series.
+"""Zip files: which entries there are, reading the start of one, and unpacking those of a chosen series.
 
-Names of members are never used as paths: unpacked files are numbered. Sizes are checked before and while unpacking.
+Names of entries are never used as paths: unpacked files are numbered. Sizes are checked before and while unpacking.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO
 
 from lstv.base.errors import StudyError
 
-LARGEST_MEMBER = 1 << 30
+LARGEST_ENTRY = 1 << 30
 """Bytes of one unpacked file; a single MR image is below 4 MB, an enhanced one rarely above 500 MB."""
 LARGEST_SERIES = 8 << 30
 """Bytes of one unpacked series."""
@@ -28,67 +28,67 @@ ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Run
 """What a damaged, encrypted (RuntimeError) or unusually compressed (NotImplementedError) zip file raises."""
 
 
-def member_names(path: str) -> tuple[list[str], int]:
-    """(names of the readable members, number of password-protected ones). Raises one of ``ZIP_ERRORS``.
+def entry_names(path: str) -> tuple[list[str], int]:
+    """(names of the readable entries, number of password-protected ones). Raises one of ``ZIP_ERRORS``.
 
-    A name that occurs twice is one member, the last, as with every zip program.
+    A name that occurs twice is one entry, the last, as with every zip program.
     """
     with zipfile.ZipFile(path) as archive:
         files = [info for info in archive.infolist() if not info.is_dir()]
     return sorted({info.filename for info in files if not info.flag_bits & 1}), sum(i.flag_bits & 1 for i in files)
 
 
-class MemberReader:
-    """Opens members for reading from their start; no more is unpacked than is read, so a size bomb costs nothing here."""
+class EntryReader:
+    """Opens entries for reading from their start; no more is unpacked than is read, so a size bomb costs nothing here."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
     def open(self, name: str) -> IO[bytes]:
-        """Member ``name`` as a stream. It and what is done with it raise one of ``ZIP_ERRORS``."""
+        """Entry ``name`` as a stream. It and what is done with it raise one of ``ZIP_ERRORS``."""
         return self._archive.open(name)
 
 
 @contextmanager
-def opened(path: str) -> Iterator[MemberReader]:
+def opened(path: str) -> Iterator[EntryReader]:
     """A reader of the zip file at ``path``. Raises one of ``ZIP_ERRORS``."""
     with zipfile.ZipFile(path) as archive:
-        yield MemberReader(archive)
+        yield EntryReader(archive)
 
 
-def unpack(members: Iterable[tuple[str, str]], folder: Path) -> list[Path]:
-    """Unpack (zip file, member) pairs to ``folder``/000001.dcm ... in the order given; the folder appears when complete.
+def unpack(entries: Iterable[tuple[str, str]], folder: Path) -> list[Path]:
+    """Unpack (zip file, entry) pairs to ``folder``/000001.dcm ... in the order given; the folder appears when complete.
 
-    Raises StudyError where a member is damaged, too large or the disk too full; nothing is left then.
+    Raises StudyError where an entry is damaged, too large or the disk too full; nothing is left then.
     """
-    members = list(members)
+    entries = list(entries)
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(mode=0o700)
     try:
-        _unpack(members, temporary)
+        _unpack(entries, temporary)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return [folder / _name(number) for number in range(1, len(members) + 1)]
+    return [folder / _name(number) for number in range(1, len(entries) + 1)]
 
 
 def _name(number: int) -> str:
     return f"{number:06d}.dcm"
 
 
-def _unpack(members: list[tuple[str, str]], folder: Path) -> None:
+def _unpack(entries: list[tuple[str, str]], folder: Path) -> None:
     archives: dict[str, zipfile.ZipFile] = {}
     try:
-        for path in dict.fromkeys(path for path, _ in members):
+        for path in dict.fromkeys(path for path, _ in entries):
             archives[path] = zipfile.ZipFile(path)
-        infos = [archives[path].getinfo(name) for path, name in members]
+        infos = [archives[path].getinfo(name) for path, name in entries]
         declared = sum(info.file_size for info in infos)
-        if declared > LARGEST_SERIES or any(info.file_size > LARGEST_MEMBER for info in infos):
+        if declared > LARGEST_SERIES or any(info.file_size > LARGEST_ENTRY for info in infos):
             raise StudyError(
                 f"the series would take {declared / 2**30:.1f} GiB unpacked from its zip file, more than is plausible for "
                 "one MR series; unpack it by hand if it is genuine."
@@ -101,9 +101,9 @@ def _unpack(members: list[tuple[str, str]], folder: Path) -> None:
                 f"unpacking the series from its zip file needs {declared / 2**20:.0f} MiB and 1024 MiB to spare, "
                 f"only {free / 2**20:.0f} MiB are free; make room and scan again."
             )
-        for number, ((path, _), info) in enumerate(zip(members, infos), start=1):
-            with archives[path].open(info) as member, open(folder / _name(number), "xb") as target:
-                shutil.copyfileobj(member, target, _BLOCK)  # ends at the declared size and checks the CRC
+        for number, ((path, _), info) in enumerate(zip(entries, infos), start=1):
+            with archives[path].open(info) as entry, open(folder / _name(number), "xb") as target:
+                shutil.copyfileobj(entry, target, _BLOCK)  # ends at the declared size and checks the CRC
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StudyError(
@@ -114,7 +114,7 @@ def _unpack(members: list[tuple[str, str]], folder: Path) -> None:
         ) from error
     except (*ZIP_ERRORS, KeyError) as error:
         raise StudyError(
-            # not the error's own words: they name the member, whose path often names the patient
+            # not the error's own words: they name the entry, whose path often names the patient
             f"the series could not be unpacked from its zip file ({type(error).__name__}: damaged, encrypted or changed "
             "since the scan); unpack the zip file by hand or export again."
         ) from error

@@ -198,15 +198,15 @@ def _of_series(facts: Facts, protocols: frozenset[str]) -> bool:
 
 def _names(facts: Facts, protocols: frozenset[str] = frozenset()) -> str:
     """What the series is called, in all ways in which it can be read, normalised."""
-    texts = [facts.series_description, *facts.readings.get("series_description", ())]
+    texts = [facts.series_description, *facts.decodings.get("series_description", ())]
     if _of_series(facts, protocols):
-        texts += [facts.protocol_name, *facts.readings.get("protocol_name", ())]
+        texts += [facts.protocol_name, *facts.decodings.get("protocol_name", ())]
     return terms.normalise(" ".join(texts))
 
 
 def _regions(facts: Facts, field: str) -> frozenset[str]:
     """Regions that a name speaks of: as its character set has it, else as it might be meant."""
-    for text in (getattr(facts, field), *facts.readings.get(field, ())):
+    for text in (getattr(facts, field), *facts.decodings.get(field, ())):
         found = terms.regions(text)
         if found:
             return found

@@ -29,7 +29,7 @@ _STUDY, _SERIES = (FIELDS.index(name) for name in ("study_uid", "series_uid"))
 _LARGEST_VALUE = 64 << 20
 """Bytes of one element of a header; functional groups of a thousand frames take about 5 MiB."""
 _LONGEST_HEADER = 256 << 20
-"""Never more than this much of a member of a zip file is unpacked to find the end of its header."""
+"""Never more than this much of an entry of a zip file is unpacked to find the end of its header."""
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files known so far), from the listing of the folders on."""
@@ -50,7 +50,7 @@ NOTICES = {
     "special": "neither file nor folder (socket, pipe, device): passed over",
     "other_archive": "packed in another way than zip: unpack it and scan again",
     "damaged_zip": "zip file that cannot be read: unpack it by hand and scan again",
-    "encrypted": "member of a zip file that needs a password: unpack it and scan again",
+    "encrypted": "entry of a zip file that needs a password: unpack it and scan again",
     "nested_zip": "zip file inside a zip file: unpack the outer one and scan again",
     "line_break": "name contains a line break or tab: rename and scan again",
     "loop": "link to a folder already visited: not followed twice",
@@ -119,19 +119,19 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
             (None, paths[at : at + CHUNK]) for at in range(0, len(paths), CHUNK)
         ]
         done = _run(pool, jobs, work, result, zips, partial(_report, report, 0, len(paths)))
-        members = list(_members(sorted(zips), result))
-        _refuse_packed_rsna(members)
-        total = len(paths) + sum(len(names) for _, names in members)
+        archive_entries = list(_archive_entries(sorted(zips), result))
+        _refuse_packed_rsna(archive_entries)
+        total = len(paths) + sum(len(names) for _, names in archive_entries)
         result.n_files = total
-        _run(pool, jobs, members, result, zips, partial(_report, report, done, total))
+        _run(pool, jobs, archive_entries, result, zips, partial(_report, report, done, total))
     for files in result.found.values():
         files.sort(key=lambda file: (isinstance(file[0], tuple), file[0], file[1]))
     return result
 
 
-def _refuse_packed_rsna(members: Iterable[tuple[str, list[str]]]) -> None:
+def _refuse_packed_rsna(archive_entries: Iterable[tuple[str, list[str]]]) -> None:
     with_table, with_images = set(), set()
-    for path, names in members:
+    for path, names in archive_entries:
         for name in names:
             folder, _, last = f"/{name}".rpartition("/")
             if last == SERIES_TABLE:
@@ -221,10 +221,10 @@ def _os_kind(error: OSError) -> str:
     return "no_permission" if isinstance(error, PermissionError) else "unreadable"
 
 
-def _members(zips: Iterable[str], result: Scan) -> Iterator[tuple[str, list[str]]]:
+def _archive_entries(zips: Iterable[str], result: Scan) -> Iterator[tuple[str, list[str]]]:
     for path in zips:
         try:
-            names, encrypted = archives.member_names(path)
+            names, encrypted = archives.entry_names(path)
         except archives.ZIP_ERRORS:
             result.note("damaged_zip", path)
             continue
@@ -281,7 +281,7 @@ def _merge(part: _Part, archive: str | None, names: list[str], result: Scan, zip
 
 def _read_chunk(archive: str | None, names: list[str]) -> _Part:
     with quiet_pydicom():
-        return _read_files(names) if archive is None else _read_members(archive, names)
+        return _read_files(names) if archive is None else _read_entries(archive, names)
 
 
 def _read_files(names: list[str]) -> _Part:
@@ -296,7 +296,7 @@ def _read_files(names: list[str]) -> _Part:
     return part
 
 
-def _read_members(archive: str, names: list[str]) -> _Part:
+def _read_entries(archive: str, names: list[str]) -> _Part:
     part = _Part()
     try:
         with archives.opened(archive) as reader:

@@ -61,7 +61,7 @@ MAPPING_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Places:
+class PrivateFolders:
     """Folders for file lists (``lists``) and for series unpacked from zip files (``extracted``)."""
 
     lists: Path
@@ -83,18 +83,26 @@ DESCRIPTIONS: dict[str, Describe] = {"known": terms.technical_words, "keep": des
 
 
 def study_rows(
-    choices: Iterable[Choice], naming: Naming, places: Places, directories: Mapping[str, int], describe: Describe
+    choices: Iterable[Choice],
+    naming: Naming,
+    private_folders: PrivateFolders,
+    directories: Mapping[str, int],
+    describe: Describe,
 ) -> list[Row]:
     """One row per study, by study id. Unpacks chosen series from zip files and writes file lists on the way.
 
     ``directories``: number of DICOM objects in each folder, as ``Scan`` has it.
     """
-    rows = [_study_row(choice, naming, places, directories, describe) for choice in choices]
+    rows = [_study_row(choice, naming, private_folders, directories, describe) for choice in choices]
     return sorted(rows, key=lambda row: row.study_id)
 
 
 def _study_row(
-    choice: Choice, naming: Naming, places: Places, directories: Mapping[str, int], describe: Describe
+    choice: Choice,
+    naming: Naming,
+    private_folders: PrivateFolders,
+    directories: Mapping[str, int],
+    describe: Describe,
 ) -> Row:
     study_id = naming.study(choice.study.uid)
     if choice.chosen is None:
@@ -107,12 +115,16 @@ def _study_row(
         # by both ids: after a poor anonymisation two studies may share the UID of a series
         name = f"{study_id}_{series_id}"
         series = choice.study.series[stack.facts.series_uid]
-        return replace(row, series_dir=str(_place(stack, series, name, naming.pseudonymous, places, directories)))
+        return replace(
+            row, series_dir=str(_location(stack, series, name, naming.pseudonymous, private_folders, directories))
+        )
     except StudyError as error:
         return replace(row, reason=str(error))
 
 
-def _place(stack: Stack, series: Series, name: str, hide: bool, places: Places, directories: Mapping[str, int]) -> Path:
+def _location(
+    stack: Stack, series: Series, name: str, hide: bool, private_folders: PrivateFolders, directories: Mapping[str, int]
+) -> Path:
     """Where a stack can be read: a folder that holds exactly it, or a list of its files and frames, called ``name``.
 
     ``hide``: never name the user's folders, which often carry patients' names.
@@ -123,19 +135,19 @@ def _place(stack: Stack, series: Series, name: str, hide: bool, places: Places, 
     in_file = Counter(image.source for other in series.stacks for image in other.images)
     frames = {source: None if len(n) == in_file[source] else n for source, n in numbers.items()}
     whole = len(series.stacks) == 1
-    members = [source for source in frames if not isinstance(source, str)]
+    entries = [source for source in frames if not isinstance(source, str)]
     listed = [(source, frames[source]) for source in frames if isinstance(source, str)]
-    if members:
-        unpacked = archives.unpack(members, places.extracted / name)
+    if entries:
+        unpacked = archives.unpack(entries, private_folders.extracted / name)
         if not listed and whole:
             return unpacked[0].parent
-        listed += [(str(path.resolve()), frames[member]) for path, member in zip(unpacked, members)]
+        listed += [(str(path.resolve()), frames[member]) for path, member in zip(unpacked, entries)]
     elif not hide and whole:
         folders = {os.path.dirname(file) for file, _ in listed}
         folder = folders.pop()
         if not folders and directories[folder] == len(listed) and _survives_a_table(folder):
             return Path(folder)
-    return write_list(places.lists / f"{name}.txt", listed)
+    return write_list(private_folders.lists / f"{name}.txt", listed)
 
 
 def _survives_a_table(folder: str) -> bool:

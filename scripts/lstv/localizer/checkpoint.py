@@ -14,7 +14,7 @@ from lstv.localizer import tensor_file
 from lstv.localizer.architecture import OPTIONAL_BUFFERS, PUBLISHED, Widths, entries
 
 if TYPE_CHECKING:  # PyTorch is imported where a network runs, not where a file is looked at
-    from lstv.localizer.network import PointNet
+    from lstv.localizer.network import LocalizerUNet
 
 DEMO_PURPOSE = "demo: synthetic phantoms only"
 """Value of the checkpoint key ``purpose`` that marks weights trained on phantoms."""
@@ -40,7 +40,7 @@ class Checkpoint:
 class Localizer:
     """A loaded network with what its results must record."""
 
-    network: PointNet
+    network: LocalizerUNet
     sha256: str
     file_name: str
     demo: bool
@@ -55,10 +55,10 @@ def localizer(checkpoint: Checkpoint) -> Localizer:
     """The network of a checkpoint, in evaluation mode, float32, on the CPU."""
     import torch
 
-    from lstv.localizer.network import PointNet
+    from lstv.localizer.network import LocalizerUNet
 
     with torch.device("meta"):
-        network = PointNet(checkpoint.widths)
+        network = LocalizerUNet(checkpoint.widths)
     # assigned, not copied: the network is never filled with random weights first
     state = {"D": torch.tensor(0.0), "mean": torch.tensor(0.0), "std": torch.tensor(1.0)}
     for name, values in checkpoint.state.items():

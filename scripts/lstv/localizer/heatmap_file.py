@@ -29,7 +29,7 @@ from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import hdf5
 from lstv.localizer.encoding import EncodedStudy
 from lstv.localizer.outcome import NotAnalysed
-from lstv.localizer.patches import GivenPlaces
+from lstv.localizer.patches import DiscTargets
 
 if TYPE_CHECKING:  # imported where a file is opened
     import h5py
@@ -85,7 +85,7 @@ class Analysed:
     provenance: dict[str, Any] = field(default_factory=dict)
     members: Members | None = None
     features: Features | None = None
-    places: GivenPlaces | None = None
+    targets: DiscTargets | None = None
     strip: Strip | None = None
 
 
@@ -107,8 +107,8 @@ def encoded(maps: StudyMaps) -> EncodedStudy:
     attributes["geometry"] = json.dumps(asdict(maps.geometry))
     study.add("logits", maps.logits.astype(np.float32, copy=False))
     study.add("image", maps.image)
-    if maps.places is not None:
-        attributes["places"] = json.dumps(maps.places.as_json(), sort_keys=True)
+    if maps.targets is not None:
+        attributes["places"] = json.dumps(maps.targets.as_json(), sort_keys=True)
     if maps.strip is not None:
         laid = asdict(maps.strip)
         study.add("strip", laid.pop("pixels"))
@@ -196,7 +196,7 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
             provenance=provenance,
             members=_read_members(group["members"]) if members and "members" in group else None,
             features=Features(group["features/bottleneck"][()], group["features/discs"][()]) if given else None,
-            places=GivenPlaces.from_json(json.loads(hdf5.read_text(group, "places")))
+            targets=DiscTargets.from_json(json.loads(hdf5.read_text(group, "places")))
             if "places" in group.attrs
             else None,
             strip=_read_strip(group) if "strip" in group else None,

@@ -20,7 +20,7 @@ from lstv.base.errors import Setting, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.localizer import strips
 from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
-from lstv.localizer.network import PointNet
+from lstv.localizer.network import LocalizerUNet
 from lstv.localizer.options import MEMBERS, Options
 from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import shifted_back
@@ -93,7 +93,7 @@ class Runner:
     and the last kernel of each call, added up.
     """
 
-    def __init__(self, network: PointNet, device: torch.device, forward_batch: int) -> None:
+    def __init__(self, network: LocalizerUNet, device: torch.device, forward_batch: int) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch leaves undeclared
         self._network = network.to(device=device).eval()
         self._device = device
@@ -192,7 +192,7 @@ class Runner:
 
     def _members(self, study: Prepared, others: ByteArray, views: ByteArray) -> Members:
         """``others``: what the network said of the neighbours and, behind them, of the patches."""
-        placed = {} if study.places is None else study.places.found
+        placed = {} if study.targets is None else study.targets.found
         neighbours, patches = np.split(others, [len(study.offsets)])
         names = [f"slice{offset:+d}" for offset in study.offsets] + [view.name for view in VIEWS[: len(views)]]
         names += [f"patch-{level}" for level in placed]
@@ -200,9 +200,9 @@ class Runner:
         seen = np.ones((GRID, GRID), dtype=bool)
         probability = [neighbours, views]
         valid = [np.repeat(seen[None], len(neighbours), axis=0), self.views.valid[: len(views)]]
-        for patch, place in zip(patches, placed.values()):
-            probability.append(shifted_back(patch, place.shift)[None])
-            valid.append(shifted_back(seen, place.shift)[None])
+        for patch, target in zip(patches, placed.values()):
+            probability.append(shifted_back(patch, target.shift)[None])
+            valid.append(shifted_back(seen, target.shift)[None])
         return Members(tuple(names), tuple(kinds), np.concatenate(probability), np.concatenate(valid))
 
 
@@ -260,7 +260,7 @@ def _analysed(
         provenance=study.provenance,
         members=members,
         features=features,
-        places=study.places,
+        targets=study.targets,
         strip=strip,
     )
 

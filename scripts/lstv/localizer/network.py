@@ -107,7 +107,7 @@ class _Decoder(nn.Module):
         return x
 
 
-class PointNet(nn.Module):
+class LocalizerUNet(nn.Module):
     """uint8 images (B, 1, 160, 160) -> logits float (B, 6, 160, 160): background, L1/L2 .. L5/S1.
 
     Sides must be divisible by 32. Softmax over the channels gives the probability maps.

@@ -27,7 +27,7 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
-class Place:
+class DiscTarget:
     """Where the centroids put one disc. ``slice`` is the slice used, counted from the centre slice; ``disc_px``,
     ``upper_px``, ``lower_px`` are (column, row) on its 160 grid of the disc and of the centroids above and below;
     ``point_mm`` is the disc in DICOM patient coordinates."""
@@ -46,13 +46,13 @@ class Place:
 
 
 @dataclass(frozen=True)
-class GivenPlaces:
+class DiscTargets:
     """``status``: given | no_file | refused (with the ``reason``); ``found``: level -> place; ``missing``: level ->
     no_centroid | outside, for the levels that have no patch; ``six_lumbar``: the centroids name an L6."""
 
     status: str
     reason: str = ""
-    found: dict[str, Place] = field(default_factory=dict)
+    found: dict[str, DiscTarget] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     six_lumbar: bool = False
 
@@ -61,13 +61,13 @@ class GivenPlaces:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> GivenPlaces:
+    def from_json(cls, record: dict[str, Any]) -> DiscTargets:
         """The inverse of ``as_json``."""
         found = {
-            level: Place(
-                place["slice"], *(tuple(place[name]) for name in ("disc_px", "upper_px", "lower_px", "point_mm"))
+            level: DiscTarget(
+                target["slice"], *(tuple(target[name]) for name in ("disc_px", "upper_px", "lower_px", "point_mm"))
             )
-            for level, place in record["found"].items()
+            for level, target in record["found"].items()
         }
         return cls(**{**record, "found": found})
 
@@ -88,7 +88,7 @@ def disc_point(points: dict[str, FloatArray], level: str) -> FloatArray | None:
     return points[upper] + share * way
 
 
-def places(points: dict[str, FloatArray], slices: Sequence[SliceGeometry], centre: int) -> GivenPlaces:
+def targets(points: dict[str, FloatArray], slices: Sequence[SliceGeometry], centre: int) -> DiscTargets:
     """Places of the discs on the slices of a stack. A place is outside where it lies beyond the picture, or further from
     the nearest slice than the slices from one another."""
     found, missing = {}, {}
@@ -98,12 +98,12 @@ def places(points: dict[str, FloatArray], slices: Sequence[SliceGeometry], centr
             missing[level] = "no_centroid"
             continue
         index = _nearest(disc, slices)
-        place = None if index is None else _place(disc, points, level, slices[index], index - centre)
-        if place is None or not all(0 <= value <= GRID - 1 for value in place.disc_px):
+        target = None if index is None else _target(disc, points, level, slices[index], index - centre)
+        if target is None or not all(0 <= value <= GRID - 1 for value in target.disc_px):
             missing[level] = "outside"
         else:
-            found[level] = place
-    return GivenPlaces("given", "", found, missing, "L6" in points)
+            found[level] = target
+    return DiscTargets("given", "", found, missing, "L6" in points)
 
 
 def _nearest(point: FloatArray, slices: Sequence[SliceGeometry]) -> int | None:
@@ -114,10 +114,12 @@ def _nearest(point: FloatArray, slices: Sequence[SliceGeometry]) -> int | None:
     return index if distance[index] <= np.median(np.diff(np.sort(along))) else None
 
 
-def _place(disc: FloatArray, points: dict[str, FloatArray], level: str, plane: SliceGeometry, offset: int) -> Place:
+def _target(
+    disc: FloatArray, points: dict[str, FloatArray], level: str, plane: SliceGeometry, offset: int
+) -> DiscTarget:
     upper, lower = (_grid_px(points[name], plane) for name in NEIGHBOURS[level])
     x, y, z = (float(value) for value in disc)
-    return Place(offset, _grid_px(disc, plane), upper, lower, (x, y, z))
+    return DiscTarget(offset, _grid_px(disc, plane), upper, lower, (x, y, z))
 
 
 def _grid_px(point: FloatArray, plane: SliceGeometry) -> tuple[float, float]:

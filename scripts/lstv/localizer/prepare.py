@@ -15,10 +15,10 @@ from lstv.base.levels import GRID
 from lstv.base.text import printable
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.geometry import SliceGeometry
-from lstv.dicom.series import Series, read_series
+from lstv.dicom.series import SagittalVolume, read_volume
 from lstv.localizer.centroids import centroid_file, read_centroids
 from lstv.localizer.outcome import NotAnalysed
-from lstv.localizer.patches import GivenPlaces, places, shifted
+from lstv.localizer.patches import DiscTargets, shifted, targets
 from lstv.localizer.strips import kept_slices
 
 _IDENTIFYING = ("series_uid", "unreadable_files")
@@ -39,7 +39,7 @@ class Prepared:
     flags: tuple[str, ...]
     provenance: dict[str, Any]
     slices: ByteArray
-    places: GivenPlaces | None = None
+    targets: DiscTargets | None = None
 
 
 def prepare(
@@ -63,7 +63,7 @@ def prepare(
             raise StudyError(row.reason or "the study sheet names no folder for this study")
         # of a folder nobody knows what the number in a sheet counts; a series list is the scan's own
         counted = int(row.n_slices) if row.series_dir.endswith(".txt") and row.n_slices.isdecimal() else None
-        series = read_series(Path(row.series_dir), preprocessing=preprocessing, n_slices=counted)
+        series = read_volume(Path(row.series_dir), preprocessing=preprocessing, n_slices=counted)
         if phantoms_only and not series.phantom:
             raise StudyError(
                 "the demo's localizer knows synthetic phantoms only and is refused for real images; "
@@ -90,7 +90,7 @@ def failed(row: Row, reason: str) -> NotAnalysed:
     return NotAnalysed(row.study_id, "failed", printable(reason), row.series_id)
 
 
-def of_series(row: Row, series: Series, offsets: tuple[int, ...], hidden: tuple[str, ...] = ()) -> Prepared:
+def of_series(row: Row, series: SagittalVolume, offsets: tuple[int, ...], hidden: tuple[str, ...] = ()) -> Prepared:
     """A series that was read, ready for the network; ``hidden`` provenance is left out. Raises StudyError where the centre
     slice is blank."""
     depth, centre = len(series.volume), series.centre
@@ -110,20 +110,20 @@ def _resized(image: ByteArray) -> ByteArray:
     return cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
-def _with_patches(prepared: Prepared, series: Series, folder: Path) -> Prepared:
+def _with_patches(prepared: Prepared, series: SagittalVolume, folder: Path) -> Prepared:
     given = _places(centroid_file(folder, prepared.study_id), series)
     patches = [
-        shifted(_resized(series.volume[series.centre + place.slice]), place.shift) for place in given.found.values()
+        shifted(_resized(series.volume[series.centre + target.slice]), target.shift) for target in given.found.values()
     ]
     return replace(
-        prepared, images=np.concatenate([prepared.images, *(patch[None] for patch in patches)]), places=given
+        prepared, images=np.concatenate([prepared.images, *(patch[None] for patch in patches)]), targets=given
     )
 
 
-def _places(path: Path, series: Series) -> GivenPlaces:
+def _places(path: Path, series: SagittalVolume) -> DiscTargets:
     if not path.is_file():
-        return GivenPlaces("no_file")
+        return DiscTargets("no_file")
     try:
-        return places(read_centroids(path), series.slices, series.centre)
+        return targets(read_centroids(path), series.slices, series.centre)
     except StudyError as error:
-        return GivenPlaces("refused", str(error))
+        return DiscTargets("refused", str(error))

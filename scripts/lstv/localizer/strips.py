@@ -11,13 +11,13 @@ from lstv.anatomy.strip import Strip
 from lstv.base.arrays import ByteArray, RealArray
 from lstv.base.levels import GRID
 from lstv.dicom.geometry import SliceGeometry
-from lstv.dicom.series import Series
+from lstv.dicom.series import SagittalVolume
 
 LARGEST = 512
 """Longest side of the slices that are kept: a strip has 1 mm pixels, and a lumbar field of view is 250 to 500 mm."""
 
 
-def kept_slices(series: Series) -> ByteArray:
+def kept_slices(series: SagittalVolume) -> ByteArray:
     """The centre slice and its neighbours, uint8 (1 to 3, H, W), none of its sides longer than 512."""
     centre, depth = series.centre, len(series.volume)
     indices = [centre, *(index for index in (centre - 1, centre + 1) if 0 <= index < depth)]

@@ -131,18 +131,18 @@ _AGREEING = ("slices_place", "slices_name")
 """Components that count only where both speak."""
 
 
-def evidence(records: Sequence[StudyRecord], reference: BoolArray, acquisition: FloatArray) -> FloatArray:
+def evidence(records: Sequence[StudyRecord], norm_group: BoolArray, acquisition: FloatArray) -> FloatArray:
     """Evidence float64 (studies, LIMITS) from 0 to 1 of each limit's metric, NaN where it is undefined.
 
-    ``reference`` bool (studies,): those that say what is usual; ``acquisition`` float64 (studies, facts) in which
+    ``norm_group`` bool (studies,): those that say what is usual; ``acquisition`` float64 (studies, facts) in which
     studies are compared, NaN where a fact is not known.
     """
-    near = _neighbours(acquisition, reference)
+    near = _neighbours(acquisition, norm_group)
     columns = []
     for limit in LIMITS:
         values = np.array([limit.value(record) for record in records])
         outward = limit.outward(values)
-        usual, spread = _usual(limit, outward, reference, near)
+        usual, spread = _usual(limit, outward, norm_group, near)
         with np.errstate(invalid="ignore"):
             away = np.clip(((outward - usual) / spread - limit.start) / (limit.full - limit.start), 0.0, 1.0)
             small = values <= limit.least if limit.high else values >= limit.least
@@ -168,11 +168,11 @@ def by_component(of_study: FloatArray) -> dict[str, float]:
 
 
 def _usual(
-    limit: Limit, outward: FloatArray, reference: BoolArray, near: IndexArray | None
+    limit: Limit, outward: FloatArray, norm_group: BoolArray, near: IndexArray | None
 ) -> tuple[FloatArray, float]:
     """What is usual for each study (studies,) and the spread around it, on the limit's outward scale."""
     prior = float(limit.outward(np.array([limit.usual]))[0])
-    known = reference & np.isfinite(outward)
+    known = norm_group & np.isfinite(outward)
     count = int(known.sum())
     if not count:
         return np.full(len(outward), prior), limit.spread
@@ -191,10 +191,11 @@ def _usual(
     return usual, max(float(spread), _LEAST_SHARE * limit.spread)
 
 
-def _neighbours(acquisition: FloatArray, reference: BoolArray) -> IndexArray | None:
-    """For each study the indices (studies, NEIGHBOURS) of the reference studies most like it in acquisition; None in a
+def _neighbours(acquisition: FloatArray, norm_group: BoolArray) -> IndexArray | None:
+    """For each study the indices (studies, NEIGHBOURS) of those of the norm group most like it in acquisition; None in a
     cohort too small to choose from."""
-    known = np.flatnonzero(reference)
+
+    known = np.flatnonzero(norm_group)
     if len(known) < FROM_STUDIES:
         return None
     acquisition = acquisition[:, np.isfinite(acquisition[known]).any(axis=0)]

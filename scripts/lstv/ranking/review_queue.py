@@ -24,7 +24,7 @@ FOR_THE_READER = ("label", "reader", "castellvi")
 """Columns of the CSV that are left empty."""
 
 
-class Entry(TypedDict):
+class QueueEntry(TypedDict):
     """One study of the queue; ``stratum`` flagged | sample | localizer; ``weight`` = 1 / ``sampling_fraction``.
 
     ``reading_order`` is a random order over the whole queue, for readers who must not know which studies were flagged.
@@ -50,10 +50,10 @@ class Queue(TypedDict):
     asked: dict[str, int]
     counts: dict[str, int]
     not_queued: dict[str, int]
-    studies: list[Entry]
+    studies: list[QueueEntry]
 
 
-COLUMNS = (*Entry.__annotations__, *FOR_THE_READER)
+COLUMNS = (*QueueEntry.__annotations__, *FOR_THE_READER)
 
 
 def build_queue(
@@ -87,8 +87,8 @@ def build_queue(
         for row in sorted(looked_at, key=lambda row: int(number(row["rank"])))
     ]
     order = sorted((row["study_id"] for row, _, _ in chosen), key=lambda study_id: _lot(seed, "order", study_id))
-    place = {study_id: index for index, study_id in enumerate(order, start=1)}
-    studies = [_entry(row, stratum, fraction, place) for row, stratum, fraction in chosen]
+    queue_position = {study_id: index for index, study_id in enumerate(order, start=1)}
+    studies = [_entry(row, stratum, fraction, queue_position) for row, stratum, fraction in chosen]
     return {
         "schema_version": SCHEMA_VERSION,
         "seed": seed,
@@ -136,9 +136,9 @@ def _lot(seed: int, purpose: str, study_id: str) -> str:
     return hashlib.sha256(f"{seed} {purpose} {study_id}".encode()).hexdigest()
 
 
-def _entry(row: dict[str, str], stratum: str, fraction: float, place: dict[str, int]) -> Entry:
+def _entry(row: dict[str, str], stratum: str, fraction: float, queue_position: dict[str, int]) -> QueueEntry:
     score = number(row.get("score", ""))
-    return Entry(
+    return QueueEntry(
         study_id=row["study_id"],
         series_id=row["series_id"],
         stratum=stratum,
@@ -148,5 +148,5 @@ def _entry(row: dict[str, str], stratum: str, fraction: float, place: dict[str, 
         reasons=row.get("reasons", ""),
         sampling_fraction=round(fraction, 6),
         weight=round(1 / fraction, 6),
-        reading_order=place[row["study_id"]],
+        reading_order=queue_position[row["study_id"]],
     )

@@ -47,8 +47,8 @@ def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
     if not records:
         return []
     groups = [_group(record) for record in records]
-    reference = np.array([group in ("scored", "not_found") for group in groups])
-    found = evidence.evidence(records, reference, _acquisition(records))
+    norm_group = np.array([group in ("scored", "not_found") for group in groups])
+    found = evidence.evidence(records, norm_group, _acquisition(records))
     by_entropy = _ranks_by_entropy(records)
     placed = []
     for record, group, own, entropy_rank in zip(records, groups, found, by_entropy):

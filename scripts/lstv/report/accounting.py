@@ -45,16 +45,16 @@ def grouped_reasons(frame: pandas.DataFrame, sheet: dict[str, study_sheet.Row], 
         key = re.sub(r"\d+", "0", plain)
         groups.setdefault((row["status"], key), []).append((row["study_id"], plain))
     result: list[dict[str, Any]] = []
-    for (status, _), members in groups.items():
-        texts = sorted({plain for _, plain in members})
+    for (status, _), group in groups.items():
+        texts = sorted({plain for _, plain in group})
         reason = texts[0] or "no reason was recorded"
         result.append(
             {
                 "status": status,
                 "reason": reason if len(texts) == 1 else f"for example: {reason}",
-                "n": len(members),
-                "studies": [names(study_id) for study_id, _ in members[:MAX_NAMED]],
-                "more": max(0, len(members) - MAX_NAMED),
+                "n": len(group),
+                "studies": [names(study_id) for study_id, _ in group[:MAX_NAMED]],
+                "more": max(0, len(group) - MAX_NAMED),
             }
         )
     result.sort(key=lambda group: (-group["n"], group["status"], group["reason"]))

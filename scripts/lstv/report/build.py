@@ -54,9 +54,9 @@ def build(
 def _overlays(cards: list[dict], read: inputs.Inputs, files: Sequence[Path]) -> dict[str, overlay.Overlay]:
     """Overlays of the candidates by study id; a study that no heatmap file holds has none."""
     reasons = {card["study_id"]: card["reasons"] for card in cards}
-    places = inputs.locate(files, reasons)
+    files_of = inputs.locate(files, reasons)
     result = {}
-    for study_id, path in places.items():
+    for study_id, path in files_of.items():
         maps = heatmap_file.read_study(path, study_id, members=False)
         if maps.status == "ok":
             result[study_id] = overlay.overlay(maps, points(read.studies.get(study_id, {})), reasons[study_id])

@@ -80,9 +80,20 @@ def _overview(axes: Axes, document: StudyRecord, maps: Analysed, probability: np
                 bbox={"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 1.5},
             )
     directions = letters(maps.geometry)
-    for side, place in {"left": (0.02, 0.5), "right": (0.98, 0.5), "top": (0.5, 0.98), "bottom": (0.5, 0.02)}.items():
+    for side, corner in {
+        "left": (0.02, 0.5),
+        "right": (0.98, 0.5),
+        "top": (0.5, 0.98),
+        "bottom": (0.5, 0.02),
+    }.items():
         axes.text(
-            *place, directions[side], transform=axes.transAxes, color="white", fontsize=12, ha="center", va="center"
+            *corner,
+            directions[side],
+            transform=axes.transAxes,
+            color="white",
+            fontsize=12,
+            ha="center",
+            va="center",
         )
     lost = [LEVEL_LABELS[level] for level in LEVELS if document["levels"][level]["point_px"] is None]
     axes.set_xlabel("centre slice, outline p = 0.5" + (f"; not found: {', '.join(lost)}" if lost else ""))
@@ -115,13 +126,13 @@ def _table(axes: Axes, document: StudyRecord) -> None:
     cells = []
     for level in LEVELS:
         values = document["levels"][level]
-        point, place = values["point_px"], values["point_mm"]
+        point, patient_point = values["point_px"], values["point_mm"]
         cells.append(
             [
                 LEVEL_LABELS[level],
                 *(formats.number(values.get(name), _DIGITS[name]) for name in MAIN_METRICS),
                 formats.UNDEFINED if point is None else ", ".join(f"{value:.1f}" for value in point),
-                formats.UNDEFINED if place is None else ", ".join(f"{value:.1f}" for value in place),
+                formats.UNDEFINED if patient_point is None else ", ".join(f"{value:.1f}" for value in patient_point),
             ]
         )
     heads = ["level", *(_HEADS[name] for name in MAIN_METRICS), "column, row\n(160 grid)", "x, y, z\n(mm)"]

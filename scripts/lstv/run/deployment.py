@@ -259,17 +259,17 @@ def bind_paths(
     """
     roots = {Path(os.path.abspath(project)), Path(os.path.realpath(project))}
     writable = roots | _few(_outside(project, written, roots, to_come=True))
-    readable = {place for place in _few(_outside(project, read, writable)) if not _within(place, writable)}
-    for place in writable | readable:
-        if any(character in str(place) for character in _UNBINDABLE):
+    readable = {location for location in _few(_outside(project, read, writable)) if not _within(location, writable)}
+    for location in writable | readable:
+        if any(character in str(location) for character in _UNBINDABLE):
             raise UserError(
-                f"{place} has a comma, colon or quotation mark in its name, which Apptainer cannot bind; rename it."
+                f"{location} has a comma, colon or quotation mark in its name, which Apptainer cannot bind; rename it."
             )
-        if place == Path(place.anchor):
+        if location == Path(location.anchor):
             raise UserError(
                 "the data lie in too many places without a common folder that a container could be shown; collect them."
             )
-    return [*sorted(map(str, writable)), *(f"{place}:{place}:ro" for place in sorted(readable))]
+    return [*sorted(map(str, writable)), *(f"{location}:{location}:ro" for location in sorted(readable))]
 
 
 def make_bound(written: Iterable[str | os.PathLike]) -> None:
@@ -293,22 +293,22 @@ def _outside(
     found = set()
     for path in paths:
         absolute = Path(os.path.abspath(os.path.join(project, path)))
-        for place in (absolute, Path(os.path.realpath(absolute))):
-            if (to_come or place.exists()) and not _within(place, roots):
-                found.add(place)
+        for location in (absolute, Path(os.path.realpath(absolute))):
+            if (to_come or location.exists()) and not _within(location, roots):
+                found.add(location)
     return found
 
 
-def _within(place: Path, roots: set[Path]) -> bool:
-    return any(place.is_relative_to(root) for root in roots)
+def _within(location: Path, roots: set[Path]) -> bool:
+    return any(location.is_relative_to(root) for root in roots)
 
 
-def _few(places: set[Path]) -> set[Path]:
+def _few(locations: set[Path]) -> set[Path]:
     """The places, or where they are many the folders that they have in common; none inside another."""
-    while len(places) > _MOST_BINDS:
-        deepest = max(len(place.parts) for place in places)
-        places = {place.parent if len(place.parts) == deepest else place for place in places}
-    return {place for place in places if not _within(place, places - {place})}
+    while len(locations) > _MOST_BINDS:
+        deepest = max(len(location.parts) for location in locations)
+        locations = {location.parent if len(location.parts) == deepest else location for location in locations}
+    return {location for location in locations if not _within(location, locations - {location})}
 
 
 FOR_NODES = "LSTV_NODE_BINDS"

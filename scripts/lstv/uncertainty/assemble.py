@@ -29,13 +29,13 @@ from lstv.uncertainty.localization import Thresholds
 from lstv.uncertainty.records import Values
 
 if TYPE_CHECKING:  # the reference set is made with this package's distances
-    from lstv.uncertainty.feature_bank import Reference
+    from lstv.uncertainty.feature_bank import FeatureBank
 
 T = TypeVar("T")
 
 
 def measure(
-    maps: Analysed, thresholds: Thresholds | None = None, reference: Reference | None = None
+    maps: Analysed, thresholds: Thresholds | None = None, feature_bank: FeatureBank | None = None
 ) -> tuple[dict[str, Values], Values, list[str]]:
     """Metrics of one analysed study: (levels, study, flags).
 
@@ -43,7 +43,7 @@ def measure(
     [x, y, z]); ``study`` holds the study's metrics, ``risk`` and ``quality``. Metrics come in the order of the registry.
     Undefined values are None and a flag says why. ``reference`` is the reference set of the feature distance.
     """
-    study = StudyContext(maps, reference)
+    study = StudyContext(maps, feature_bank)
     raised: set[str] = set()
 
     def value(function: Callable[..., T], *level: int) -> T | None:

@@ -11,7 +11,7 @@ from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
 from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import Thresholds, study_record
-from lstv.uncertainty.feature_bank import Reference
+from lstv.uncertainty.feature_bank import FeatureBank
 from lstv.uncertainty.records import StudyRecord
 
 
@@ -20,7 +20,7 @@ def measure(
     folder: Path,
     manifest_file: Path,
     thresholds: Thresholds,
-    reference: Reference | None,
+    reference: FeatureBank | None,
     step: Callable[[str], None] = lambda status: None,
 ) -> dict[str, str]:
     """Write ``folder``/<study_id>.json for every study of a heatmap file, then the manifest; returns the studies' statuses.
@@ -48,7 +48,7 @@ def measure(
 
 
 def one(
-    heatmaps: Path, study_id: str, run: dict[str, Any], thresholds: Thresholds, reference: Reference | None
+    heatmaps: Path, study_id: str, run: dict[str, Any], thresholds: Thresholds, reference: FeatureBank | None
 ) -> StudyRecord:
     """The record of one study of a heatmap file, whatever comes of it."""
     try:

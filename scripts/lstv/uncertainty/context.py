@@ -22,7 +22,7 @@ from lstv.uncertainty import blobs, fields
 from lstv.uncertainty.flags import Undefined
 
 if TYPE_CHECKING:  # the reference set is made with this package's distances
-    from lstv.uncertainty.feature_bank import Reference
+    from lstv.uncertainty.feature_bank import FeatureBank
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class StudyContext:
     """
 
     maps: Analysed
-    reference: Reference | None = None
+    feature_bank: FeatureBank | None = None
     _made: dict[tuple[object, ...], Any] = field(default_factory=dict, init=False, repr=False)
 
     # --- the picture ----------------------------------------------------------------------------------------------

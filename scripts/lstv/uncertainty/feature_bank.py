@@ -31,7 +31,7 @@ _ARRAYS = ("directions", "distances", "level_count", "level_mean", "level_precis
 
 
 @dataclass(frozen=True)
-class Reference:
+class FeatureBank:
     """A fitted reference set of n studies.
 
     ``run``: the facts of SAME_RUN. ``directions`` float32 (n, C): the studies' bottleneck features at length 1;
@@ -85,7 +85,7 @@ def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict[str, Any]]
     return found, facts
 
 
-def fit(features: dict[str, Features], run: dict[str, Any]) -> Reference:
+def fit(features: dict[str, Features], run: dict[str, Any]) -> FeatureBank:
     """Fit the reference. Raises UserError with fewer than 200 studies."""
     if len(features) < MIN_STUDIES:
         raise UserError(
@@ -97,7 +97,7 @@ def fit(features: dict[str, Features], run: dict[str, Any]) -> Reference:
     distances = [neighbour_distance(own, np.delete(directions, i, axis=0)) for i, own in enumerate(directions)]
     discs = np.stack([features[name].discs for name in study_ids]).astype(np.float64)
     count, level_mean, precision = zip(*(_fit_level(discs[:, 1 + level]) for level in range(len(LEVELS))))
-    return Reference(
+    return FeatureBank(
         tuple(study_ids),
         run,
         directions,
@@ -134,15 +134,15 @@ def ledoit_wolf(samples: FloatArray) -> FloatArray:
     return shrunk
 
 
-def write(reference: Reference, path: Path) -> None:
+def write(bank: FeatureBank, path: Path) -> None:
     """Write the reference as a NumPy archive, atomically."""
-    facts = {"format_version": FORMAT_VERSION, "run": reference.run, "study_ids": list(reference.study_ids)}
-    arrays = {name: getattr(reference, name) for name in _ARRAYS}
+    facts = {"format_version": FORMAT_VERSION, "run": bank.run, "study_ids": list(bank.study_ids)}
+    arrays = {name: getattr(bank, name) for name in _ARRAYS}
     with atomic.replacing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, facts=np.array(json.dumps(facts, sort_keys=True)), **arrays)
 
 
-def read(path: Path) -> Reference:
+def read(path: Path) -> FeatureBank:
     """Read a reference. Raises UserError where the file is missing or none of this program's."""
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -156,4 +156,4 @@ def read(path: Path) -> Reference:
         raise UserError(
             f"reference file {path} is of another version; make it again with scripts/reference_features.py."
         )
-    return Reference(tuple(facts["study_ids"]), facts["run"], **arrays)
+    return FeatureBank(tuple(facts["study_ids"]), facts["run"], **arrays)

@@ -20,7 +20,7 @@ from lstv.uncertainty.flags import Undefined
 from lstv.uncertainty.registry import level_metric, study_metric, warning
 
 if TYPE_CHECKING:  # the reference set is made with this module's distances
-    from lstv.uncertainty.feature_bank import Reference
+    from lstv.uncertainty.feature_bank import FeatureBank
 
 NEIGHBOUR = 10
 """k of the k-th nearest neighbour."""
@@ -39,18 +39,18 @@ def direction(bottleneck: RealArray) -> npt.NDArray[np.float32]:
     return (features / length).astype(np.float32, copy=False) if length > 0 else features
 
 
-def neighbour_distance(own: npt.NDArray[np.float32], reference: npt.NDArray[np.float32]) -> float:
+def neighbour_distance(own: npt.NDArray[np.float32], feature_bank: npt.NDArray[np.float32]) -> float:
     """Distance of a direction (C,) to the tenth nearest of the reference's (n, C)."""
-    distances = np.linalg.norm(reference - own, axis=1)
+    distances = np.linalg.norm(feature_bank - own, axis=1)
     return float(np.partition(distances, NEIGHBOUR - 1)[NEIGHBOUR - 1])
 
 
-def _compared(study: StudyContext) -> tuple[Reference, Features]:
-    if study.reference is None:
+def _compared(study: StudyContext) -> tuple[FeatureBank, Features]:
+    if study.feature_bank is None:
         raise Undefined("no_reference_features")
     if study.maps.features is None:
         raise Undefined("no_features")
-    return study.reference, study.maps.features
+    return study.feature_bank, study.maps.features
 
 
 @study_metric("quality")
@@ -67,8 +67,8 @@ def feature_distance(study: StudyContext) -> float:
         2022, arXiv 2204.06507. No principal components: a distance within 32 of them is blind to all else, and
         normalising after them was seen to be blind even to turned and inverted pictures
     """
-    reference, own = _compared(study)
-    return neighbour_distance(direction(own.bottleneck), reference.others(study.maps.study_id))
+    feature_bank, own = _compared(study)
+    return neighbour_distance(direction(own.bottleneck), feature_bank.others(study.maps.study_id))
 
 
 @study_metric("quality")
@@ -82,8 +82,8 @@ def feature_percentile(study: StudyContext) -> float:
     Undefined: as feature_distance
     Source: empirical distribution of the distance of feature_distance; this project
     """
-    reference, _ = _compared(study)
-    return float(np.mean(reference.distances <= study.once(feature_distance)))
+    feature_bank, _ = _compared(study)
+    return float(np.mean(feature_bank.distances <= study.once(feature_distance)))
 
 
 @warning
@@ -106,13 +106,13 @@ def feature_deviation(study: StudyContext, level: int) -> float:
         100 reference studies (flag {level}_few_reference_studies)
     Source: Gonzalez et al. 2022, arXiv 2208.03217; shrinkage: Ledoit and Wolf 2004
     """
-    reference, own = _compared(study)
-    if reference.level_count[level] < MIN_LEVEL_STUDIES:
+    feature_bank, own = _compared(study)
+    if feature_bank.level_count[level] < MIN_LEVEL_STUDIES:
         raise Undefined(f"{LEVELS[level]}_few_reference_studies")
     study.need(level)
     feature = own.discs[1 + level]
     if not np.isfinite(feature).all():
         # the network's own precision put the peak just below one half, float64 just above
         raise Undefined(f"{LEVELS[level]}_no_features")
-    away = np.asarray(feature, dtype=np.float64) - reference.level_mean[level]
-    return float(np.sqrt(max(0.0, float(away @ reference.level_precision[level] @ away))))
+    away = np.asarray(feature, dtype=np.float64) - feature_bank.level_mean[level]
+    return float(np.sqrt(max(0.0, float(away @ feature_bank.level_precision[level] @ away))))

@@ -13,7 +13,7 @@ import numpy as np
 
 from lstv.base.arrays import FloatArray
 from lstv.base.levels import LEVELS
-from lstv.localizer.patches import Place
+from lstv.localizer.patches import DiscTarget
 from lstv.uncertainty import blobs
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.flags import Undefined
@@ -24,7 +24,7 @@ ACROSS_MM = 60.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class PatchBlob:
     """The blob at a given place: ``shares`` (5,) of the levels in it, ``peak`` highest probability of the given level in it,
     ``distance`` in mm along the spine from the given place, positive to caudal."""
 
@@ -34,15 +34,15 @@ class Reading:
 
 
 def read(
-    levels: FloatArray, level: int, place: Place, spacing: tuple[float, float], superior: tuple[float, float]
-) -> Reading | None:
+    levels: FloatArray, level: int, target: DiscTarget, spacing: tuple[float, float], superior: tuple[float, float]
+) -> PatchBlob | None:
     """The blob at a place in a patch's level maps (5, H, W), float in 0..1; None where there is none.
 
     It is the one nearest along the line of the centroids, at most half a disc distance away along it and 60 mm across.
     ``spacing`` is the grid's (row, column) spacing in mm; ``superior`` as in ``blobs.disc_blobs``.
     """
     scale = np.array([spacing[1], spacing[0]])
-    disc, upper, lower = (np.array(point) * scale for point in (place.disc_px, place.upper_px, place.lower_px))
+    disc, upper, lower = (np.array(point) * scale for point in (target.disc_px, target.upper_px, target.lower_px))
     axis = (lower - upper) / np.linalg.norm(lower - upper)
     reach = float(np.linalg.norm(disc - upper))
     support = levels.sum(axis=0)
@@ -59,12 +59,12 @@ def read(
         return None
     blob, along = best
     shares = blobs.class_shares(levels, [blob])[0]
-    return Reading(shares, float(levels[level].ravel()[blob].max()), along)
+    return PatchBlob(shares, float(levels[level].ravel()[blob].max()), along)
 
 
-def reading(study: StudyContext, level: int) -> Reading:
+def patch_blob(study: StudyContext, level: int) -> PatchBlob:
     """What the level's patch says at its given place. Raises Undefined for every way of having no patch."""
-    given, name = study.maps.places, LEVELS[level]
+    given, name = study.maps.targets, LEVELS[level]
     if given is None:
         raise Undefined("members_no_patches")
     if given.status != "given":
@@ -84,7 +84,7 @@ def reading(study: StudyContext, level: int) -> Reading:
 @warning
 def six_lumbar(study: StudyContext) -> list[str]:
     """The given centroids name a sixth lumbar vertebra."""
-    given = study.maps.places
+    given = study.maps.targets
     return ["centroids_six_lumbar"] if given is not None and given.status == "given" and given.six_lumbar else []
 
 
@@ -101,7 +101,7 @@ def patch_confidence(study: StudyContext, level: int) -> float:
         slices (flag {level}_patch_outside), no blob there (flag {level}_patch_no_disc)
     Source: proposal of this project, not validated
     """
-    return study.once(reading, level).peak
+    return study.once(patch_blob, level).peak
 
 
 @level_metric("patches")
@@ -115,7 +115,7 @@ def patch_identity_share(study: StudyContext, level: int) -> float:
     Undefined: as patch_confidence
     Source: proposal of this project, not validated
     """
-    return float(study.once(reading, level).shares[level])
+    return float(study.once(patch_blob, level).shares[level])
 
 
 @level_metric("patches")
@@ -129,7 +129,7 @@ def patch_label_shift(study: StudyContext, level: int) -> int:
     Undefined: as patch_confidence
     Source: proposal of this project, not validated
     """
-    return int(study.once(reading, level).shares.argmax()) - level
+    return int(study.once(patch_blob, level).shares.argmax()) - level
 
 
 @level_metric("patches")
@@ -143,7 +143,7 @@ def patch_distance(study: StudyContext, level: int) -> float:
     Undefined: as patch_confidence
     Source: this project
     """
-    return study.once(reading, level).distance
+    return study.once(patch_blob, level).distance
 
 
 def _shifts(study: StudyContext) -> list[int]:

@@ -24,7 +24,7 @@ def _main_part(study: StudyContext, level: int) -> FloatArray:
     return main_part_centre(study.found_map(level))
 
 
-def _reference_radius(study: StudyContext) -> float:
+def _typical_radius(study: StudyContext) -> float:
     """r_ref in grid pixels; there must be a level that is found."""
     areas = [study.once(area_px, level) for level in range(len(LEVELS))]
     return float(np.sqrt(np.median([area for area in areas if area > 0]) / np.pi))
@@ -32,7 +32,7 @@ def _reference_radius(study: StudyContext) -> float:
 
 def _outside(study: StudyContext, level: int) -> BoolArray:
     """Whether a pixel (H, W) lies more than 1.5 r_ref from the level's main part."""
-    radius = _RADII * study.once(_reference_radius)
+    radius = _RADII * study.once(_typical_radius)
     outside: BoolArray = squared_distances(study.support.shape, study.once(_main_part, level)) > radius**2
     return outside
 

@@ -30,14 +30,14 @@ _HALF = 128
 
 
 @dataclass(frozen=True)
-class Readings:
+class MemberPredictions:
     """Centre slice and members of one kind: ``probability`` uint8 (T, 5, H, W) as 255 p, ``valid`` bool (T, H, W)."""
 
     probability: ByteArray
     valid: BoolArray
 
 
-def readings(study: StudyContext, kind: str) -> Readings:
+def member_predictions(study: StudyContext, kind: str) -> MemberPredictions:
     """The members of one kind behind the centre slice's own level maps. Raises Undefined where none ran."""
     members = study.maps.members
     if members is None or not set(KINDS.values()) & set(members.kinds):
@@ -46,7 +46,7 @@ def readings(study: StudyContext, kind: str) -> Readings:
     if not chosen:
         raise Undefined(f"members_no_{kind}")
     own = np.rint(255 * study.probability).astype(np.uint8)
-    return Readings(
+    return MemberPredictions(
         np.concatenate([own[None], members.probability[chosen]]),
         np.concatenate([np.ones((1, *own.shape[1:]), bool), members.valid[chosen].astype(bool)]),
     )
@@ -65,22 +65,22 @@ class Votes:
 
 def votes(study: StudyContext, kind: str, index: int) -> Votes:
     """Class shares of each reading at a disc blob of the centre slice."""
-    reading, blob = study.once(readings, kind), study.blobs[index]
-    count, levels = reading.probability.shape[:2]
-    saw = reading.valid.reshape(count, -1)[:, blob].mean(axis=1) >= _COVERAGE
-    mass = reading.probability.reshape(count, levels, -1)[:, :, blob].sum(axis=2, dtype=np.float64)[saw]
+    predictions, blob = study.once(member_predictions, kind), study.blobs[index]
+    count, levels = predictions.probability.shape[:2]
+    saw = predictions.valid.reshape(count, -1)[:, blob].mean(axis=1) >= _COVERAGE
+    mass = predictions.probability.reshape(count, levels, -1)[:, :, blob].sum(axis=2, dtype=np.float64)[saw]
     total = mass.sum(axis=1)
     found = total >= _DISC * 255 * blob.size
     return Votes(mass[found] / total[found, None], int(saw.sum()))
 
 
 def _level_votes(study: StudyContext, level: int, kind: str) -> Votes:
-    study.once(readings, kind)  # without members that is the reason, whatever the blobs
+    study.once(member_predictions, kind)  # without members that is the reason, whatever the blobs
     return study.once(votes, kind, study.blob_of(level))
 
 
 def _junction_votes(study: StudyContext, kind: str) -> Votes:
-    study.once(readings, kind)
+    study.once(member_predictions, kind)
     return study.once(votes, kind, study.lowest_blob())
 
 
@@ -157,7 +157,7 @@ def coordinate_variance(study: StudyContext, level: int, kind: str) -> float:
         {level}_not_found); found by fewer than 2 readings (flag {level}_few_votes_slices, {level}_few_votes_views)
     Source: E-CPV of Schobs et al., IEEE TMI 2023, arXiv 2203.02351, with slices or views in place of an ensemble
     """
-    centres_mm = study.once(level_readings, kind, level).centres_mm
+    centres_mm = study.once(level_predictions, kind, level).centres_mm
     if len(centres_mm) < MIN_VOTES:
         raise Undefined(f"{LEVELS[level]}_few_votes_{kind}")
     return float(((centres_mm - centres_mm.mean(axis=0)) ** 2).sum(axis=1).mean())
@@ -175,7 +175,7 @@ def dice_disagreement(study: StudyContext, level: int, kind: str) -> float:
     Undefined: as coordinate_variance, counting the readings that saw 80 % of the level's region
     Source: Roy et al. 2019; best simple failure detector in Zenk et al., Medical Image Analysis 2025
     """
-    seen = study.once(level_readings, kind, level)
+    seen = study.once(level_predictions, kind, level)
     if len(seen.masks) < MIN_VOTES:
         raise Undefined(f"{LEVELS[level]}_few_votes_{kind}")
     return _mean_dice_distance(seen.masks, seen.valid)
@@ -235,7 +235,7 @@ def junction_votes(study: StudyContext, kind: str) -> int:
 
 
 @dataclass(frozen=True)
-class LevelReadings:
+class LevelPredictions:
     """One level over the readings that saw it: ``centres_mm`` (U, 2), ``masks`` and ``valid`` bool (V, N)."""
 
     centres_mm: FloatArray
@@ -243,21 +243,21 @@ class LevelReadings:
     valid: BoolArray
 
 
-def level_readings(study: StudyContext, kind: str, level: int) -> LevelReadings:
+def level_predictions(study: StudyContext, kind: str, level: int) -> LevelPredictions:
     """Positions and regions of one level in the readings that saw 80 % of the centre slice's region of it.
 
     Raises Undefined where the level is not found. The work is done in the box that holds every region.
     """
-    reading, spacing = study.once(readings, kind), study.spacing
+    predictions, spacing = study.once(member_predictions, kind), study.spacing
     study.need(level)
-    masks = reading.probability[:, level] >= _HALF
+    masks = predictions.probability[:, level] >= _HALF
     any_mask: BoolArray = np.logical_or.reduce(masks)
     rows, columns = np.flatnonzero(any_mask.any(axis=1)), np.flatnonzero(any_mask.any(axis=0))
     box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    masks, valid, probability = masks[box], reading.valid[box], reading.probability[:, level][box]
+    masks, valid, probability = masks[box], predictions.valid[box], predictions.probability[:, level][box]
     saw = (valid & masks[0]).sum(axis=(1, 2)) >= _COVERAGE * masks[0].sum()
     masks, valid = masks[saw], valid[saw]
     points = [level_point(one / 255) for one in probability[saw]]
     placed = [(point[0] * spacing[1], point[1] * spacing[0]) for point in points if point is not None]
     centres = np.array(placed, dtype=np.float64).reshape(-1, 2)
-    return LevelReadings(centres, (masks & valid).reshape(len(masks), -1), valid.reshape(len(valid), -1))
+    return LevelPredictions(centres, (masks & valid).reshape(len(masks), -1), valid.reshape(len(valid), -1))

@@ -20,7 +20,7 @@ from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import Thresholds
-from lstv.uncertainty.feature_bank import Reference
+from lstv.uncertainty.feature_bank import FeatureBank
 from lstv.uncertainty.records import Provenance, StudyRecord
 
 if TYPE_CHECKING:  # imported where a record is checked
@@ -69,7 +69,7 @@ PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def study_record(
-    maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds | None = None, reference: Reference | None = None
+    maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds | None = None, feature_bank: FeatureBank | None = None
 ) -> StudyRecord:
     """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``), ``reference`` the
     reference set of the feature distance. Raises UserError where that is of another localizer than the heatmaps.
@@ -94,12 +94,12 @@ def study_record(
     if not np.isfinite(maps.logits).all():
         reason = "the network returned values that are not finite for this study; run its inference again in float32"
         return record | {"status": "failed", "reason": reason}
-    if reference is not None:
-        reference.check(run, maps.study_id)
-        record["provenance"]["reference_studies"] = len(reference.study_ids)
-    if maps.places is not None and maps.places.status == "refused":
-        record["provenance"]["centroids_refused"] = maps.places.reason
-    levels, study, flags = uncertainty.measure(maps, thresholds, reference)
+    if feature_bank is not None:
+        feature_bank.check(run, maps.study_id)
+        record["provenance"]["reference_studies"] = len(feature_bank.study_ids)
+    if maps.targets is not None and maps.targets.status == "refused":
+        record["provenance"]["centroids_refused"] = maps.targets.reason
+    levels, study, flags = uncertainty.measure(maps, thresholds, feature_bank)
     record |= {"levels": levels, "study": study}
     record["flags"] += [flag for flag in flags if flag not in record["flags"]]
     return record

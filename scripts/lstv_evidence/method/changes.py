@@ -15,7 +15,7 @@ import numpy as np
 
 from lstv.base.arrays import triple
 from lstv.dicom.geometry import SliceGeometry
-from lstv.dicom.series import Series
+from lstv.dicom.series import SagittalVolume
 
 _L3_L4, _L4_L5, _L5_S1 = 2, 3, 4
 _TILT = np.deg2rad(15.0)
@@ -30,23 +30,23 @@ class Change:
 
     name: str
     title: str
-    make: Callable[[Series, np.ndarray], Series]
+    make: Callable[[SagittalVolume, np.ndarray], SagittalVolume]
     control: bool = False
 
 
-def erase_l5_s1(series: Series, points: np.ndarray) -> Series:
+def erase_l5_s1(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """The L5/S1 disc painted over with marrow of L5, as in a complete fusion."""
     axis = _tilted(points[_L5_S1] - points[_L4_L5])
     return _painted(series, points[_L5_S1], _body(points, _L4_L5), axis, 0.3)
 
 
-def fade_l5_s1(series: Series, points: np.ndarray) -> Series:
+def fade_l5_s1(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """60 % of ``erase_l5_s1``: a disc that is left as a shadow."""
     erased = erase_l5_s1(series, points).volume
     return _mixed(series, erased, 0.6)
 
 
-def bridge_l5_s1(series: Series, points: np.ndarray) -> Series:
+def bridge_l5_s1(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """L5/S1 erased with another brush: the signal goes over from L5 to S1, with the grain of L5's marrow."""
     scale = _spacing(series)
     axis = _tilted(points[_L5_S1] - points[_L4_L5])
@@ -69,17 +69,17 @@ def bridge_l5_s1(series: Series, points: np.ndarray) -> Series:
     return replace(series, volume=np.stack(volume))
 
 
-def narrow_l5_s1(series: Series, points: np.ndarray) -> Series:
+def narrow_l5_s1(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """L5/S1 narrowed to 60 % and darkened to 70 %: ordinary degeneration. A control."""
     return _degenerated(series, points[_L5_S1], _tilted(points[_L5_S1] - points[_L4_L5]))
 
 
-def narrow_l4_l5(series: Series, points: np.ndarray) -> Series:
+def narrow_l4_l5(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """The same of L4/L5. A control."""
     return _degenerated(series, points[_L4_L5], points[_L4_L5] - points[_L3_L4])
 
 
-def resample_twice(series: Series, points: np.ndarray) -> Series:
+def resample_twice(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """Every slice resampled to 80 % and back, as a workstation might have done. A control."""
     plane = series.slices[0]
     small = (max(1, round(0.8 * plane.width)), max(1, round(0.8 * plane.height)))
@@ -90,7 +90,7 @@ def resample_twice(series: Series, points: np.ndarray) -> Series:
     return replace(series, volume=np.stack(volume))
 
 
-def seam(series: Series, points: np.ndarray) -> Series:
+def seam(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """What lies below the middle of L3 moved down by 2 mm: the seam of a doubled level without the level. A control."""
     upper = _body(points, 1)
     axis = (points[_L3_L4] - points[1]) * _spacing(series)
@@ -98,42 +98,42 @@ def seam(series: Series, points: np.ndarray) -> Series:
     return _moved_below(series, upper, -step, rows=series.slices[0].height)
 
 
-def gamma(series: Series, points: np.ndarray) -> Series:
+def gamma(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """Intensities to the power of 0.8. A control."""
     table = np.rint(255 * (np.arange(256) / 255) ** 0.8).astype(np.uint8)
     return replace(series, volume=table[series.volume])
 
 
-def noise(series: Series, points: np.ndarray) -> Series:
+def noise(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """Gaussian noise with a standard deviation of 4 % of the range. A control."""
     grain = np.random.default_rng(7).normal(0, 0.04 * 255, series.volume.shape)
     return replace(series, volume=_bytes(series.volume + grain))
 
 
-def blur(series: Series, points: np.ndarray) -> Series:
+def blur(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """Blurred by a Gaussian of 0.8 mm. A control."""
     across, down = 0.8 / _spacing(series)
     return replace(series, volume=np.stack([cv2.GaussianBlur(i, (0, 0), across, sigmaY=down) for i in series.volume]))
 
 
-def repaint_l4(series: Series, points: np.ndarray) -> Series:
+def repaint_l4(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """The middle of the L4 body painted over with marrow of L5: the same brush where no disc is. A control."""
     return _painted(series, _body(points, _L3_L4), _body(points, _L4_L5), points[_L4_L5] - points[_L3_L4], 0.2)
 
 
-def crop_caudal(series: Series, points: np.ndarray) -> Series:
+def crop_caudal(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """The field ends in the middle of L5: L5/S1 and the sacrum are outside."""
     end = int(round(_body(points, _L4_L5)[1]))
     return _window(series, 0, end, points)
 
 
-def crop_cranial(series: Series, points: np.ndarray) -> Series:
+def crop_cranial(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """The field begins in the middle of L2: L1/L2 is outside."""
     start = int(round(_body(points, 0)[1]))
     return _window(series, start, series.slices[0].height, points)
 
 
-def crop_control(series: Series, points: np.ndarray) -> Series:
+def crop_control(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """The field ends one vertebra above L1/L2 and one below L5/S1: smaller, so shown larger, but whole. A control."""
     above, below = points[0] - (points[1] - points[0]), points[_L5_S1] + (points[_L5_S1] - points[_L4_L5])
     start = max(0, int(round(above[1])))
@@ -141,7 +141,7 @@ def crop_control(series: Series, points: np.ndarray) -> Series:
     return _window(series, start, end, points)
 
 
-def duplicate_l4(series: Series, points: np.ndarray) -> Series:
+def duplicate_l4(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """A sixth lumbar vertebra: from the middle of L3 to the middle of L4 everything is there twice.
 
     What lies below is moved down, and the field moves by half of that, so that both ends lose as much.
@@ -153,7 +153,7 @@ def duplicate_l4(series: Series, points: np.ndarray) -> Series:
     return _rows(moved, start, start + series.slices[0].height)
 
 
-def remove_l4(series: Series, points: np.ndarray) -> Series:
+def remove_l4(series: SagittalVolume, points: np.ndarray) -> SagittalVolume:
     """Four lumbar vertebrae: what lies from the middle of L3 to the middle of L4 is taken out, the rest moved up.
 
     The field becomes as much lower, and narrower in proportion.
@@ -189,7 +189,7 @@ def _body(points: np.ndarray, disc: int) -> np.ndarray:
     return (points[disc] + points[disc + 1]) / 2
 
 
-def _spacing(series: Series) -> np.ndarray:
+def _spacing(series: SagittalVolume) -> np.ndarray:
     """(column, row) spacing in mm."""
     return np.array([series.slices[0].column_spacing, series.slices[0].row_spacing])
 
@@ -200,7 +200,9 @@ def _tilted(axis: np.ndarray) -> np.ndarray:
     return np.array([cos * axis[0] + sin * axis[1], -sin * axis[0] + cos * axis[1]])
 
 
-def _frame(series: Series, target: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
+def _frame(
+    series: SagittalVolume, target: np.ndarray, axis: np.ndarray
+) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
     """Unit vector along ``axis``, its length in mm, every pixel's distance (H, W) from ``target`` along and across it."""
     scale = _spacing(series)
     length = float(np.hypot(*(axis * scale)))
@@ -210,7 +212,7 @@ def _frame(series: Series, target: np.ndarray, axis: np.ndarray) -> tuple[np.nda
     return along, length, away @ along, away @ np.array([along[1], -along[0]])
 
 
-def _degenerated(series: Series, target: np.ndarray, axis: np.ndarray) -> Series:
+def _degenerated(series: SagittalVolume, target: np.ndarray, axis: np.ndarray) -> SagittalVolume:
     """The disc around ``target`` narrowed to 60 % along ``axis`` and darkened to 70 %; the vertebrae are stretched to it."""
     along, length, t, a = _frame(series, target, axis)
     reach = 0.34 * length
@@ -228,7 +230,7 @@ def _degenerated(series: Series, target: np.ndarray, axis: np.ndarray) -> Series
     return replace(series, volume=np.stack([_bytes(dark * _sampled(image, there)) for image in series.volume]))
 
 
-def _mixed(series: Series, other: np.ndarray, share: float) -> Series:
+def _mixed(series: SagittalVolume, other: np.ndarray, share: float) -> SagittalVolume:
     return replace(series, volume=_bytes(share * other.astype(np.float64) + (1 - share) * series.volume))
 
 
@@ -236,7 +238,9 @@ def _bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _painted(series: Series, target: np.ndarray, source: np.ndarray, axis: np.ndarray, half: float) -> Series:
+def _painted(
+    series: SagittalVolume, target: np.ndarray, source: np.ndarray, axis: np.ndarray, half: float
+) -> SagittalVolume:
     """An ellipse around ``target`` filled with what lies around ``source``, folded to and fro along ``axis``.
 
     ``axis`` (column, row) in pixels is as long as a vertebra with its disc; the ellipse reaches ``half`` of that along it
@@ -256,7 +260,7 @@ def _painted(series: Series, target: np.ndarray, source: np.ndarray, axis: np.nd
     return replace(series, volume=np.stack(volume))
 
 
-def _moved_below(series: Series, seam: np.ndarray, shift: np.ndarray, rows: int) -> Series:
+def _moved_below(series: SagittalVolume, seam: np.ndarray, shift: np.ndarray, rows: int) -> SagittalVolume:
     """Beyond the line through ``seam`` at right angles to the column, the pixel at x shows what was at x + ``shift``."""
     scale = _spacing(series)
     along = shift * scale * np.sign(shift[1])
@@ -278,7 +282,7 @@ def _sampled(image: np.ndarray, where: np.ndarray) -> np.ndarray:
     return sampled.astype(np.float64)
 
 
-def _window(series: Series, start: int, end: int, points: np.ndarray, of: int | None = None) -> Series:
+def _window(series: SagittalVolume, start: int, end: int, points: np.ndarray, of: int | None = None) -> SagittalVolume:
     """Rows ``start`` to ``end``, and the columns around the spine in the same proportion of the field.
 
     The network sees every field stretched to a square, so that rows alone would also change the shape of the anatomy.
@@ -290,12 +294,12 @@ def _window(series: Series, start: int, end: int, points: np.ndarray, of: int | 
     return _columns(_rows(series, start, end), left, left + keep)
 
 
-def _rows(series: Series, start: int, end: int) -> Series:
+def _rows(series: SagittalVolume, start: int, end: int) -> SagittalVolume:
     slices = tuple(replace(_at(plane, 0, start), height=end - start) for plane in series.slices)
     return replace(series, volume=np.ascontiguousarray(series.volume[:, start:end]), slices=slices)
 
 
-def _columns(series: Series, start: int, end: int) -> Series:
+def _columns(series: SagittalVolume, start: int, end: int) -> SagittalVolume:
     slices = tuple(replace(_at(plane, start, 0), width=end - start) for plane in series.slices)
     return replace(series, volume=np.ascontiguousarray(series.volume[:, :, start:end]), slices=slices)
 

@@ -12,7 +12,7 @@ from lstv.anatomy import strip
 from lstv.base.errors import Setting, StudyError, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.cohort.study_sheet import Row
-from lstv.dicom.series import Series, read_series
+from lstv.dicom.series import SagittalVolume, read_volume
 from lstv.localizer.inference import Runner
 from lstv.localizer.options import Options
 from lstv.localizer.prepare import Prepared, of_series
@@ -59,7 +59,7 @@ def _plant(row: Row, runner: Runner, options: Options, of_run: dict) -> Planted:
     if row.use != "yes" or not row.series_dir:
         return Planted(row.study_id, row.reason or "not used by the study sheet", {}, {})
     try:
-        series = read_series(Path(row.series_dir))
+        series = read_volume(Path(row.series_dir))
     except StudyError as error:
         return Planted(row.study_id, str(error), {}, {})
     if of_run.get("demo_weights") and not series.phantom:
@@ -93,7 +93,7 @@ def why_not(record: StudyRecord) -> str:
     return f"a point is {away:.2f} distances from its disc" if away >= OFF_DISC else ""
 
 
-def disc_points(record: StudyRecord, series: Series) -> np.ndarray:
+def disc_points(record: StudyRecord, series: SagittalVolume) -> np.ndarray:
     """(column, row) in pixels of the series, float64 (5, 2), of the discs at the record's points."""
     plane = series.slices[series.centre]
     points = strip.column([record["levels"][level]["point_px"] for level in LEVELS], GRID, plane)

@@ -255,14 +255,14 @@ def _groups(
     options: dict,
 ) -> list[dict[str, Any]]:
     """Scores and final ranks of each group beside those of the transitional spines."""
-    members = {"transitional": positive} | {kind: groups == kind for kind in TRANSITIONAL}
-    members |= {name: groups == name for name in (ORDINARY, *study.nuisances)}
+    masks = {"transitional": positive} | {kind: groups == kind for kind in TRANSITIONAL}
+    masks |= {name: groups == name for name in (ORDINARY, *study.nuisances)}
     first = int(positive.sum())
     score, rank, entropy = values[PRIMARY], values["rank"], values[PLAIN]
     placed = np.array([row["rank_group"] for row in rows])
-    reference = score[positive & np.isfinite(score)]
+    target_scores = score[positive & np.isfinite(score)]
     entries = []
-    for name, chosen in members.items():
+    for name, chosen in masks.items():
         own = score[chosen & np.isfinite(score)]
         entry: dict[str, Any] = {"group": name, "studies": int(chosen.sum()), "with_score": len(own)}
         entry |= _interval("mean_score", np.mean, own, options) | _interval("median_score", np.median, own, options)
@@ -271,7 +271,7 @@ def _groups(
         entry["in_first"] = int((rank[chosen] <= first).sum())
         entry["placed"] = {word: int((placed[chosen] == word).sum()) for word in GROUPS}
         if not (chosen & positive).any():
-            entry |= _compared(reference, own, options)
+            entry |= _compared(target_scores, own, options)
             kept = positive | chosen
             for column in (PRIMARY, PLAIN):
                 found = _judge(positive[kept], **options).measure(
@@ -301,13 +301,13 @@ def _interval(
     return {name: float(statistic(values)), f"{name}_low": low, f"{name}_high": high}
 
 
-def _compared(reference: np.ndarray, own: np.ndarray, options: dict) -> dict[str, float | None]:
+def _compared(target_scores: np.ndarray, own: np.ndarray, options: dict) -> dict[str, float | None]:
     """Mean score of the transitional spines minus that of a group, with the percentiles of the bootstrap of both."""
     names = ("score_difference", "score_difference_low", "score_difference_high")
-    if not len(own) or not len(reference):
+    if not len(own) or not len(target_scores):
         return dict.fromkeys(names)
-    drawn = _resampled(reference, options, 2).mean(axis=1) - _resampled(own, options, 3).mean(axis=1)
-    return dict(zip(names, (float(reference.mean() - own.mean()), *(bootstrap.percentile(drawn) or (None, None)))))
+    drawn = _resampled(target_scores, options, 2).mean(axis=1) - _resampled(own, options, 3).mean(axis=1)
+    return dict(zip(names, (float(target_scores.mean() - own.mean()), *(bootstrap.percentile(drawn) or (None, None)))))
 
 
 def _resampled(values: np.ndarray, options: dict, stream: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from lstv.base.levels import LEVELS
 from lstv.dicom.geometry import SliceGeometry
 from lstv_evidence.phantom.anatomy import L1, Anatomy
 from lstv_evidence.phantom.render import MAXIMUM, palette
-from lstv_evidence.phantom.scan import Look, Scan
+from lstv_evidence.phantom.scan import Acquisition, Look
 
 SIDE = 224
 SPACING = 0.8
@@ -18,7 +18,7 @@ _ANGLES = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
 _UNIT = 150.0
 
 
-def render(anatomy: Anatomy, scan: Scan, look: Look) -> tuple[np.ndarray, tuple[SliceGeometry, ...]]:
+def render(anatomy: Anatomy, scan: Acquisition, look: Look) -> tuple[np.ndarray, tuple[SliceGeometry, ...]]:
     """Stored values uint16 (5, SIDE, SIDE) and planes (rows run to the left, columns to posterior)."""
     rng = np.random.default_rng([anatomy.spec.seed, 9])
     images, planes = [], []

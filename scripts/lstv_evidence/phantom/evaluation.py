@@ -14,7 +14,7 @@ import torch
 
 from lstv.anatomy.points import level_point
 from lstv.base.levels import GRID, LEVELS
-from lstv.localizer.network import PointNet
+from lstv.localizer.network import LocalizerUNet
 from lstv_evidence.phantom import samples
 from lstv_evidence.phantom.spec import PhantomSpec
 
@@ -52,7 +52,7 @@ def held_out_with_nuisances(count: int) -> list[PhantomSpec]:
 
 
 def run(
-    network: PointNet, specs: Sequence[PhantomSpec], jobs: int, step: Callable[[str], None] = lambda status: None
+    network: LocalizerUNet, specs: Sequence[PhantomSpec], jobs: int, step: Callable[[str], None] = lambda status: None
 ) -> list[Outcome]:
     """Render every phantom, prepare its centre slice as at inference, and compare the network's maps with the truth."""
     outcomes = []

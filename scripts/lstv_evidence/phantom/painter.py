@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from lstv_evidence.phantom.scan import Scan
+from lstv_evidence.phantom.scan import Acquisition
 
 UNIT = 150.0
 """Canvas value of signal 1 (CSF)."""
@@ -20,7 +20,7 @@ PLAIN, MARROW, MUSCLE, FAT, BELLY, LIGAMENT, FLUID = range(7)
 class Painter:
     """Two uint8 canvases (height, width): ``signal`` in units of 1 / UNIT, ``texture`` with the classes above."""
 
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, scan: Acquisition) -> None:
         self._scan = scan
         self.signal = np.zeros((scan.height, scan.width), np.uint8)
         self.texture = np.zeros((scan.height, scan.width), np.uint8)
@@ -38,7 +38,7 @@ class Painter:
         )
 
 
-def mark(mask: np.ndarray, scan: Scan, outlines: Iterable[np.ndarray], values: Iterable[int]) -> None:
+def mark(mask: np.ndarray, scan: Acquisition, outlines: Iterable[np.ndarray], values: Iterable[int]) -> None:
     """Give the pixels of ``mask`` uint8 (height, width) that polygons (K, 2) of (u, v) mm cover their values; 0 leaves them
     as they are. Covered is what ``Painter.fill`` paints by half or more: its brush reaches 0.6 pixels beyond a polygon."""
     for points, value in zip(_fixed(scan, outlines), values):
@@ -48,7 +48,7 @@ def mark(mask: np.ndarray, scan: Scan, outlines: Iterable[np.ndarray], values: I
             mask[brush > 127] = value
 
 
-def _fixed(scan: Scan, outlines: Iterable[np.ndarray]) -> list[np.ndarray]:
+def _fixed(scan: Acquisition, outlines: Iterable[np.ndarray]) -> list[np.ndarray]:
     """Polygons in pixels, as fixed-point numbers."""
     scale = 1 << _SUBPIXEL_BITS
     return [np.rint(scan.pixels(points) * scale).astype(np.int32) for points in outlines]

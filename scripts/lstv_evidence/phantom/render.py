@@ -10,7 +10,7 @@ import numpy as np
 from lstv_evidence.phantom import shapes
 from lstv_evidence.phantom.anatomy import L1, L5, S1, S2, T12, VERTEBRAE, Anatomy
 from lstv_evidence.phantom.painter import BELLY, FAT, FLUID, LIGAMENT, MARROW, MUSCLE, PLAIN, UNIT, Painter, mark
-from lstv_evidence.phantom.scan import Look, Scan
+from lstv_evidence.phantom.scan import Acquisition, Look
 
 _Triple = tuple[float, float, float]
 _Organ = tuple[_Triple, _Triple, float, int]
@@ -58,7 +58,7 @@ def palette(look: Look, weighting: str) -> Palette:
 
 
 def render(
-    anatomy: Anatomy, scan: Scan, look: Look, *, weighting: str = "T2", slices: tuple[int, ...] | None = None
+    anatomy: Anatomy, scan: Acquisition, look: Look, *, weighting: str = "T2", slices: tuple[int, ...] | None = None
 ) -> np.ndarray:
     """Stored values uint16 (n, height, width), 0..MAXIMUM, of the given slice indices (all by default).
 
@@ -71,7 +71,7 @@ def render(
 
 def labels(
     anatomy: Anatomy,
-    scan: Scan,
+    scan: Acquisition,
     look: Look,
     bodies: np.ndarray,
     discs: np.ndarray,
@@ -90,7 +90,7 @@ def labels(
 class _Stage:
     """What all slices of a study share, and the painting of one."""
 
-    def __init__(self, anatomy: Anatomy, scan: Scan, look: Look, tissue: Palette) -> None:
+    def __init__(self, anatomy: Anatomy, scan: Acquisition, look: Look, tissue: Palette) -> None:
         self.anatomy, self.scan, self.look, self.tissue = anatomy, scan, look, tissue
         self.rng = np.random.default_rng([anatomy.spec.seed, 5])
         rng = self.rng

@@ -12,7 +12,7 @@ from lstv_evidence.phantom.anatomy import L1, L3, L5, S1, Anatomy
 
 
 @dataclass(frozen=True)
-class Scan:
+class Acquisition:
     """One sagittal acquisition. Frame of the body (see anatomy.py) and patient differ by ``turn`` and ``origin``.
 
     ``corner`` (u, v) in mm: centre of the first pixel; ``offsets`` (D,) in mm: lateral position of each slice, from
@@ -89,7 +89,7 @@ MATRICES = ((256, 256), (320, 320), (384, 384), (448, 448), (320, 256), (384, 32
 """(rows, columns) a phantom scanner may use."""
 
 
-def plan(anatomy: Anatomy, zoom: float = 1.0, matrix: tuple[int, int] | None = None) -> Scan:
+def plan(anatomy: Anatomy, zoom: float = 1.0, matrix: tuple[int, int] | None = None) -> Acquisition:
     """Place the field of view on an anatomy as a technologist would; crops leave the rest of the plan as it is.
 
     ``zoom``: factor on the size of the field; ``matrix``: (rows, columns) in place of those that are drawn, with the same
@@ -121,7 +121,7 @@ def plan(anatomy: Anatomy, zoom: float = 1.0, matrix: tuple[int, int] | None = N
     left = -columns * stretch * float(np.clip(rng.normal(0.43, 0.05), 0.3, 0.56))
     count = int(rng.choice([11, 13, 15, 15, 17]))
     gap = float(rng.choice([4.0, 4.4, 4.8]))
-    return Scan(
+    return Acquisition(
         height=int(rows),
         width=int(columns),
         row_spacing=spacing,

@@ -29,7 +29,7 @@ class Phantom:
 
     spec: PhantomSpec
     body: anatomy.Anatomy
-    plan: scan.Scan
+    plan: scan.Acquisition
     look: scan.Look
 
     @property

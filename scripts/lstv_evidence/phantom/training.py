@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from lstv.localizer.architecture import Widths
 from lstv.localizer.checkpoint import DEMO_PURPOSE
-from lstv.localizer.network import PointNet
+from lstv.localizer.network import LocalizerUNet
 from lstv_evidence.phantom import samples
 
 NARROW = Widths(stem=(8, 8, 16), planes=(8, 16, 32, 64), decoder=(64, 40, 32, 24, 16))
@@ -51,14 +51,14 @@ def train(
     batch: int,
     rate: float,
     progress: Callable[[str], None],
-) -> PointNet:
+) -> LocalizerUNet:
     """Train from scratch: AdamW, one-cycle rate, cross-entropy plus soft Dice over the five levels.
 
     Same seed, thread count and library versions give the same weights; across machines only nearly so.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 8])
-    network = PointNet(NARROW).train()
+    network = LocalizerUNet(NARROW).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch leaves undeclared
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.15)
@@ -101,7 +101,7 @@ def _loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     return 5 * F.cross_entropy(logits, classes) + (1 - dice.mean())
 
 
-def checkpoint(network: PointNet, record: dict) -> dict:
+def checkpoint(network: LocalizerUNet, record: dict) -> dict:
     """What the checkpoint file holds: ``state_dict``, ``purpose`` and the plain values of ``record``."""
     state = {name: tensor.detach().clone().contiguous() for name, tensor in network.state_dict().items()}
     return {"state_dict": state, "purpose": DEMO_PURPOSE, **record}

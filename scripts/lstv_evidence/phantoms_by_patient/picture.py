@@ -11,7 +11,7 @@ import numpy as np
 
 from lstv_evidence.phantom.anatomy import L1, L3, L5, Anatomy
 from lstv_evidence.phantom.render import MAXIMUM
-from lstv_evidence.phantom.scan import Scan
+from lstv_evidence.phantom.scan import Acquisition
 from lstv_evidence.phantoms_by_patient.spec import PatientSpec
 
 _CONTROLS = {"marrow_painted", "seam", "resampled_twice", "blur", "gamma"}
@@ -19,7 +19,7 @@ _SEAM_MM = 1.5
 """Half the width of the band in which the two sides of a seam are mixed."""
 
 
-def altered(image: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Scan) -> np.ndarray:
+def altered(image: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Acquisition) -> np.ndarray:
     """A slice uint16 with the picture's controls of ``spec``; the same array where there are none."""
     controls = spec.controls
     if _CONTROLS.isdisjoint(spec.present):
@@ -43,7 +43,7 @@ def altered(image: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Scan) -> 
     return np.clip(np.rint(picture), 0, MAXIMUM).astype(np.uint16)
 
 
-def altered_labels(mask: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Scan) -> np.ndarray:
+def altered_labels(mask: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Acquisition) -> np.ndarray:
     """A label mask moved as the picture is."""
     return _seam(mask, spec, body, plan, cv2.INTER_NEAREST) if spec.controls.seam else mask
 
@@ -60,7 +60,7 @@ def moved(points: dict[str, np.ndarray], spec: PatientSpec, body: Anatomy) -> di
     return found
 
 
-def window(severity: float, body: Anatomy, plan: Scan) -> tuple[slice, slice]:
+def window(severity: float, body: Anatomy, plan: Acquisition) -> tuple[slice, slice]:
     """Rows and columns of ``plan`` that hold the five discs and little else: from one vertebra (severity 0.5) or 0.7 of
     one (1) above L1/L2 to as much below L5/S1; columns around the spine, in the proportion of the field."""
     middle = plan.pixels(body.discs[[L1, L1 + 1, L5 - 1, L5]].mean(axis=1))
@@ -73,7 +73,7 @@ def window(severity: float, body: Anatomy, plan: Scan) -> tuple[slice, slice]:
     return slice(first, last), slice(left, left + width)
 
 
-def _marrow_painted(image: np.ndarray, severity: float, body: Anatomy, plan: Scan) -> np.ndarray:
+def _marrow_painted(image: np.ndarray, severity: float, body: Anatomy, plan: Acquisition) -> np.ndarray:
     """Patches of the marrow of L5 over the middle of L4 and, behind the column, between the spinous processes."""
     source = body.bodies[L5].mean(axis=0)
     inside = body.bodies[L5 - 1].mean(axis=0)
@@ -101,7 +101,7 @@ def _resampled_twice(image: np.ndarray, severity: float) -> np.ndarray:
     return cv2.warpAffine(turned, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _seam(image: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Scan, interpolation: int) -> np.ndarray:
+def _seam(image: np.ndarray, spec: PatientSpec, body: Anatomy, plan: Acquisition, interpolation: int) -> np.ndarray:
     """What lies below the middle of L3 moved to the back, mixed over a narrow band."""
     middle, along = _seam_line(body)
     rows, columns = np.mgrid[: plan.height, : plan.width].astype(np.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lstv_evidence.phantom import masks, render, scan
-from lstv_evidence.phantom.scan import Scan
+from lstv_evidence.phantom.scan import Acquisition
 from lstv_evidence.phantom.study import Phantom, Truth
 from lstv_evidence.phantoms_by_patient import anatomy, picture
 from lstv_evidence.phantoms_by_patient.spec import PatientSpec
@@ -30,7 +30,7 @@ class PatientPhantom(Phantom):
     ``columns``."""
 
     spec: PatientSpec
-    whole: Scan
+    whole: Acquisition
     rows: slice
     columns: slice
 
@@ -75,7 +75,7 @@ def draw(spec: PatientSpec) -> PatientPhantom:
     return PatientPhantom(spec, body, _part(whole, rows, columns), scan.look(body), whole, rows, columns)
 
 
-def _part(whole: Scan, rows: slice, columns: slice) -> Scan:
+def _part(whole: Acquisition, rows: slice, columns: slice) -> Acquisition:
     """The scan of some rows and columns of another."""
     u, v = whole.corner
     corner = (u + columns.start * whole.column_spacing, v - rows.start * whole.row_spacing)
