@@ -21,7 +21,7 @@ DEMO = Path(__file__).parents[2] / "resources/demo/pointnet_demo.pth"
 
 def prepared(seed: int, offsets: tuple[int, ...]) -> Prepared:
     images = np.random.default_rng(seed).integers(0, 255, (1 + len(offsets), 160, 160)).astype(np.uint8)
-    return Prepared(f"study{seed}", "s", images, offsets, study().geometry, (), {})
+    return Prepared(f"study{seed}", "s", images, offsets, study().geometry, (), {}, images[:3])
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])

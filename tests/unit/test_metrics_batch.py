@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,13 @@ def test_a_study_that_fails_inside_is_a_record(heatmaps, tmp_path, monkeypatch, 
 
 def test_what_a_killed_job_left_is_removed(heatmaps, tmp_path):
     (tmp_path / "studies").mkdir()
-    for name in (".a.json.123.tmp", ".other.json.123.tmp"):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    writing = f".other.json.{os.getppid()}.tmp"  # of another batch, whose job is still at work
+    for name in (f".a.json.{ended.pid}.tmp", f".other.json.{ended.pid}.tmp", writing):
         (tmp_path / "studies" / name).touch()
     measure(heatmaps, tmp_path)
-    left = {path.name for path in (tmp_path / "studies").glob(".*")}
-    assert left == {".other.json.123.tmp"}  # of a study of another batch, which may be writing it now
+    assert {path.name for path in (tmp_path / "studies").glob(".*")} == {writing}
 
 
 def test_altered_files_are_found(heatmaps, tmp_path):

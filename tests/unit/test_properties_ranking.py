@@ -7,7 +7,7 @@ import copy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstv.ranking.score import rank_studies
+from lstv.ranking.score import GROUPS, rank_studies
 from lstv.uncertainty import study_record
 from made_maps import study
 from properties import quick
@@ -17,11 +17,11 @@ SHARE = st.floats(0, 1)
 CHANGE = st.fixed_dictionaries(
     {},
     optional={
-        "junction_identity_entropy": SHARE,
-        "junction_flip_rate_views": SHARE,
-        "angle_difference": st.floats(-30, 30),
-        "caudal_residual": SHARE,
-        "entropy_difference": st.floats(-2, 2),
+        "shift_ambiguity": SHARE,
+        "mass_ratio": st.floats(0, 3),
+        "junction_disc_contrast": st.floats(0, 3),
+        "step_dev": st.floats(0, 2),
+        "junction_mutual_information_slices": SHARE,
         "count_anomaly": st.integers(0, 5),
     },
 )
@@ -29,10 +29,10 @@ CHANGE = st.fixed_dictionaries(
 UNDEFINED = st.lists(
     st.sampled_from(
         [
-            ("junction_flip_rate_views", "junction_votes_views"),
-            ("caudal_residual", "caudal_residual_distance"),
-            ("angle_difference",),
-            ("entropy_difference",),
+            ("junction_mutual_information_slices",),
+            ("step_dev", "gap_dev", "junction_disc_contrast"),
+            ("mass_ratio",),
+            ("shift_ambiguity",),
         ]
     ),
     max_size=4,
@@ -41,7 +41,7 @@ KIND = st.sampled_from(["ok", "ok", "ok", "ok", "failed", "excluded", "poor", "m
 
 
 def made(number: int, kind: str, change: dict, undefined: list[tuple[str, ...]]) -> dict:
-    values = NORMAL["study"] | {"junction_votes_views": 20, "caudal_residual_distance": 30.0} | change
+    values = NORMAL["study"] | change
     values |= {name: None for names in undefined for name in names}
     levels = NORMAL["levels"]
     if kind == "poor":
@@ -59,9 +59,12 @@ COHORT = st.lists(st.tuples(KIND, CHANGE, UNDEFINED), max_size=14).map(
 
 @quick
 @given(COHORT)
-def test_every_analysed_study_has_one_rank(records):
+def test_every_analysed_study_has_one_rank_and_ties_share_theirs(records):
     standings = rank_studies(records)
-    assert [standing.rank for standing in standings] == list(range(1, len(standings) + 1))
+    for index, standing in enumerate(standings):
+        before = standings[index - 1] if index else None
+        tied = before is not None and (before.group, before.score) == (standing.group, standing.score)
+        assert standing.rank == (before.rank if tied else index + 1)
     assert {s.study_id for s in standings} == {r["study_id"] for r in records if r["status"] == "ok"}
 
 
@@ -84,7 +87,7 @@ def test_studies_that_were_not_analysed_change_nothing(records):
 def test_groups_follow_each_other_and_scores_fall_within_them(records):
     standings = rank_studies(records)
     groups = [standing.group for standing in standings]
-    assert groups == sorted(groups, key=("not_found", "scored", "quality").index)
+    assert groups == sorted(groups, key=GROUPS.index)
     for group in set(groups):
         scores = [s.score for s in standings if s.group == group and s.score is not None]
         assert scores == sorted(scores, reverse=True)

@@ -123,6 +123,10 @@ def test_page_is_well_formed_and_accessible(made):
             assert name in ids
         if attributes.get("href", "").startswith("#"):
             assert attributes["href"][1:] in ids
+    regions = [a["aria-labelledby"] for a in page.all("section")]
+    assert len(set(regions)) == len(regions) and not any(a.get("role") == "region" for _, a in page.tags)
+    before_header = text[text.index("<body>") : text.index("<header>")]
+    assert Page(before_header).words == "Skip to the content"  # all else is inside a landmark
     headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
     assert all(later - earlier <= 1 for earlier, later in zip(headings, headings[1:]))
 
@@ -515,8 +519,7 @@ def test_overlay_keeps_proportions_and_places_points(files):
 
 
 def test_names_of_levels_do_not_overlap(files):
-    with h5py.File(files.heatmaps) as file:
-        maps = heatmap_file.read_study(files.heatmaps, sorted(file)[-1])
+    maps = heatmap_file.read_study(files.heatmaps, heatmap_file.study_ids(files.heatmaps)[-1])
     for points in (
         {"l1_l2": [80, 40], "l2_l3": [81, 41], "l3_l4": [80, 42], "l4_l5": [79, 100], "l5_s1": [80, 101]},
         {level: [80, 158] for level in LEVELS},

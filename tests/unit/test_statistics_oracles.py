@@ -21,7 +21,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from lstv.cohort.labels import cohen_kappa
 from lstv.evaluation import curves, delong, logistic, probability, rates
-from lstv.ranking.score import percentile_ranks
+from lstv_evidence.method.score_v1 import percentile_ranks
 
 SEEDS = range(12)
 
