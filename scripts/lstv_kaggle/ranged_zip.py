@@ -166,7 +166,7 @@ def receive(
 
 
 def unpack(entry: ArchiveEntry, raw: bytes) -> bytes:
-    """The entry's content from its bytes in the archive. Raises AlteredMember unless header, size and CRC-32 agree."""
+    """The entry's content from its bytes in the archive. Raises AlteredEntry unless header, size and CRC-32 agree."""
     if len(raw) < _LOCAL_HEADER.size:
         raise AlteredEntry(entry.name)
     fields = _LOCAL_HEADER.unpack_from(raw)

@@ -13,9 +13,9 @@ from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import strips
 from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
-from lstv.localizer.patches import GivenPlaces, Place
+from lstv.localizer.patches import DiscTarget, DiscTargets
 from lstv.uncertainty import feature_bank
-from lstv.uncertainty.feature_bank import Reference
+from lstv.uncertainty.feature_bank import FeatureBank
 from made_maps import COLUMN, GRID, ROWS, SAGITTAL, as_members, five_discs, soft_disc, study, textured_image
 
 RUN = {
@@ -32,7 +32,7 @@ CLASSES = np.arange(5)[:, None, None]
 
 
 @cache
-def reference_set() -> Reference:
+def reference_set() -> FeatureBank:
     """240 studies; L1/L2 is found in 60 of them, too few for its deviation."""
     studies = {f"r{k:03}": features(k) for k in range(240)}
     for k in range(180):
@@ -95,24 +95,24 @@ def views() -> Members:
     return as_members(said, "view", valid)
 
 
-def place(row: float, column: float = COLUMN - 14, half: float = 11.0) -> Place:
+def place(row: float, column: float = COLUMN - 14, half: float = 11.0) -> DiscTarget:
     point = tuple(SAGITTAL.grid_to_patient(column, row, GRID).tolist())
-    return Place(0, (column, row), (column, row - half), (column, row + half), point)
+    return DiscTarget(0, (column, row), (column, row - half), (column, row + half), point)
 
 
-def patches(found: dict[str, Place], maps: np.ndarray | None = None, **values: object) -> dict:
+def patches(found: dict[str, DiscTarget], maps: np.ndarray | None = None, **values: object) -> dict:
     """Places and the patches that were run there, as fields of a study."""
     said = as_members([five_discs() if maps is None else maps] * max(1, len(found)), "patch")
     members = Members(tuple(f"patch-{level}" for level in found), said.kinds, said.probability, said.valid)
-    places = GivenPlaces("given", "", found, **{"missing": {}, **values})
-    return {"places": places, "members": members if found else None}
+    targets = DiscTargets("given", "", found, **{"missing": {}, **values})
+    return {"targets": targets, "members": members if found else None}
 
 
 def patch_studies() -> dict[str, Analysed]:
     same = {level: place(row) for level, row in zip(LEVELS, ROWS)}
     lower = {level: place(row) for level, row in zip(LEVELS, ROWS[1:])}
     partly = {"l2_l3": same["l2_l3"], "l3_l4": place(143.0), "l4_l5": place(ROWS[3], COLUMN - 60)}
-    no_file = GivenPlaces("no_file")
+    no_file = DiscTargets("no_file")
     six = patches(same | {"l4_l5": place(ROWS[4])}, mixed(3, 2, 0.3), six_lumbar=True)
     return {
         "patches_agree": study(**patches(same)),
@@ -121,9 +121,9 @@ def patch_studies() -> dict[str, Analysed]:
         "patches_none_found": study(**patches({}, missing=dict.fromkeys(LEVELS, "no_centroid"))),
         "patches_six_lumbar": study(**six),
         "patches_and_views": study(**six | {"members": joined(six["members"], views())}),
-        "patches_no_file": study(places=no_file),
-        "patches_no_file_with_views": study(places=no_file, members=views()),
-        "patches_refused": study(places=GivenPlaces("refused", "the points lie outside of the patient")),
+        "patches_no_file": study(targets=no_file),
+        "patches_no_file_with_views": study(targets=no_file, members=views()),
+        "patches_refused": study(targets=DiscTargets("refused", "the points lie outside of the patient")),
     }
 
 
@@ -220,9 +220,9 @@ def picture_studies() -> dict[str, Analysed]:
     }
 
 
-def drawn(spine: DrawnSpine, places: np.ndarray | None = None, missing: tuple[int, ...] = ()) -> Analysed:
+def drawn(spine: DrawnSpine, targets: np.ndarray | None = None, missing: tuple[int, ...] = ()) -> Analysed:
     """A drawn spine whose localizer marks discs at these places, with its strip."""
-    points = spine.grid(spine.discs[:5] if places is None else places)
+    points = spine.grid(spine.discs[:5] if targets is None else targets)
     levels = np.stack(
         [np.zeros((GRID, GRID)) if k in missing else soft_disc(*point, radius=5.0) for k, point in enumerate(points)]
     )
@@ -276,7 +276,7 @@ def unmeasured_studies() -> dict[str, StudyMaps]:
     }
 
 
-def made_studies() -> dict[str, tuple[StudyMaps, Reference | None]]:
+def made_studies() -> dict[str, tuple[StudyMaps, FeatureBank | None]]:
     """Every study under its name, with the reference set it is measured against."""
     plain = (
         map_studies() | member_studies() | patch_studies() | picture_studies() | strip_studies() | unmeasured_studies()

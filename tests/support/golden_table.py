@@ -25,7 +25,9 @@ Cells = dict[str, dict[str, str]]
 def measured(cohort: str) -> Cells:
     """The cells as the present code makes them, of ``demo`` or ``made``."""
     studies = {maps.study_id: (maps, None) for maps in load()} if cohort == "demo" else made_studies()
-    records = {name: study_record(maps, RUN, reference=reference) for name, (maps, reference) in studies.items()}
+    records = {
+        name: study_record(maps, RUN, feature_bank=feature_bank) for name, (maps, feature_bank) in studies.items()
+    }
     by_id = {record["study_id"]: name for name, record in records.items()}
     standings = {by_id[standing.study_id]: standing for standing in rank_studies(records.values())}
     columns = {name: _cells(record, standings.get(name)) for name, record in records.items()}

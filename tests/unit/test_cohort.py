@@ -117,7 +117,7 @@ def test_trial_is_seeded_and_stable():
 
 def test_validation_and_leakage(tmp_path):
     np.save(tmp_path / "valid.npy", np.array([2, 3], dtype=np.int64))
-    studies = [known_studies.Study(number, "f", "unknown", "yes") for number in "1234"]
+    studies = [known_studies.KnownStudy(number, "f", "unknown", "yes") for number in "1234"]
     splits = selection.split_of(studies, str(tmp_path / "valid.npy"))
     assert splits == {"1": "train", "2": "validation", "3": "validation", "4": "train"}
     for mode in ("production", "validation"):
@@ -131,7 +131,7 @@ def test_validation_and_leakage(tmp_path):
 
 def test_a_list_that_fits_no_study_is_refused(tmp_path):
     """Else every study would be left out, one by one, and the run would succeed."""
-    studies = [known_studies.Study(number, "f", "unknown", "yes") for number in "1234"]
+    studies = [known_studies.KnownStudy(number, "f", "unknown", "yes") for number in "1234"]
     (tmp_path / "ids.txt").write_text("12345\n")
     with pytest.raises(UserError, match=r"none of the 4 studies is in .*ids\.txt.*the first is 1"):
         selection.selected(studies, Selection(), str(tmp_path / "ids.txt"))

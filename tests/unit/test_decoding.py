@@ -159,7 +159,7 @@ def test_memory_is_bounded(monkeypatch):
 def test_a_panic_is_the_reason_of_its_study(monkeypatch):
     from lstv.localizer import prepare
 
-    monkeypatch.setattr(prepare, "read_series", _panic)
+    monkeypatch.setattr(prepare, "read_volume", _panic)
     outcome = prepare.prepare(ROWS[0], "trained", (), False, False)
     assert (outcome.status, outcome.reason) == ("failed", "unexpected _Panic: rust")
 
@@ -171,7 +171,7 @@ def test_reasons_fit_into_files(monkeypatch):
     def refuse(folder, **_):
         raise StudyError("M\udcfcller\0 \x1b[31m " + "x" * 10_000)
 
-    monkeypatch.setattr(prepare, "read_series", refuse)
+    monkeypatch.setattr(prepare, "read_volume", refuse)
     reason = prepare.prepare(ROWS[0], "trained", (), False, False).reason
     assert reason.isprintable() and len(reason) <= 500 and reason.startswith("M\\udcfcller\\x00 \\x1b[31m xxx")
     reason.encode()

@@ -173,7 +173,7 @@ def test_character_sets(value, character_set, text):
 def test_other_readings_of_a_name_whose_character_set_is_doubtful(encoding, declared):
     text = {"gb18030": "颈椎", "windows-1251": "шейный отдел", "utf-8": "頸椎"}[encoding]
     values = _decoded(character_set=declared, series_description=text.encode(encoding))
-    assert text in (values.series_description, *values.readings["series_description"])
+    assert text in (values.series_description, *values.decodings["series_description"])
 
 
 def test_unusable_numbers_count_as_absent():

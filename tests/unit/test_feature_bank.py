@@ -32,13 +32,13 @@ def made(seed: int, away: float = 0.0) -> Features:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> feature_bank.Reference:
+def fitted() -> feature_bank.FeatureBank:
     return feature_bank.fit(
         {f"r{k:03}": made(k) for k in range(240)}, {name: RUN[name] for name in feature_bank.SAME_RUN}
     )
 
 
-def test_new_studies_of_the_same_kind_are_within_and_others_beyond(fitted: feature_bank.Reference) -> None:
+def test_new_studies_of_the_same_kind_are_within_and_others_beyond(fitted: feature_bank.FeatureBank) -> None:
     flagged = ["quality_unlike_reference" in measured(made(1000 + k), fitted)[2] for k in range(60)]
     assert sum(flagged) <= 3
     levels, whole, flags = measured(made(2000, away=8.0), fitted)
@@ -48,8 +48,8 @@ def test_new_studies_of_the_same_kind_are_within_and_others_beyond(fitted: featu
     assert 2 < measured(made(2001), fitted)[0]["l5_s1"]["feature_deviation"] < 7, "about the root of 16"
 
 
-def measured(own: Features, fitted: feature_bank.Reference, study_id: str = "x"):
-    return measure(study(study_id=study_id, features=own), reference=fitted)
+def measured(own: Features, fitted: feature_bank.FeatureBank, study_id: str = "x"):
+    return measure(study(study_id=study_id, features=own), feature_bank=fitted)
 
 
 def test_the_distance_is_that_of_the_tenth_neighbour() -> None:
@@ -57,35 +57,35 @@ def test_the_distance_is_that_of_the_tenth_neighbour() -> None:
     assert features.neighbour_distance(np.zeros(2), cloud) == 10
 
 
-def test_a_study_is_not_its_own_neighbour(fitted: feature_bank.Reference) -> None:
+def test_a_study_is_not_its_own_neighbour(fitted: feature_bank.FeatureBank) -> None:
     own = measured(made(7), fitted, "r007")[1]["feature_distance"]
     assert own == pytest.approx(fitted.distances[7], rel=1e-6)
     assert own > measured(made(7), fitted, "stranger")[1]["feature_distance"]
 
 
-def test_the_scale_of_the_features_does_not_count(fitted: feature_bank.Reference) -> None:
+def test_the_scale_of_the_features_does_not_count(fitted: feature_bank.FeatureBank) -> None:
     own = made(50)
     louder = Features((3 * own.bottleneck.astype(np.float32)).astype(np.float16), own.discs)
     one, other = (measured(item, fitted)[1]["feature_distance"] for item in (own, louder))
     assert one == pytest.approx(other, abs=1e-3)
 
 
-def test_without_reference_or_features_all_is_null_with_its_flag(fitted: feature_bank.Reference) -> None:
+def test_without_reference_or_features_all_is_null_with_its_flag(fitted: feature_bank.FeatureBank) -> None:
     for maps, ref, flag in ((study(features=made(1)), None, "no_reference_features"), (study(), fitted, "no_features")):
-        levels, whole, flags = measure(maps, reference=ref)
+        levels, whole, flags = measure(maps, feature_bank=ref)
         assert flag in flags
         assert whole["feature_distance"] is None and whole["feature_percentile"] is None
         assert all(values["feature_deviation"] is None for values in levels.values())
 
 
-def test_a_level_without_features_is_null_with_its_flag(fitted: feature_bank.Reference) -> None:
+def test_a_level_without_features_is_null_with_its_flag(fitted: feature_bank.FeatureBank) -> None:
     own = made(3)
     own.discs[5] = np.nan
     levels, _, flags = measured(own, fitted)
     assert levels["l5_s1"]["feature_deviation"] is None and "l5_s1_no_features" in flags
     gone = five_discs()
     gone[4] = 0
-    levels, _, flags = measure(study(gone, features=own), reference=fitted)
+    levels, _, flags = measure(study(gone, features=own), feature_bank=fitted)
     assert levels["l5_s1"]["feature_deviation"] is None and "l5_s1_no_features" not in flags
 
 
@@ -114,7 +114,7 @@ def written_heatmaps(path: Path, first: int, count: int, run_record: dict = RUN,
 
 
 @pytest.mark.slow
-def test_program_and_file(tmp_path: Path, capsys, fitted: feature_bank.Reference) -> None:
+def test_program_and_file(tmp_path: Path, capsys, fitted: feature_bank.FeatureBank) -> None:
     files = [written_heatmaps(tmp_path / "a.h5", 0, 120), written_heatmaps(tmp_path / "b.h5", 120, 120)]
     out = tmp_path / "reference.npz"
     arguments = ["--heatmaps", *map(str, files), "--out", str(out)]
@@ -127,12 +127,12 @@ def test_program_and_file(tmp_path: Path, capsys, fitted: feature_bank.Reference
     reference_features.main(arguments)
     assert out.read_bytes() == content and len(list(tmp_path.iterdir())) == 3
     # and a study measured with it
-    record = study_record.study_record(study(features=made(5)), RUN, reference=read)
+    record = study_record.study_record(study(features=made(5)), RUN, feature_bank=read)
     assert record["provenance"]["reference_studies"] == 240
     study_record.write(record, tmp_path / "1.json")
     assert study_record.read(tmp_path / "1.json")["study"]["feature_distance"] > 0
     with pytest.raises(UserError, match="made with preprocessing trained, the heatmaps of study 1 with reference"):
-        study_record.study_record(study(features=made(5)), RUN | {"preprocessing": "reference"}, reference=read)
+        study_record.study_record(study(features=made(5)), RUN | {"preprocessing": "reference"}, feature_bank=read)
 
     # too few, twice the same study, mixed runs, no features: one sentence each
     other = written_heatmaps(tmp_path / "other.h5", 500, 1, RUN | {"checkpoint_sha256": "1" * 64})
@@ -164,7 +164,7 @@ def test_a_file_that_is_no_reference_is_one_sentence(tmp_path: Path, content: by
         feature_bank.read(tmp_path / "y.npz")
 
 
-def test_levels_and_rows_of_the_features_go_together(fitted: feature_bank.Reference) -> None:
+def test_levels_and_rows_of_the_features_go_together(fitted: feature_bank.FeatureBank) -> None:
     own = made(77)
     own.discs[1 + LEVELS.index("l4_l5")] += 20
     levels, _, _ = measured(own, fitted)

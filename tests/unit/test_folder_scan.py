@@ -204,7 +204,7 @@ def test_unpacking_again_replaces(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"x.zip", "out"}
 
 
-@pytest.mark.parametrize("limit", ["LARGEST_MEMBER", "LARGEST_SERIES"])
+@pytest.mark.parametrize("limit", ["LARGEST_ENTRY", "LARGEST_SERIES"])
 def test_size_bomb_is_refused(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(archives, limit, 1_000_000)
     path = _zip(tmp_path / "x.zip", {"a": b"\0" * 2_000_000})
@@ -274,7 +274,7 @@ def test_a_file_system_that_states_no_size(tmp_path, monkeypatch):
     """FUSE mounts may; a full disk speaks for itself there."""
     path = _zip(tmp_path / "x.zip", _contents(tmp_path / "y", count=3))
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 0))
-    names, _ = archives.member_names(str(path))
+    names, _ = archives.entry_names(str(path))
     assert len(unpack([(str(path), name) for name in names], tmp_path / "out")) == 3
 
 

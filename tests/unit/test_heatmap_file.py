@@ -11,7 +11,7 @@ from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
 from lstv.localizer.heatmap_file import Analysed, Features, Members
 from lstv.localizer.outcome import NotAnalysed
-from lstv.localizer.patches import GivenPlaces, Place
+from lstv.localizer.patches import DiscTarget, DiscTargets
 
 GEOMETRY = SliceGeometry((1.0, 2.0, 3.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), 0.5, 0.75, 400, 320)
 
@@ -35,7 +35,7 @@ def study(study_id="a", members=True):
         if members
         else None,
         Features(random.normal(size=2048).astype(np.float16), np.full((6, 16), np.nan, np.float16)),
-        GivenPlaces("given", "", {"l5_s1": Place(-1, (80.0, 99.5), (80.0, 90.0), (81.0, 109.0), (1.0, 2.0, 3.0))}),
+        DiscTargets("given", "", {"l5_s1": DiscTarget(-1, (80.0, 99.5), (80.0, 90.0), (81.0, 109.0), (1.0, 2.0, 3.0))}),
     )
 
 
@@ -61,7 +61,7 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(found.features.bottleneck, written.features.bottleneck)
     np.testing.assert_array_equal(found.features.discs, written.features.discs)
     assert found.features.discs.dtype == np.float16
-    assert found.places == written.places
+    assert found.targets == written.targets
     assert heatmap_file.read_study(path, "a", members=False).members is None
     assert heatmap_file.study_ids(path) == ["a", "b"]
     failed = heatmap_file.read_study(path, "b")

@@ -170,13 +170,13 @@ def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path,
     out = tmp_path / "x.h5"
     infer_heatmaps.main(arguments(sheet, checkpoint, out, "--members", members, "--centroids", str(folder)))
     maps = heatmap_file.read_study(out, "good0")
-    assert list(maps.places.found) == ["l1_l2", "l2_l3", "l3_l4", "l4_l5", "l5_s1"]
+    assert list(maps.targets.found) == ["l1_l2", "l2_l3", "l3_l4", "l4_l5", "l5_s1"]
     assert maps.members.kinds.count("patch") == 5
     network = load_localizer(checkpoint).network
     series = prepare.read_volume(
         Path(next(row.series_dir for row in study_sheet.read_sheet(sheet) if row.study_id == "good0"))
     )
-    for level, place in maps.places.found.items():
+    for level, place in maps.targets.found.items():
         assert place.slice == 0, "x = 9 is nearest to the slice at 8, the centre one"
         image = prepare._resized(series.volume[series.centre])
         np.testing.assert_array_equal(image, maps.image)
@@ -196,12 +196,12 @@ def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path,
         assert not maps.members.probability[at][:, ~maps.members.valid[at]].any()
     refused, absent = (heatmap_file.read_study(out, study) for study in ("good1", "good2"))
     assert refused.status == absent.status == "ok", "patches are optional"
-    assert refused.places.status == "refused" and "without zoom, rotation, origin" in refused.places.reason
-    assert absent.places.status == "no_file"
+    assert refused.targets.status == "refused" and "without zoom, rotation, origin" in refused.targets.reason
+    assert absent.targets.status == "no_file"
     plain = tmp_path / "plain.h5"
     infer_heatmaps.main(arguments(sheet, checkpoint, plain, "--members", members))
     without = heatmap_file.read_study(plain, "good0")
-    assert without.places is None
+    assert without.targets is None
     np.testing.assert_allclose(maps.logits, without.logits, atol=1e-4)
     if members == "full":
         others = [kind != "patch" for kind in maps.members.kinds]

@@ -11,7 +11,7 @@ import pytest
 
 from lstv.base.errors import UserError
 from lstv_kaggle import images, ranged_zip
-from lstv_kaggle.ranged_zip import AlteredMember
+from lstv_kaggle.ranged_zip import AlteredEntry
 
 
 class Remote:
@@ -172,18 +172,18 @@ def test_every_altered_byte_is_noticed(tmp_path):
         altered = raw[:position] + bytes([raw[position] ^ 0x10]) + raw[position + 1 :]
         try:
             assert ranged_zip.unpack(member, altered) == content  # a byte that does not matter, such as the time
-        except AlteredMember:
+        except AlteredEntry:
             refused += 1
     assert refused > len(raw) - 25
     for length in (0, 10, len(raw) - 1):
-        with pytest.raises(AlteredMember):
+        with pytest.raises(AlteredEntry):
             ranged_zip.unpack(member, raw[:length])
 
 
 def test_a_bomb_is_not_inflated(tmp_path):
     remote = Remote(archive({"a.dcm": bytes(50_000_000)}))
     member = directory(remote, tmp_path)["a.dcm"]
-    with pytest.raises(AlteredMember):
+    with pytest.raises(AlteredEntry):
         ranged_zip.unpack(replace(member, size=1000), remote.read(member.start, member.stop))
 
 

@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRBigEndian, generate_uid
 import scan_folder
 from dicom_files import save, textured_volume, write_enhanced, write_series
 from lstv.base.errors import StudyError
-from lstv.dicom.series import Series, read_volume
+from lstv.dicom.series import SagittalVolume, read_volume
 
 TAGS = {
     "StudyDescription": "MRI LUMBAR SPINE",
@@ -42,7 +42,7 @@ def scanned(tmp_path: Path, *options: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def read(row: dict[str, str]) -> Series:
+def read(row: dict[str, str]) -> SagittalVolume:
     return read_volume(Path(row["series_dir"]), n_slices=int(row["n_slices"]))
 
 
@@ -53,7 +53,7 @@ def trained(values) -> np.ndarray:
     return (values / values.max() * 255).astype(np.uint8)
 
 
-def both(tmp_path: Path, *options: str) -> tuple[dict[str, str], Series]:
+def both(tmp_path: Path, *options: str) -> tuple[dict[str, str], SagittalVolume]:
     (row,) = scanned(tmp_path, *options)
     series = read(row)
     assert int(row["n_slices"]) == len(series.slices)

@@ -11,7 +11,7 @@ import pytest
 from lstv.base.levels import GRID, LEVELS
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import patches
-from lstv.localizer.patches import GivenPlaces, places, shifted, shifted_back
+from lstv.localizer.patches import DiscTargets, shifted, shifted_back, targets
 from lstv_evidence.phantom.anatomy import L1
 from lstv_evidence.phantom.spec import Nuisances, PhantomSpec
 from lstv_evidence.phantom.study import Phantom, draw
@@ -37,7 +37,7 @@ def phantom(request) -> Phantom:
 def test_places_are_those_of_the_true_discs(phantom: Phantom) -> None:
     planes = phantom.geometry
     centre = len(planes) // 2
-    given = places(body_centroids(phantom), planes, centre)
+    given = targets(body_centroids(phantom), planes, centre)
     assert (given.status, list(given.found), given.missing) == ("given", list(LEVELS), {})
     for level, place in given.found.items():
         truth = np.array(phantom.truth.discs[level])
@@ -54,7 +54,7 @@ def test_places_are_those_of_the_true_discs(phantom: Phantom) -> None:
 
 def test_scoliosis_takes_other_slices_than_the_centre() -> None:
     phantom = draw(PhantomSpec(520, nuisances=Nuisances(scoliosis=1.0)))
-    given = places(body_centroids(phantom), phantom.geometry, len(phantom.geometry) // 2)
+    given = targets(body_centroids(phantom), phantom.geometry, len(phantom.geometry) // 2)
     assert len({place.slice for place in given.found.values()}) > 1
 
 
@@ -65,7 +65,7 @@ COLUMN = {name: np.array([0.0, -20.0, 80.0 - 30.0 * k]) for k, name in enumerate
 
 
 def test_geometry_by_hand() -> None:
-    place = places(COLUMN, PLANES, 1).found["l1_l2"]
+    place = targets(COLUMN, PLANES, 1).found["l1_l2"]
     # disc at y -20, z 65: 80 mm to the right of and 35 mm below the first pixel's centre; a grid pixel is 1.5 x 1.25 mm
     assert place.disc_px == pytest.approx(((80 / 0.75 + 0.5) / 2 - 0.5, (35 / 0.5 + 0.5) * 0.4 - 0.5))
     assert place.point_mm == (0.0, -20.0, 65.0) and place.slice == 0
@@ -74,7 +74,7 @@ def test_geometry_by_hand() -> None:
 
 def test_the_place_stands_in_the_middle_and_nothing_is_resampled() -> None:
     image = np.random.default_rng(0).integers(1, 255, (GRID, GRID), dtype=np.uint8)
-    for place in places(COLUMN, PLANES, 1).found.values():
+    for place in targets(COLUMN, PLANES, 1).found.values():
         patch = shifted(image, place.shift)
         column, row = (round(value) for value in place.disc_px)
         at = round(place.disc_px[1]) + place.shift[1], round(place.disc_px[0]) + place.shift[0]
@@ -99,16 +99,16 @@ def test_shifts_in_every_direction(shift: tuple[int, int]) -> None:
 
 def test_fallbacks_are_recorded_for_each_level() -> None:
     without_l2 = {name: point for name, point in COLUMN.items() if name != "L2"}
-    assert places(without_l2, PLANES, 1).missing == {"l1_l2": "no_centroid", "l2_l3": "no_centroid"}
+    assert targets(without_l2, PLANES, 1).missing == {"l1_l2": "no_centroid", "l2_l3": "no_centroid"}
     low = {name: point - [0, 0, 90] for name, point in COLUMN.items()}
-    assert places(low, PLANES, 1).missing == {"l4_l5": "outside", "l5_s1": "outside"}
+    assert targets(low, PLANES, 1).missing == {"l4_l5": "outside", "l5_s1": "outside"}
     aside = {name: point + [9.0, 0, 0] for name, point in COLUMN.items()}
-    assert places(aside, PLANES, 1).missing == dict.fromkeys(LEVELS, "outside")
-    assert not places({name: point + [7.0, 0, 0] for name, point in COLUMN.items()}, PLANES, 1).missing
+    assert targets(aside, PLANES, 1).missing == dict.fromkeys(LEVELS, "outside")
+    assert not targets({name: point + [7.0, 0, 0] for name, point in COLUMN.items()}, PLANES, 1).missing
 
 
 def test_six_lumbar_vertebrae_leave_the_lowest_level_open() -> None:
-    given = places(COLUMN | {"L6": np.array([0.0, -20.0, -55.0])}, PLANES, 1)
+    given = targets(COLUMN | {"L6": np.array([0.0, -20.0, -55.0])}, PLANES, 1)
     assert given.six_lumbar and given.missing == {"l5_s1": "no_centroid"}
 
 
@@ -119,5 +119,5 @@ def test_the_middle_of_a_whole_sacrum_is_not_taken_for_s1() -> None:
 
 
 def test_json_round_trip() -> None:
-    given = replace(places(COLUMN, PLANES, 1), missing={"l1_l2": "outside"}, reason="x")
-    assert GivenPlaces.from_json(json.loads(json.dumps(given.as_json()))) == given
+    given = replace(targets(COLUMN, PLANES, 1), missing={"l1_l2": "outside"}, reason="x")
+    assert DiscTargets.from_json(json.loads(json.dumps(given.as_json()))) == given

@@ -14,7 +14,7 @@ from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.dicom import intensities
-from lstv.dicom.series import Series
+from lstv.dicom.series import SagittalVolume
 from lstv.localizer.options import Options
 from lstv_evidence.method import changes, design, effects, effects_text, planting
 from lstv_evidence.method.planting import ORIGINAL, Planted
@@ -37,7 +37,7 @@ def spine():
     planes = tuple(phantom.geometry[k] for k in chosen)
     discs = phantom.body.points("disc")
     points = np.array([phantom.plan.pixels(discs[level]) for level in LEVELS])
-    return Series(np.stack(scaled), planes, (), {}, True), points
+    return SagittalVolume(np.stack(scaled), planes, (), {}, True), points
 
 
 def at(series, patient):
@@ -261,6 +261,6 @@ def test_program_measures_every_change_on_phantoms(phantoms, tmp_path):
 
 
 def test_demo_localizer_is_refused_for_real_series(spine, monkeypatch):
-    monkeypatch.setattr(planting, "read_series", lambda folder: replace(spine[0], phantom=False))
+    monkeypatch.setattr(planting, "read_volume", lambda folder: replace(spine[0], phantom=False))
     with pytest.raises(UserError, match="no phantom"):
         planting.plant([Row("a", "s", "folder")], None, Options(), {"demo_weights": True})

@@ -7,7 +7,7 @@ import pytest
 
 from lstv.base.levels import LEVELS
 from lstv.localizer.heatmap_file import Analysed, Members
-from lstv.localizer.patches import GivenPlaces, Place
+from lstv.localizer.patches import DiscTarget, DiscTargets
 from lstv.uncertainty import measure
 from made_maps import COLUMN, ROWS, SAGITTAL, as_members, five_discs, study
 
@@ -15,24 +15,24 @@ IN_FRONT = 14.0
 """Columns by which the given discs lie in front of the network's points."""
 
 
-def place(row: float, half: float = 11.0) -> Place:
+def place(row: float, half: float = 11.0) -> DiscTarget:
     column = COLUMN - IN_FRONT
     point = tuple(SAGITTAL.grid_to_patient(column, row, 160))
-    return Place(0, (column, row), (column, row - half), (column, row + half), point)
+    return DiscTarget(0, (column, row), (column, row - half), (column, row + half), point)
 
 
-def given(shift: int = 0) -> GivenPlaces:
+def given(shift: int = 0) -> DiscTargets:
     """The discs of ``five_discs``, their given names ``shift`` levels too far caudal."""
     found = {LEVELS[k + shift]: place(row) for k, row in enumerate(ROWS) if 0 <= k + shift < 5}
     missing = {level: "no_centroid" for level in LEVELS if level not in found}
-    return GivenPlaces("given", "", found, missing)
+    return DiscTargets("given", "", found, missing)
 
 
-def with_patches(places: GivenPlaces, levels: np.ndarray | None = None) -> Analysed:
+def with_patches(targets: DiscTargets, levels: np.ndarray | None = None) -> Analysed:
     levels = five_discs() if levels is None else levels
-    said = as_members([levels] * len(places.found), "patch")
-    members = Members(tuple(f"patch-{level}" for level in places.found), said.kinds, said.probability, said.valid)
-    return study(levels, members=members, places=places)
+    said = as_members([levels] * len(targets.found), "patch")
+    members = Members(tuple(f"patch-{level}" for level in targets.found), said.kinds, said.probability, said.valid)
+    return study(levels, members=members, targets=targets)
 
 
 def test_agreement() -> None:
@@ -66,9 +66,9 @@ def test_a_mixed_blob_is_shared() -> None:
 
 
 def test_distance_is_along_the_spine_and_in_millimetres() -> None:
-    places = given()
-    places.found["l3_l4"] = place(ROWS[2] - 4.0)
-    levels, _, _ = measure(with_patches(places))
+    targets = given()
+    targets.found["l3_l4"] = place(ROWS[2] - 4.0)
+    levels, _, _ = measure(with_patches(targets))
     assert levels["l3_l4"]["patch_distance"] == pytest.approx(4 * 1.5, abs=0.1), "the blob lies further caudal"
 
 
@@ -81,17 +81,17 @@ def test_no_disc_at_the_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("places", "flag"),
+    ("targets", "flag"),
     [
         (None, "members_no_patches"),
-        (GivenPlaces("no_file"), "centroids_no_file"),
-        (GivenPlaces("refused", "centroid file 1_ctd.json ..."), "centroids_refused"),
-        (GivenPlaces("given", missing=dict.fromkeys(LEVELS, "outside")), "l1_l2_patch_outside"),
-        (GivenPlaces("given", missing=dict.fromkeys(LEVELS, "no_centroid"), six_lumbar=True), "centroids_six_lumbar"),
+        (DiscTargets("no_file"), "centroids_no_file"),
+        (DiscTargets("refused", "centroid file 1_ctd.json ..."), "centroids_refused"),
+        (DiscTargets("given", missing=dict.fromkeys(LEVELS, "outside")), "l1_l2_patch_outside"),
+        (DiscTargets("given", missing=dict.fromkeys(LEVELS, "no_centroid"), six_lumbar=True), "centroids_six_lumbar"),
     ],
 )
-def test_every_way_of_having_no_patch(places: GivenPlaces | None, flag: str) -> None:
-    levels, whole, flags = measure(study(places=places))
+def test_every_way_of_having_no_patch(targets: DiscTargets | None, flag: str) -> None:
+    levels, whole, flags = measure(study(targets=targets))
     assert flag in flags
     assert whole["patch_agreement"] is None and levels["l1_l2"]["patch_confidence"] is None
 
@@ -100,6 +100,6 @@ def test_patches_do_not_hide_that_other_members_ran() -> None:
     both, views = with_patches(given()), as_members([five_discs()] * 2)
     joined = [np.concatenate([getattr(both.members, name), getattr(views, name)]) for name in ("probability", "valid")]
     members = Members(both.members.names + views.names, both.members.kinds + views.kinds, *joined)
-    _, whole, flags = measure(study(members=members, places=both.places))
+    _, whole, flags = measure(study(members=members, targets=both.targets))
     assert whole["junction_votes_views"] == 3 and whole["patch_agreement"] == 1
     assert "members_no_slices" in flags and "members_centre_only" not in flags

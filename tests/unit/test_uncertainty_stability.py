@@ -84,8 +84,8 @@ def test_coordinate_variance_is_in_square_millimetres() -> None:
 
 
 def dice(masks: np.ndarray, valid: np.ndarray) -> float:
-    seen = stability.LevelReadings(np.zeros((0, 2)), masks, valid)
-    return stability.dice_disagreement(context(_made={(stability.level_readings, "views", 0): seen}), 0, "views")
+    seen = stability.LevelPredictions(np.zeros((0, 2)), masks, valid)
+    return stability.dice_disagreement(context(_made={(stability.level_predictions, "views", 0): seen}), 0, "views")
 
 
 def test_dice_of_known_overlap() -> None:
@@ -111,4 +111,4 @@ def test_a_member_that_saw_nothing_of_a_level_is_left_out() -> None:
     nothing = np.zeros((160, 160), bool)
     members = as_members([np.zeros((5, 160, 160))], valid=[nothing])
     one = context(maps=study(members=members), probability=np.stack([hard_disc(80, 80)] * 5))
-    assert len(stability.level_readings(one, "views", 0).masks) == 1
+    assert len(stability.level_predictions(one, "views", 0).masks) == 1
