@@ -1,21 +1,5 @@
 """Metrics of each study, a batch at a time, and the cohort table."""
 
-from lstv.base import manifest
-
-
-@functools.cache
-def metrics_files():
-    return manifest.Folder(Path(f"{RESULTS}/studies"))
-
-
-def heatmaps_to_measure(wildcards):
-    """The batch's heatmaps. Where metrics files are gone or no longer those of the manifest, the batch is planned again:
-    Snakemake itself watches the manifest only."""
-    written = f"{RESULTS}/metrics/{wildcards.batch}.csv"
-    if not workflow.remote_exec and metrics_files().altered(Path(written)):
-        workflow.dag.forcefiles.add(written)
-    return f"{RESULTS}/heatmaps/{wildcards.batch}.h5"
-
 
 rule study_metrics:
     input:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstv.anatomy.strip import Strip
 from lstv.base.arrays import ByteArray, IndexArray
 from lstv.base.errors import Setting, UserError
 from lstv.base.levels import GRID, LEVELS
@@ -141,7 +141,7 @@ class Runner:
 
         ``marks`` canal | disc: what the network's points lie on.
         """
-        return self.finish(self.launch(group, with_views), marks)
+        return [analysed() for analysed in self.finish(self.launch(group, with_views), marks)]
 
     def launch(self, group: list[Prepared], with_views: bool) -> _Launched:
         """Have the device begin with a group of studies. A GPU goes on while the caller does other things."""
@@ -169,13 +169,17 @@ class Runner:
             end.record()
         return _Launched(group, counts, centres, others, back, features, start, end)
 
-    def finish(self, launched: _Launched, marks: str = "canal") -> list[Analysed]:
-        """Wait for a launched group, take its heatmaps and cut the strips."""
+    def finish(self, launched: _Launched, marks: str = "canal") -> list[Callable[[], Analysed]]:
+        """Wait for a launched group and take its heatmaps; each call gives a study's, with its strip.
+
+        A strip takes as long as a few passes on a GPU, so it is left to the threads that write.
+        """
         if launched.start is not None and launched.end is not None:
             launched.end.synchronize()
             self.busy_seconds += launched.start.elapsed_time(launched.end) / 1000
         centres = launched.centres.numpy()
-        result, first = [], 0
+        result: list[Callable[[], Analysed]] = []
+        first = 0
         for index, (study, count) in enumerate(zip(launched.group, launched.counts)):
             members, views = None, launched.back[index]
             others = centres[:0, 1:].astype(np.uint8)
@@ -185,8 +189,7 @@ class Runner:
                 members = self._members(study, others, views.numpy())
             bottleneck, discs = launched.features[index]
             features = Features(bottleneck[0].numpy(), discs[0].numpy())
-            strip = strips.cut(study.slices, study.geometry, centres[index], marks)
-            result.append(_analysed(study, centres[index], members, features, strip))
+            result.append(partial(_analysed, study, centres[index], members, features, marks))
             first += count
         return result
 
@@ -248,7 +251,7 @@ def _analysed(
     logits: npt.NDArray[np.float32],
     members: Members | None,
     features: Features,
-    strip: Strip | None,
+    marks: str,
 ) -> Analysed:
     return Analysed(
         study_id=study.study_id,
@@ -261,7 +264,7 @@ def _analysed(
         members=members,
         features=features,
         targets=study.targets,
-        strip=strip,
+        strip=strips.cut(study.slices, study.geometry, logits, marks),
     )
 
 
@@ -323,7 +326,7 @@ def _next_group(studies: Iterator[Prepared | NotAnalysed], count: int, out: _Wri
     group: list[Prepared] = []
     for study in studies:
         if isinstance(study, NotAnalysed):
-            out.put(study)
+            out.put(partial(_as_it_is, study))
             continue
         group.append(study)
         if len(group) == count:
@@ -331,12 +334,17 @@ def _next_group(studies: Iterator[Prepared | NotAnalysed], count: int, out: _Wri
     return group, True
 
 
+def _as_it_is(study: NotAnalysed) -> NotAnalysed:
+    return study
+
+
 class _Writer:
-    """Calls ``write`` in threads, so that the device does not wait; a bounded queue bounds the memory."""
+    """Makes what is to be written and calls ``write`` with it in threads, so that the device does not wait; a bounded queue
+    bounds the memory."""
 
     def __init__(self, write: Callable[[StudyMaps], None], threads: int) -> None:
         self._write = write
-        self._queue: queue.Queue[StudyMaps | None] = queue.Queue(maxsize=64)
+        self._queue: queue.Queue[Callable[[], StudyMaps] | None] = queue.Queue(maxsize=64)
         self._error: Exception | None = None
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
 
@@ -345,7 +353,7 @@ class _Writer:
             thread.start()
         return self
 
-    def put(self, *studies: StudyMaps) -> None:
+    def put(self, *studies: Callable[[], StudyMaps]) -> None:
         for maps in studies:
             if self._error:
                 raise self._error
@@ -365,7 +373,7 @@ class _Writer:
         while (maps := self._queue.get()) is not None:
             if self._error is None:
                 try:
-                    self._write(maps)
+                    self._write(maps())
                 except Exception as error:  # handed to the thread that fills the queue
                     self._error = error
 

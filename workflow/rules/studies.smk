@@ -1,0 +1,86 @@
+"""Which studies there are, which batch each is in, and which of a batch's files are no longer what they were."""
+
+from lstv.base import manifest
+
+
+def source_path():
+    """Root folder in the RSNA layout, or the sheet of studies."""
+    return {"demo": f"{RESULTS}/dicom", "folder": f"{RESULTS}/scan/studies.csv"}.get(SOURCE["kind"], SOURCE["path"])
+
+
+def layout():
+    return "sheet" if SOURCE["kind"] == "folder" else SOURCE["kind"]
+
+
+def source_table():
+    """The file by which the source's studies are known."""
+    return source_path() if layout() == "sheet" else f"{source_path()}/{rsna_layout.SERIES_TABLE}"
+
+
+@functools.cache
+def studies():
+    """Fingerprint of every selected study by its id; known before any job runs, unless it must be fetched or scanned."""
+    if SOURCE["kind"] == "folder":
+        checkpoints.scan_folder.get()
+    if SOURCE["download"]:
+        checkpoints.fetch_series_table.get()
+    try:
+        known = known_studies.known_studies(DEMO_STUDIES if SOURCE["kind"] == "demo" else source_table())
+        return selection.selected(known, selection.Selection(**SELECTION), SOURCE["valid_ids"])
+    except UserError as error:
+        raise WorkflowError(error.worded(functools.partial(settings.key_of, CONFIG)))
+
+
+if SOURCE["kind"] != "folder" and not SOURCE["download"]:
+    studies()  # all is known now: mistakes in the tables come before any job
+
+
+def batch_count(wildcards=None):
+    return batching.batch_count(len(studies()), LOCALIZER["batch_studies"])
+
+
+@functools.cache
+def batches():
+    """Study ids of every inference batch by its name."""
+    by_batch = {}
+    for study in studies():
+        by_batch.setdefault(batching.batch_of(study, batch_count()), []).append(study)
+    return by_batch
+
+
+def batch_fingerprint(wildcards):
+    """Changes when the studies of a batch change, so that only the batches concerned run again."""
+    return [f"{study}:{studies()[study]}" for study in batches()[wildcards.batch]]
+
+
+def heatmaps_of(wildcards):
+    if wildcards.study not in studies():
+        # reported as a missing file, in one line; an exception here would show a traceback
+        return f"study {wildcards.study} is not among the {len(studies())} selected studies of {RESULTS}"
+    return f"{RESULTS}/heatmaps/{batching.batch_of(wildcards.study, batch_count())}.h5"
+
+
+def manifest_of(wildcards):
+    return f"{RESULTS}/metrics/{Path(heatmaps_of(wildcards)).stem}.csv"
+
+
+def manifest_files(wildcards):
+    return [f"{RESULTS}/metrics/{batch}.csv" for batch in batches()]
+
+
+def heatmap_files(wildcards):
+    return [f"{RESULTS}/heatmaps/{batch}.h5" for batch in batches()]
+
+
+@functools.cache
+def metrics_files():
+    return manifest.Folder(Path(f"{RESULTS}/studies"))
+
+
+def heatmaps_to_measure(wildcards):
+    """The batch's heatmaps. Where metrics files are gone or no longer those of the manifest, the batch is planned again:
+    Snakemake itself watches the manifest only."""
+    written = f"{RESULTS}/metrics/{wildcards.batch}.csv"
+    if not workflow.remote_exec and metrics_files().altered(Path(written)):
+        workflow.dag.forcefiles.add(written)
+    return f"{RESULTS}/heatmaps/{wildcards.batch}.h5"
