@@ -1,6 +1,6 @@
-"""Build the report of a cohort: one HTML file that needs no network and holds no patient's name.
+"""Build the report of a cohort: one HTML file that needs no network and contains no patient's name.
 
-The metrics and heatmap files can be given as arguments, in a file with one path a line (@FILE in place of arguments, or
+The metrics and heatmap files can be given as arguments, in a file with one path per line (@FILE in place of arguments, or
 --studies-list and --heatmaps-list), or by their folders: then those of the sheet's studies are taken, and no others.
 """
 

@@ -35,7 +35,10 @@ def main(argv: list[str] | None = None) -> int:
 
     localizer = load_localizer(args.checkpoint)
     if not localizer.demo:
-        raise UserError(f"checkpoint {args.checkpoint} is no demo localizer; it is not to be measured on phantoms.")
+        raise UserError(
+            f"checkpoint {args.checkpoint} is not the demo localizer, the only one that is measured on phantoms; name "
+            "that file."
+        )
     groups = {
         "normal": evaluation.held_out("normal", args.normal),
         "normal_with_nuisances": evaluation.held_out_with_nuisances(args.normal // 2 or 1),

@@ -25,7 +25,7 @@ DIRECTORY_CACHE = ".archive_directory"
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
-    parser.add_argument("--series-list", type=Path, help="CSV with study_id and series_id; a study sheet will do")
+    parser.add_argument("--series-list", type=Path, help="CSV with study_id and series_id; or a study sheet")
     parser.add_argument("--out", type=Path, required=True, help="folder for train_images/<study>/<series>/<n>.dcm")
     parser.add_argument("--manifest", type=Path, help="the list of files written last (default: manifest.csv in --out)")
     parser.add_argument(
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"not in the archive: series {name}", file=sys.stderr)
     print(
         f"{manifest}: {len(plan.entries)} files ({readable(sum(entry.size for entry in plan.entries))}), "
-        f"{len(plan.entries) - len(plan.missing)} there already, {readable(remote.received)} transferred"
+        f"{len(plan.entries) - len(plan.missing)} present already, {readable(remote.received)} transferred"
     )
     return 0
 

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.only not in (None, name):
             continue
         fetched = dataset.fetch(name, args.out, partial(open_remote, name), check)
-        print(f"{fetched.path}: {'fetched' if fetched.transferred else 'there already'}, sha256 {fetched.sha256}")
+        print(f"{fetched.path}: {'fetched' if fetched.transferred else 'present already'}, sha256 {fetched.sha256}")
     return 0
 
 

@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     rows = study_sheet.read_sheet(args.sheet)
     if args.centroids and not args.centroids.is_dir():
-        raise UserError(args.centroids, " is not a folder; correct the path or leave the option out.")
+        raise UserError(args.centroids, " is not a directory; correct the path or leave the option out.")
     if args.batch:
         rows = [row for row in rows if batches.batch_of(row.study_id, args.batches) == args.batch]
     options = Options(

@@ -22,7 +22,7 @@
 set -euo pipefail
 set -m # without job control, bash would make Snakemake deaf to the signal by which it is to stop
 
-most_restarts=${LSTV_MOST_RESTARTS:-20} # a run that never ends should not go on for ever
+most_restarts=${LSTV_MOST_RESTARTS:-20} # a run that never ends should not be restarted without end
 
 job=${SLURM_JOB_ID:-}
 restarts=${SLURM_RESTART_COUNT:-0}

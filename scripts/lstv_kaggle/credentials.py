@@ -184,7 +184,7 @@ def _login_file(path: Path, text: str) -> Credentials:
         return Credentials(str(path), token=_sendable(token, str(path)))
     if isinstance(refresh, str) and refresh:
         return Credentials(str(path), refresh_token=_sendable(refresh, str(path)))
-    raise CredentialsError(f"{path} holds no login; run `kaggle auth login` again, or set KAGGLE_API_TOKEN.")
+    raise CredentialsError(f"{path} has no login; run `kaggle auth login` again, or set KAGGLE_API_TOKEN.")
 
 
 def _still_valid(expiration: object) -> bool:

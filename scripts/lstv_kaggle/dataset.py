@@ -17,7 +17,7 @@ from lstv_kaggle.sources import CHECKPOINT_BYTES, DATASET_PAGE, VALID_ID_COUNT
 
 @dataclass(frozen=True)
 class Fetched:
-    """``transferred`` is False where the file was there already."""
+    """``transferred`` is False where the file was present."""
 
     path: Path
     sha256: str

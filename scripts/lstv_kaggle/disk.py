@@ -63,8 +63,8 @@ def explained(folder: Path) -> Iterator[None]:
             raise  # no disk's: the network's errors are OSErrors too
         limit = ", which some disks have at 4 GB a file" if error.errno == errno.EFBIG else ""
         raise UserError(
-            f"{error.filename or folder} cannot be used ({error.strerror}{limit}); what was fetched is kept: see to it that "
-            "it is a sound place for files, then run again."
+            f"{error.filename or folder} cannot be used ({error.strerror}{limit}); what was fetched is kept: make sure that "
+            "the disk works, then run again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Chosen series of the competition: which entries they are, what is there already, and the fetching of the rest."""
+"""Chosen series of the competition: which entries they are, what is present, and the fetching of the rest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Plan:
 
 
 class AlteredForGood(UserError):
-    """Entries arrive otherwise than the archive's directory says, again and again: one of the two is wrong."""
+    """Entries arrive different from what the archive's directory says, again and again: one of the two is wrong."""
 
 
 def read_series_list(path: Path) -> set[tuple[str, str]]:

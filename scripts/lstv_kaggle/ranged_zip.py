@@ -105,8 +105,8 @@ def read_directory(remote: Archive, cache: Path, partial: Path) -> dict[str, Arc
     """All entries of the archive by name.
 
     The directory's bytes are kept in ``cache`` for the next run and used as long as size and ETag of the archive are the
-    same; nothing vouches for them, so ``cache`` is to be removed when entries do not agree with it. Raises BadArchive where
-    the file is no zip, NoRanges where the storage gives no parts of it.
+    same; they have no checksum of their own, so ``cache`` is to be removed when entries do not agree with it. Raises
+    BadArchive where the file is not a zip, NoRanges where the storage gives no parts of it.
     """
     if not remote.ranges:
         raise NoRanges(f"the storage gives {remote.what} only as a whole, not in parts.")

@@ -26,7 +26,7 @@ def fetch(remote: RemoteFile, series: set[tuple[str, str]] | None, out: Path, ca
 
     Room for archive and files is checked before anything large is transferred: by the archive's directory, where the storage
     gives that part or ``cache`` has it from an earlier run, else by the archive's size alone (the same again for the files
-    if all are wanted). By that directory it is also known, and nothing transferred, if all files are there already. Both
+    if all are wanted). By that directory it is also known, and nothing transferred, if all files are present. Both
     steps continue where an earlier run was cut. Raises UserError, and OSError where the disk refuses; an archive that
     arrived altered is removed with ``cache``, the good files stay.
     """
@@ -71,7 +71,7 @@ def _bytes(plan: images.Plan) -> int:
 
 
 def _unpack(fetched: _Fetched, series: set[tuple[str, str]] | None, out: Path, cache: Path) -> images.Plan:
-    """Unpack by the directory that came with the archive, and keep that: entries vouch for it, by their CRC."""
+    """Unpack by the directory that came with the archive, and keep that: its entries are checked by their CRC."""
     cache.unlink(missing_ok=True)
     directory = ranged_zip.read_directory(fetched, cache, out / PARTIAL)
     plan = images.plan(directory, series, out, fetched.what)

@@ -1,4 +1,4 @@
-"""The golden tables: everything that is said of a study, a row for each value and a column for each study.
+"""The golden tables: everything that is reported for a study, a row for each value and a column for each study.
 
 A metric that is new, gone or changed is one line of a difference. Rows come in the order of the metrics file.
 """

@@ -151,7 +151,7 @@ def test_list_selection(tmp_path):
     with pytest.raises(UserError, match="study 77, which the source does not have"):
         selection.not_selected(splits, Selection("list", list=str(listing)))
     listing.write_text("../x\n")
-    with pytest.raises(UserError, match=r"'\.\./x', which is no study id"):
+    with pytest.raises(UserError, match=r"'\.\./x', which is not a study id"):
         selection.not_selected(splits, Selection("list", list=str(listing)))
     with pytest.raises(UserError, match="does not exist"):
         selection.not_selected(splits, Selection("list", list=str(tmp_path / "none.txt")))
@@ -198,14 +198,14 @@ def test_supplied_sheet(tmp_path):
 
 @pytest.mark.fault("mistakes in a sheet of the user's own", "one sentence with file and line")
 def test_supplied_sheet_mistakes(tmp_path):
-    with pytest.raises(UserError, match="line 3: study a stands there twice"):
+    with pytest.raises(UserError, match="line 3: study a is listed twice"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
     with pytest.raises(UserError, match="no column series_dir"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id\na\n"))
     with pytest.raises(UserError, match="is separated by semicolons; save it as CSV with commas"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id;series_dir\na;x\n"))
     (tmp_path / "excel.csv").write_bytes("study_id,series_dir\n".encode("utf-16"))
-    with pytest.raises(UserError, match="is no text in UTF-8; save it as CSV in UTF-8"):
+    with pytest.raises(UserError, match="is not text in UTF-8; save it as CSV in UTF-8"):
         study_sheet.sheet_rows(tmp_path / "excel.csv")
     with pytest.raises(UserError, match="'maybe', but must be yes or no"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
@@ -225,7 +225,7 @@ def test_a_split_that_is_none_passes_nowhere(tmp_path, split, hint):
 
 
 def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
-    with pytest.raises(UserError, match="line 3: study a stands there twice"):
+    with pytest.raises(UserError, match="line 3: study a is listed twice"):
         known_studies.known_studies(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
     with pytest.raises(UserError, match="'maybe', but must be yes or no"):
         known_studies.known_studies(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
@@ -238,9 +238,9 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
         ("ids.txt", "1\n2\n".encode("utf-16"), "no text file of study ids in UTF-8"),
         ("ids.npy", b"", "is not a NumPy file of study ids"),
         ("ids.npy", b"1\n2\n", "is not a NumPy file of study ids"),
-        ("ids.npy", npy(np.array([1.0, 2.0])), "holds no array of integers or strings"),
-        ("ids.npy", npy(np.array([True])), "holds no array of integers or strings"),
-        ("ids.npy", npz(np.array([1])), "holds no array of integers or strings"),
+        ("ids.npy", npy(np.array([1.0, 2.0])), "does not contain an array of integers or strings"),
+        ("ids.npy", npy(np.array([True])), "does not contain an array of integers or strings"),
+        ("ids.npy", npz(np.array([1])), "does not contain an array of integers or strings"),
         ("ids.npy", npz(np.array([1]))[:40], "is not a NumPy file of study ids"),
     ],
 )
@@ -287,7 +287,7 @@ def test_rsna_studies_need_the_list_of_validation_ids_by_hand_too(tmp_path):
 
 def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
     path = supplied(tmp_path, 'study_id,series_dir\n\na,"x\ny"\n,,\na,z\n')
-    with pytest.raises(UserError, match="line 6: study a stands there twice"):
+    with pytest.raises(UserError, match="line 6: study a is listed twice"):
         study_sheet.sheet_rows(path)
     with pytest.raises(UserError, match="line 3: there is no study_id"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\n,y\n"))

@@ -726,7 +726,7 @@ def test_a_file_instead_of_a_folder(tmp_path, volume):
 def test_folder_without_dicom(tmp_path, preprocessing):
     (tmp_path / "notes.txt").write_text("nothing")
     write_dicomdir(tmp_path / "DICOMDIR")
-    refused(tmp_path, "holds no DICOM images", preprocessing)
+    refused(tmp_path, "contains no DICOM images", preprocessing)
 
 
 @BOTH

@@ -141,7 +141,7 @@ def test_program_and_file(tmp_path: Path, capsys, fitted: feature_bank.FeatureBa
         (files[:1], "120 analysed studies, but distances to fewer than 200"),
         ([files[0], files[0]], "stands in two"),
         ([files[0], other], "another localizer"),
-        ([bare], "holds no features"),
+        ([bare], "has no features"),
     ):
         target = tmp_path / "none.npz"
         assert (

@@ -83,7 +83,7 @@ def test_what_is_passed_over(tmp_path):
     save(tmp_path / "nouid", image("1.2.3", "1.2.3.1", 8, StudyInstanceUID=None))
     cut = save(tmp_path / "cut", image("1.2.3", "1.2.3.1", 7))
     cut.write_bytes(cut.read_bytes()[:500])
-    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
+    os.mkfifo(tmp_path / "pipe")  # opening it would never return
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "two\nlines").write_bytes(b"")
     found = scan(tmp_path)

@@ -94,7 +94,7 @@ def test_wrong_files(tmp_path):
         heatmap_file.read_study(tmp_path / "old.h5", "a")
     with heatmap_file.create(tmp_path / "x.h5", {}) as writer:
         writer.write(study())
-    with pytest.raises(UserError, match="holds no study zz"):
+    with pytest.raises(UserError, match="has no study zz"):
         heatmap_file.read_study(tmp_path / "x.h5", "zz")
 
 

@@ -226,7 +226,7 @@ def test_a_batch_holds_its_studies_only(sheet, checkpoint, tmp_path):
         if batches.batch_of(study, 4) == batch:
             assert heatmap_file.read_study(out, study).status
         else:
-            with pytest.raises(UserError, match="holds no study"):
+            with pytest.raises(UserError, match="has no study"):
                 heatmap_file.read_study(out, study)
 
 

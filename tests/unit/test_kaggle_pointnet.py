@@ -90,7 +90,7 @@ def test_first_run_records_second_asks_nothing_and_altered_files_are_mended(lab,
     assert (lab.out / NAMES[1]).read_bytes() == checkpoint
     assert (lab.out / f"{NAMES[1]}.sha256").read_text() == f"{recorded(checkpoint)}  {NAMES[1]}\n"
     lab.kaggle.log.clear()
-    assert fetch(lab).stdout.count("there already") == 2
+    assert fetch(lab).stdout.count("present already") == 2
     assert lab.kaggle.log == []
     (lab.out / NAMES[1]).write_bytes(checkpoint[:-10])
     result = fetch(lab)
@@ -151,7 +151,7 @@ def test_files_put_there_by_hand_are_checked_and_recorded(lab, checkpoint, any_c
     lab.out.mkdir()
     (lab.out / NAMES[0]).write_bytes(ids())
     (lab.out / NAMES[1]).write_bytes(checkpoint)
-    assert fetch(lab).stdout.count("there already") == 2
+    assert fetch(lab).stdout.count("present already") == 2
     assert lab.kaggle.log == []
     assert recorded(checkpoint) in (lab.out / f"{NAMES[1]}.sha256").read_text()
 

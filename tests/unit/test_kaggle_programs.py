@@ -72,7 +72,7 @@ def test_from_the_table_to_the_images_and_nothing_twice(lab):
     )
     assert "4 series of 4 studies" in listed.stdout
     first = lab.run("fetch_images.py", "--series-list", lab.out / "l.csv", "--out", lab.out)
-    assert "24 files" in first.stdout and "0 there already" in first.stdout
+    assert "24 files" in first.stdout and "0 present already" in first.stdout
     assert "to go" in first.stderr and "/s" in first.stderr  # plain lines in a log
     files = on_disk(lab)
     assert len(files) == 24 and all(FILES[name] == content for name, content in files.items())
@@ -80,7 +80,7 @@ def test_from_the_table_to_the_images_and_nothing_twice(lab):
     assert not (lab.out / ".partial").exists()
     lab.kaggle.log.clear()
     again = lab.run("fetch_images.py", "--series-list", lab.out / "l.csv", "--out", lab.out)
-    assert "24 there already, 0 bytes transferred" in again.stdout
+    assert "24 present already, 0 bytes transferred" in again.stdout
     assert lab.kaggle.sent() == 1  # one byte, to see that the archive is the same
 
 
@@ -115,10 +115,10 @@ def test_whole_archive_is_not_fetched_twice(lab, ranges):
     lab.kaggle.ranges = ranges
     assert lab.run(*images(lab), "--whole-archive").returncode == 0
     lab.kaggle.log.clear()
-    assert f"{len(WANTED)} there already, 0 bytes transferred" in lab.run(*images(lab), "--whole-archive").stdout
+    assert f"{len(WANTED)} present already, 0 bytes transferred" in lab.run(*images(lab), "--whole-archive").stdout
     assert len(lab.kaggle.requests("storage")) == 1  # the size
     (lab.out / min(WANTED)).unlink()
-    assert f"{len(WANTED) - 1} there already" in lab.run(*images(lab), "--whole-archive").stdout
+    assert f"{len(WANTED) - 1} present already" in lab.run(*images(lab), "--whole-archive").stdout
     assert on_disk(lab) == WANTED
 
 
@@ -145,7 +145,7 @@ def test_missing_and_altered_files_alone_are_fetched_again(lab):
     (lab.out / names[9]).write_bytes(b"short")
     lab.kaggle.log.clear()
     result = lab.run(*images(lab))
-    assert "21 there already" in result.stdout
+    assert "21 present already" in result.stdout
     assert on_disk(lab) == WANTED
     assert lab.kaggle.sent() < 0.3 * len(ARCHIVE)
 
@@ -289,7 +289,7 @@ def test_connection_cut_always_keeps_what_came_and_the_second_run_continues(lab)
     assert 0 < len(kept) < len(WANTED) and all(WANTED[name] == content for name, content in kept.items())
     assert not (lab.out / "manifest.csv").exists()
     lab.kaggle.faults = []
-    assert f"{len(kept)} there already" in lab.run(*images(lab)).stdout
+    assert f"{len(kept)} present already" in lab.run(*images(lab)).stdout
     assert on_disk(lab) == WANTED
 
 
@@ -530,7 +530,7 @@ def test_disk_full_in_the_middle(lab, monkeypatch, capsys):
     assert f"the disk of {lab.out} is full; what was fetched is kept" in sentence
     kept = on_disk(lab)
     assert 0 < len(kept) < len(WANTED)
-    assert f"{len(kept)} there already" in lab.run(*images(lab)).stdout
+    assert f"{len(kept)} present already" in lab.run(*images(lab)).stdout
     assert on_disk(lab) == WANTED
 
 
@@ -637,7 +637,7 @@ def test_killed_and_run_again(lab):
     kept = on_disk(lab)
     assert 5 <= len(kept) < len(WANTED) and all(WANTED[name] == content for name, content in kept.items())
     lab.kaggle.log.clear()
-    assert f"{len(kept)} there already" in lab.run(*arguments).stdout
+    assert f"{len(kept)} present already" in lab.run(*arguments).stdout
     assert on_disk(lab) == WANTED and not (lab.out / ".partial").exists()
 
 

@@ -111,7 +111,7 @@ def test_mistakes(changes, sentence):
         ({"metrics": {"feature_bank": "none.npz"}}, "metrics.feature_bank none.npz does not exist"),
         (
             {"localizer": {"checkpoint": "resources/demo/pointnet_demo.pth", "centroids": "none"}},
-            "localizer.centroids none is no folder",
+            "localizer.centroids none is not a directory",
         ),
     ],
 )

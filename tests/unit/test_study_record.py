@@ -173,7 +173,7 @@ def test_program_measures_against_a_reference(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("study_id", "extra", "words"),
     [
-        ("3", [], "holds no study 3"),
+        ("3", [], "has no study 3"),
         ("1", ["--risk-moderate", "6"], "entropy_moderate"),
         ("1", ["--reference", "none.npz"], "none.npz"),
     ],

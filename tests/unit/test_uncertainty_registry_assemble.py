@@ -94,7 +94,7 @@ def documented_flags(name: str, scope: str) -> set[str]:
     found = {flag for flag in flags.MEANINGS if re.search(rf"(?<![\w}}]){re.escape(flag)}(?![\w{{])", written_out)}
     for other in re.findall(r"(?:^as|has a) (\w+)", text):
         kin = [entry for entry in metrics() if entry.name.startswith(other)]
-        assert kin, f"{name} is undefined as {other}, which is no metric"
+        assert kin, f"{name} is undefined as {other}, which is not a metric"
         found |= documented_flags(kin[0].name, kin[0].scope)
     return found
 

@@ -156,8 +156,8 @@ def test_more_than_half_failed_is_an_error_and_table_and_report_stay(ids):
     assert json.loads(ids.results("failures.json", "ids").read_text()) == {"studies": 16, "failed": 9}
 
 
-@pytest.mark.fault("a heatmap file that is damaged or deleted", "one sentence; the same command makes it anew")
-def test_a_damaged_heatmap_file_is_one_sentence_and_is_made_anew(ids):
+@pytest.mark.fault("a heatmap file that is damaged or deleted", "one sentence; the same command makes it again")
+def test_a_damaged_heatmap_file_is_one_sentence_and_is_made_again(ids):
     """Both where it lies newer than its metrics, and where nothing but its absence tells."""
     path = sorted(ids.results("heatmaps", "ids").glob("*.h5"))[0]
     whole = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What Snakemake plans, for every shipped configuration; and what it says of a configuration that is wrong."""
+"""What Snakemake plans, for every shipped configuration; and what it answers to a configuration that is wrong."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ rule batch_sheet:
     input:
         **script("study_sheet"),
         # Not the whole sheet: a study more would then rerun every batch. Snakemake would not look at the parameters below
-        # either if an ancient input were to be made anew, so the table is ancient only where no job makes it.
+        # either if an ancient input had to be made again, so the table is ancient only where no job makes it.
         table=batch_source(),
         images=fetched_images(),
         valid_ids=SOURCE["valid_ids"] or [],

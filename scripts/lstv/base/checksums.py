@@ -29,12 +29,12 @@ def sha256(path: Path) -> str | None:
         raise UserError(f"{record} cannot be read ({error}); delete it to record the file anew.") from error
     digest = text.split(maxsplit=1)[0].lower() if text.strip() else ""
     if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
-        raise UserError(f"{record} holds no sha256; delete it to record the file anew.")
+        raise UserError(f"{record} does not contain a sha256; delete it to record the file anew.")
     return digest
 
 
 def verify(path: Path) -> None:
-    """Raise UserError where a file is not the one that was recorded; nothing is said of one without a record."""
+    """Raise UserError where a file is not the one that was recorded; a file without a record passes."""
     expected = sha256(path)
     if expected is not None and file_digest(path) != expected:
         raise UserError(

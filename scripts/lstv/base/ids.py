@@ -61,7 +61,7 @@ def is_stand_in(study_id: str) -> bool:
 
 
 def read_ids(path: Path) -> set[str]:
-    """Study ids of a ``.npy`` file of integers or strings, or of a text file with one id a line.
+    """Study ids of a ``.npy`` file of integers or strings, or of a text file with one id per line.
 
     Raises UserError where the file is missing, unreadable, not the one whose sha256 is recorded beside it, or has an id that
     no study can have.
@@ -78,17 +78,17 @@ def read_ids(path: Path) -> set[str]:
         except Exception as error:  # numpy reads the header as Python and takes other files for archives of arrays
             raise UserError(path, f" is not a NumPy file of study ids: {error}.") from error
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuU":
-            raise UserError(path, " holds no array of integers or strings; study ids are one of these.")
+            raise UserError(path, " does not contain an array of integers or strings; study ids are one of these.")
         ids = {str(value) for value in values.ravel().tolist()}
     else:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(path, f" is no text file of study ids in UTF-8: {error}.") from error
+            raise UserError(path, f" is not a text file of study ids in UTF-8: {error}.") from error
         ids = {line for line in (line.split("#")[0].strip() for line in text.splitlines()) if line}
     wrong = sorted(study_id for study_id in ids if not is_safe(study_id))
     if wrong:
         raise UserError(
-            path, f" lists {wrong[0][:60]!r}, which is no study id: {problem(wrong[0])}; correct or remove the line."
+            path, f" lists {wrong[0][:60]!r}, which is not a study id: {problem(wrong[0])}; correct or remove the line."
         )
     return ids

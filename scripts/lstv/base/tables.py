@@ -58,7 +58,7 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
     except FileNotFoundError as error:
         raise UserError(path, " does not exist.") from error
     except UnicodeDecodeError as error:
-        raise UserError(path, " is no text in UTF-8; save it as CSV in UTF-8, with commas.") from error
+        raise UserError(path, " is not text in UTF-8; save it as CSV in UTF-8, with commas.") from error
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(path, f" cannot be read as a CSV table: {error}.") from error
     twice = [name for name in header if name and header.count(name) > 1]

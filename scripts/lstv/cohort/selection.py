@@ -38,7 +38,7 @@ def split_of(studies: Iterable[KnownStudy | Row], valid_ids: str | None) -> dict
     validation = read_ids(Path(valid_ids))
     if not validation:
         raise UserError(
-            Path(valid_ids), " lists no study id; name the file valid_id.npy, or a text file with one id a line."
+            Path(valid_ids), " lists no study id; name the file valid_id.npy, or a text file with one id per line."
         )
     # of a study whose id was refused nothing is known
     return {

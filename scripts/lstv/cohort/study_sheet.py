@@ -40,7 +40,7 @@ COLUMNS = tuple(Row.__dataclass_fields__)
 def sheet_rows(path: Path) -> list[Row]:
     """Rows of a study sheet that the user supplies: study_id and series_dir at least.
 
-    Relative folders count from the folder in which the program runs. Raises UserError for a study that stands twice and
+    Relative folders count from the folder in which the program runs. Raises UserError for a study that is listed twice and
     for a ``use`` or ``split`` that is none.
     """
     entries = numbered_rows(path, ("study_id", "series_dir"))
@@ -71,10 +71,10 @@ def refuse_mistakes(table: str | Path, rows: list[tuple[int, dict[str, str]]]) -
                     f"{allowed[-1]}{' (in small letters)' if row[name].lower() in allowed else ''}.",
                 )
         if "series_dir" in row and not row["study_id"]:
-            raise UserError(Path(table), f", line {number}: there is no study_id; fill it in or remove the line.")
+            raise UserError(Path(table), f", line {number}: the study_id is empty; fill it in or remove the line.")
         if "series_dir" in row and row["study_id"] in seen:
             raise UserError(
-                Path(table), f", line {number}: study {row['study_id']} stands there twice; keep one line of it."
+                Path(table), f", line {number}: study {row['study_id']} is listed twice; keep one line of it."
             )
         seen.add(row["study_id"])
 

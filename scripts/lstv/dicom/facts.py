@@ -289,7 +289,7 @@ def decode(shared: tuple[bytes, ...]) -> Facts:
 
 
 def quoted(value: bytes) -> str:
-    """A number-like value in quotation marks; of anything else only that it is no number, as it may be anybody's name."""
+    """A number-like value in quotation marks; of anything else only that it is not a number, as it may be anybody's name."""
     if re.fullmatch(rb"[0-9+\-.,eE\\ ]{1,48}", value):
         return f"'{value.decode('ascii').strip()}'"
     return "no number" if len(value) <= 48 else "no number (a long text)"

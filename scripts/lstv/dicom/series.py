@@ -174,13 +174,13 @@ class _Found:
 def read_volume(folder: Path, *, preprocessing: str = "trained", n_slices: int | None = None) -> SagittalVolume:
     """Read the DICOM images directly in ``folder`` (not in folders below it), whatever their names.
 
-    ``folder`` may also be a series list, a ``.txt`` file with one path a line and optionally the frames of it that belong
+    ``folder`` may also be a series list, a ``.txt`` file with one path per line and optionally the frames of it that belong
     to the series; its files are named by their line in errors and provenance, as their paths may tell who the patient is.
     ``n_slices`` is the number of slices that the scan of a folder counted: other ones than those are refused.
 
     Compressed pixels are decoded by GDCM, where it cannot by pylibjpeg, chosen per file.
     Damaged files are left out and flagged as long as at least three slices remain and they outnumber the damaged files.
-    Raises StudyError (one sentence) where no such volume can be had.
+    Raises StudyError (one sentence) where the series does not make such a volume.
     """
     if preprocessing not in ("trained", "reference"):
         raise ValueError(f"preprocessing {preprocessing!r} is neither 'trained' nor 'reference'")
@@ -273,7 +273,7 @@ def _look_through(folder: Path) -> _Found:
     found.n_images += len(found.unreadable)
     if found.n_images == 0:
         raise StudyError(
-            "the series folder holds no DICOM images; give the folder that directly holds the series' files."
+            "the series folder contains no DICOM images; give the folder that directly holds the series' files."
         )
     if not found.images:
         raise StudyError(_why_no_image(found))
@@ -303,7 +303,7 @@ def _add_file(found: _Found, source: _Source, *, room: int) -> int:
     name = source.label
     try:
         status = os.stat(source.path)
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever, a device never ends
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would never return, a device never ends
             found.unreadable[name] = "it is not a file"
             return 0
         size = status.st_size
@@ -360,7 +360,7 @@ def _why_no_image(found: _Found) -> str:
         )
     if found.other:
         name, text = natsorted(found.other.items())[0]
-        return f"the series folder holds no MR images ({name}: {text}); choose the sagittal T2 series of the study."
+        return f"the series folder contains no MR images ({name}: {text}); choose the sagittal T2 series of the study."
     if found.without_geometry:
         name, text = natsorted(found.without_geometry.items())[0]
         return (

@@ -36,12 +36,12 @@ class Sample:
 def join(table: list[dict[str, str]], file: LabelFile, labels: Consensus) -> tuple[Sample, dict]:
     """Labelled studies with status ok, and the account: every label that is not used is named with why.
 
-    Raises UserError where the label file holds no label, or none of its studies is in the table.
+    Raises UserError where the label file has no label, or none of its studies is in the table.
     """
     by_id = {row["study_id"]: row for row in table}
     labelled = {*labels.studies, *labels.tied, *labels.unclear}
     if not labelled:
-        raise UserError("the label file holds no label yet; fill its column label with 0 or 1, or normal or lstv.")
+        raise UserError("the label file has no label yet; fill its column label with 0 or 1, or normal or lstv.")
     unknown = sorted(labelled - by_id.keys())
     if len(unknown) == len(labelled):
         raise UserError(

@@ -97,7 +97,9 @@ def scan(root: Path, *, jobs: int = 1, progress: Progress | None = None) -> Scan
     """
     root = Path(root)
     if not root.is_dir():
-        raise UserError(f"folder {root} does not exist or is no folder; correct the path (in a container: bind it).")
+        raise UserError(
+            f"folder {root} does not exist or is not a directory; correct the path (in a container: bind it)."
+        )
     if training_guard.root_of(root) is not None:
         raise UserError(training_guard.refusal(root))
     result = Scan()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:  # imported where a file is opened: it takes a tenth of a seco
 def write_text(group: h5py.Group, name: str, text: str) -> None:
     """Write an attribute of fixed length: it lies in the group's header, which has a checksum.
 
-    HDF5 keeps strings of variable length in a heap without one, and where that is damaged reads other text, or for ever.
+    HDF5 keeps strings of variable length in a heap without one, and where that is damaged reads other text, or never stops
+    reading.
     """
     content = text.encode("utf-8", "backslashreplace").replace(b"\0", rb"\x00")
     group.attrs.create(name, np.array(content or b"\n", dtype=f"S{max(1, len(content))}"))
@@ -146,5 +147,5 @@ def opened(path: Path, what: str = "file") -> Iterator[h5py.File]:
         said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"{what} {path} cannot be read, it is damaged or cut short ({said[:200]}); delete it and run the same command "
-            "again, which makes it anew."
+            "again, which makes it again."
         ) from error

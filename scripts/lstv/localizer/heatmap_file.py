@@ -169,7 +169,7 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
     """Read one study. Raises UserError where the file is not a heatmap file or does not hold the study."""
     with _opened(path) as file:
         if study_id not in file:
-            raise UserError(f"heatmap file {path} holds no study {study_id}; run the inference of its batch again.")
+            raise UserError(f"heatmap file {path} has no study {study_id}; run the inference of its batch again.")
         group = file[study_id]
         flags, provenance = (
             tuple(json.loads(hdf5.read_text(group, "flags"))),

@@ -1,7 +1,7 @@
 """Patches: the picture re-centred on the place where given vertebra centroids put a disc.
 
 A patch is what the network was trained on, moved: the whole sagittal slice nearest to the place, resized to 160 x 160 as
-ever, shifted by whole grid pixels until the place stands in the middle. Scale, aspect and field of view stay those of the
+always, shifted by whole grid pixels until the place stands in the middle. Scale, aspect and field of view stay those of the
 slice; what comes in from outside is black. No torch here: patches are cut where DICOM is read.
 """
 

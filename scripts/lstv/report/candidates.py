@@ -52,7 +52,7 @@ def has_quality_problem(row: dict) -> bool:
 
 
 def is_localizers(row: dict) -> bool:
-    """Whether somebody should look at the localizer's points before anything is said of the junction."""
+    """Whether somebody should look at the localizer's points before anything is concluded about the junction."""
     return row.get("rank_group") == wording.LOCALIZER
 
 

@@ -75,7 +75,7 @@ class Drawn:
 
 
 def draw(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> list[Drawn]:
-    """All figures that the analysed studies allow; none where there is no study."""
+    """All figures that the analysed studies allow; empty without studies."""
     if not len(analysed):
         return []
     with matplotlib.rc_context(_STYLE):

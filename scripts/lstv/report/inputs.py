@@ -63,7 +63,7 @@ def read(table: Path, sheet: Path, studies: Iterable[Path], settings: Path | Non
 
 
 def read_table(path: Path) -> pandas.DataFrame:
-    """The cohort table, one row a study in the order of the file; ids stay text."""
+    """The cohort table, one row per study, in the order of the file; ids stay text."""
     try:
         # text is text: NULL, NA, nan or 007 are ids like others, and only an empty cell is a missing value
         frame = pandas.read_csv(

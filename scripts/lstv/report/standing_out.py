@@ -1,4 +1,4 @@
-"""Which studies stand out: those with a reason of their own, their places, and what is said of the rest."""
+"""Which studies stand out: those with a reason of their own, their places, and what is reported for the rest."""
 
 from __future__ import annotations
 

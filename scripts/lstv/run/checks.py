@@ -183,7 +183,7 @@ def _files_exist(settings: Settings) -> Iterator[str]:
 def _centroids_are_a_folder(settings: Settings) -> Iterator[str]:
     path = settings["localizer"]["centroids"]
     if path is not None and not os.path.isdir(path):
-        yield f"localizer.centroids {path} is no folder; correct the path or set it to null."
+        yield f"localizer.centroids {path} is not a directory; correct the path or set it to null."
 
 
 FUTURE = 120.0

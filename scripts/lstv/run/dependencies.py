@@ -36,7 +36,7 @@ def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in LIBRARIES:
             yield from _with_parents(node.module)
-            # a module by name (``import batches``) or what is in one (``import batch_of``): what is no file is ignored
+            # a module by name (``import batches``) or what is in one (``import batch_of``): what is not a file is ignored
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             for alias in node.names:

@@ -145,7 +145,7 @@ def _slurm_problems(run: Run) -> list[str]:
     accounting = run.slurm.get("AccountingStorageType", "").removeprefix("accounting_storage/")
     if accounting in ("none", "(null)") and (run.status_command == "sacct" or given.get("slurm_account") or asked_qos):
         found.append(
-            "this SLURM has no accounting database, so it knows no accounts and no QOS and sacct cannot tell how jobs "
+            "this SLURM has no accounting database, so it has no accounts and no QOS and sacct cannot tell how jobs "
             f"ended: put slurm-no-account: true instead of slurm_account and qos into {_PROFILE} and keep "
             "slurm-status-command: squeue there."
         )

@@ -80,7 +80,7 @@ def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict[str, Any]]
             if study_id in found:
                 raise UserError(f"study {study_id} stands in two of the heatmap files; give each study once.")
             if maps.features is None:
-                raise UserError(f"heatmap file {path} holds no features; run the inference again.")
+                raise UserError(f"heatmap file {path} has no features; run the inference again.")
             found[study_id] = maps.features
     return found, facts
 
@@ -143,7 +143,7 @@ def write(bank: FeatureBank, path: Path) -> None:
 
 
 def read(path: Path) -> FeatureBank:
-    """Read a reference. Raises UserError where the file is missing or none of this program's."""
+    """Read a feature bank. Raises UserError where the file is missing or was not written by ``write``."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             facts = json.loads(str(archive["facts"]))

@@ -53,7 +53,7 @@ DOCUMENTS = {
 
 
 def updated(name: str, text: str, evidence: Path) -> str:
-    """The document ``name`` with its generated parts made anew.
+    """The document ``name`` with its generated parts written again.
 
     Raises UserError for a part that does not belong to the document, or is missing from it.
     """

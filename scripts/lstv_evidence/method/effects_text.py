@@ -85,8 +85,8 @@ def _metrics(record: dict) -> str:
                 rows.append((found["metric"], *cells))
     return (
         "Median change in robust standard deviations of the originals, and in how many studies the metric went up ↑ and "
-        "down ↓ (∅: became undefined). Bold: at least 1 standard deviation, and all or nearly all one way (sign test, "
-        f"p < 0.05; with {len(rows)} metrics some are bold by chance; the controls are in the CSV). `raw`: no "
+        "down ↓ (∅: became undefined). Bold: at least 1 standard deviation, and all or nearly all in the same direction "
+        f"(sign test, p < 0.05; with {len(rows)} metrics some are bold by chance; the controls are in the CSV). `raw`: no "
         "spread among the originals, so the median change itself.\n\n"
         + table(("metric", *(change["title"] for change in record["changes"] if not change["control"])), rows)
     )

@@ -78,7 +78,7 @@ def _study(row: dict[str, str]) -> PhantomStudy:
     try:
         seed, degree = int(row["seed"]), float(row["degree"])
     except ValueError:
-        raise UserError(f"seed {row['seed']!r} or degree {row['degree']!r} is no number; correct it.") from None
+        raise UserError(f"seed {row['seed']!r} or degree {row['degree']!r} is not a number; correct it.") from None
     series = tuple(filter(None, row["series"].split(";")))
     for value, name, allowed in (
         (row["transfer_syntax"], "transfer_syntax", SYNTAXES),
