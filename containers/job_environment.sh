@@ -20,7 +20,8 @@ lstv_end() {
         143) echo "Error: the program of this job was ended from outside (signal 15): cancelled, or over the time limit (runtime)." >&2 ;;
         132 | 134 | 135 | 136 | 139) echo "Error: the program of this job crashed (signal $((status - 128))); the same command tries again, and its log may say more." >&2 ;;
     esac
-    if [ -n "${LSTV_JOB:-}" ]; then rm -rf "$LSTV_JOB"; fi
+    # a network file system may refuse for a while; what is left is removed after a week
+    if [ -n "${LSTV_JOB:-}" ]; then rm -rf "$LSTV_JOB" 2>/dev/null || true; fi
     return $status
 }
 trap lstv_end EXIT

@@ -26,6 +26,7 @@ from lstv.localizer.ahead import Ahead
 from lstv.localizer.decoding import prepared_studies
 from lstv.localizer.heatmap_file import StudyMaps
 from lstv.localizer.options import Options
+from lstv.run import software
 from lstv.run.dependencies import library_files
 
 
@@ -139,8 +140,14 @@ def main(argv: list[str] | None = None) -> int:
             "device": device.type,
             "torch": str(torch.__version__),
         }
-        program = reuse.code_digest([Path(__file__), *library_files(Path(__file__))])
-        keys = reuse.keys(states, record | {"without_uids": args.without_uids, "program": program})
+        facts = {
+            "without_uids": args.without_uids,
+            "program": reuse.code_digest([Path(__file__), *library_files(Path(__file__))]),
+            "libraries": software.versions((*software.LIBRARIES, *software.DECODERS)),
+            # its kernels differ by model and by the size of a pass
+            "gpu": [torch.cuda.get_device_name(), args.forward_batch] if device.type == "cuda" else None,
+        }
+        keys = reuse.keys(states, record | facts)
         batch = running.enter_context(reuse.batch(args.out, record, keys, reuse=not args.no_reuse))
         progress = running.enter_context(Progress(len(rows) - len(batch.kept), "studies"))
         if batch.kept:

@@ -1,4 +1,4 @@
-"""Make the reference set of the feature distance from the heatmap files of studies outside the cohort.
+"""Make the feature bank from the heatmap files of studies outside the cohort.
 
 At least 200 analysed studies are needed; give those whose images you trust. The file holds study ids and features, no
 images.
@@ -17,7 +17,7 @@ from lstv.uncertainty import feature_bank
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--heatmaps", type=Path, nargs="+", required=True, help="heatmap files of the reference studies"
+        "--heatmaps", type=Path, nargs="+", required=True, help="heatmap files of the studies of the feature bank"
     )
     parser.add_argument("--out", type=Path, required=True, help="the reference file, .npz")
     return parser.parse_args(argv)
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     fitted = feature_bank.fit(*feature_bank.collect(args.heatmaps))
     feature_bank.write(fitted, args.out)
-    print(f"{len(fitted.study_ids)} reference studies: {args.out}")
+    print(f"{len(fitted.study_ids)} studies of the feature bank: {args.out}")
     return 0
 
 

@@ -28,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--risk-moderate", type=float, default=Thresholds.moderate, help="from this on it is moderate (nats)"
     )
-    parser.add_argument("--reference", type=Path, help="reference set of the feature distance (reference_features.py)")
+    parser.add_argument("--reference", type=Path, help="feature bank (reference_features.py)")
     args = parser.parse_args(argv)
     for_one, for_all = (args.study, args.out), (args.out_dir, args.manifest)
     if not (all(for_one) and not any(for_all)) and not (all(for_all) and not any(for_one)):

@@ -128,7 +128,7 @@ def patch_studies() -> dict[str, Analysed]:
 
 
 def feature_studies() -> dict[str, Analysed]:
-    """Studies that are measured against the reference set."""
+    """Studies that are measured against the feature bank."""
     hole = features(903)
     hole.discs[4] = np.nan
     return {
@@ -277,7 +277,7 @@ def unmeasured_studies() -> dict[str, StudyMaps]:
 
 
 def made_studies() -> dict[str, tuple[StudyMaps, FeatureBank | None]]:
-    """Every study under its name, with the reference set it is measured against."""
+    """Every study under its name, with the feature bank it is measured against."""
     plain = (
         map_studies() | member_studies() | patch_studies() | picture_studies() | strip_studies() | unmeasured_studies()
     )

@@ -11,6 +11,8 @@ from drawn_spine import MARROW, DrawnSpine, draw
 from lstv.anatomy import chain, offset, signs, strip
 from lstv.anatomy.disc_score import NOT_SEEN, disc_score
 from lstv.anatomy.picture import Picture
+from lstv.dicom.geometry import SliceGeometry
+from lstv.localizer import strips
 
 DOWN, BACK = np.array([0.0, 1.0]), np.array([1.0, 0.0])
 
@@ -234,3 +236,15 @@ def test_spacing_survives_missing_and_doubled_names():
     places = np.array([spine.discs[0], spine.discs[1], spine.discs[1] + [0, 5.0], spine.discs[3]])
     assert chain.find_chain is not None
     assert _strip(spine, places, levels=(0, 1, 3, 4)).usual_gap() == pytest.approx(36, abs=6)
+
+
+def test_points_that_turn_back_have_directions_and_no_strip():
+    """Two opposite steps add to nothing: their sum has no direction of its own."""
+    plane = SliceGeometry((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), 1.0, 1.0, 160, 160)
+    column = strip.column([(20.0, 50.0), (60.0, 50.0), (30.0, 50.0)], 160, plane)
+    assert column is not None and np.isfinite(column.moved(25.0).points).all()
+    logits = np.full((6, 160, 160), -9.0)
+    for level, x in enumerate((20, 60, 30), start=1):
+        logits[level, 46:55, x - 4 : x + 5] = 9.0
+    for marks in ("canal", "disc"):
+        strips.cut(np.zeros((1, 160, 160), np.uint8), plane, logits, marks)  # whatever it gives, it does not fail

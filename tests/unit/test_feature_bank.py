@@ -1,4 +1,4 @@
-"""The reference set: distances, its own quantile, the file, and what is refused."""
+"""The feature bank: distances, its own quantile, the file, and what is refused."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_program_and_file(tmp_path: Path, capsys, fitted: feature_bank.FeatureBa
     out = tmp_path / "reference.npz"
     arguments = ["--heatmaps", *map(str, files), "--out", str(out)]
     assert reference_features.main(arguments) == 0
-    assert capsys.readouterr().out.startswith("240 reference studies")
+    assert capsys.readouterr().out.startswith("240 studies of the feature bank")
     read = feature_bank.read(out)
     assert read.study_ids == fitted.study_ids and read.run == fitted.run
     np.testing.assert_allclose(read.distances, fitted.distances)

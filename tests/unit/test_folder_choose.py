@@ -8,7 +8,7 @@ import pytest
 from folder_tree import AXIAL, BARE, CORONAL, SAGITTAL, STIR, T1, image, save
 from lstv.dicom.headers import headers, read
 from lstv.folder.choose import choose, judge, plane, weighting
-from lstv.folder.series import build_studies
+from lstv.folder.series import build_studies, uid_order
 
 
 def _study(tmp_path, *series: list):
@@ -364,3 +364,8 @@ def test_the_modality_is_a_defined_term_or_not_said(tmp_path):
     assert "its Modality is CT, not MR" in choose(_study(tmp_path / "a", _stack(Modality="CT"))).reason
     reason = choose(_study(tmp_path / "b", _stack(Modality="MUELLER"))).reason
     assert "no term that DICOM defines" in reason and "MUELLER" not in reason
+
+
+def test_uids_that_are_equal_as_numbers_or_of_any_length_have_an_order():
+    assert uid_order("1.2.03") != uid_order("1.2.3")
+    assert sorted(["1.2.10", "1.2." + "9" * 5000, "1.2.9"], key=uid_order)[:2] == ["1.2.9", "1.2.10"]

@@ -214,7 +214,7 @@ def test_a_centroid_folder_that_is_none_is_one_sentence(sheet, checkpoint, tmp_p
     options = arguments(sheet, checkpoint, tmp_path / "x.h5", "--centroids", str(tmp_path / "none"))
     assert run(lambda: infer_heatmaps.main(options)) == 2
     error = capsys.readouterr().err
-    assert "is not a folder" in error and error.count("\n") == 1
+    assert "is not a directory" in error and error.count("\n") == 1
 
 
 def test_a_batch_holds_its_studies_only(sheet, checkpoint, tmp_path):
@@ -258,3 +258,27 @@ def test_a_gpu_that_this_torch_is_not_built_for(monkeypatch, capability, built, 
     if not usable:
         with pytest.raises(UserError, match=r"not built for Tesla V100 \(compute capability"):
             inference.choose_device("cuda")
+
+
+def test_a_study_whose_results_cannot_be_put_together_is_a_record(monkeypatch, sheet, checkpoint, tmp_path):
+    """The others are as they are without it."""
+    arguments_ = arguments(sheet, checkpoint, tmp_path / "whole.h5")
+    assert infer_heatmaps.main(arguments_) == 0
+    cut, met = inference.strips.cut, []
+
+    def fail_once(*given):
+        met.append(1)
+        if len(met) == 1:
+            raise ValueError("a patient's name")
+        return cut(*given)
+
+    monkeypatch.setattr(inference.strips, "cut", fail_once)
+    assert infer_heatmaps.main(arguments(sheet, checkpoint, tmp_path / "one.h5", "--no-reuse")) == 0
+    whole, one = (
+        {i: heatmap_file.read_study(tmp_path / f"{n}.h5", i) for i in heatmap_file.study_ids(tmp_path / f"{n}.h5")}
+        for n in ("whole", "one")
+    )
+    failed = [i for i in whole if whole[i].status != one[i].status]
+    assert len(failed) == 1 and one[failed[0]].reason == "unexpected ValueError while its results were put together"
+    for name in whole.keys() - set(failed):
+        assert heatmap_file.encoded(whole[name]).to_bytes() == heatmap_file.encoded(one[name]).to_bytes()

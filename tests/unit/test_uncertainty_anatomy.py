@@ -13,8 +13,9 @@ from lstv.anatomy.points import level_point, level_points
 from lstv.base.levels import GRID, LEVELS
 from lstv.localizer import strips
 from lstv.localizer.heatmap_file import Analysed, create, read_study
+from lstv.ranking.reasons import LOCALIZER_FLAGS
 from lstv.uncertainty import measure
-from made_maps import as_logits, hard_disc, soft_disc
+from made_maps import as_logits, five_discs, hard_disc, soft_disc, study
 
 ANATOMY = ("step_dev", "off_disc", "discs_spanned", "junction_disc_contrast", "cranial_reach", "caudal_reach")
 
@@ -115,3 +116,19 @@ def test_the_strip_goes_through_the_heatmap_file(tmp_path):
     found = read_study(tmp_path / "maps.h5", "1").strip
     assert np.array_equal(found.pixels, made.strip.pixels)
     assert replace(found, pixels=made.strip.pixels) == made.strip
+
+
+def test_a_point_far_from_the_column_is_on_the_list_and_no_ordinary_study():
+    """L1/L2 in the neck: longer than a lumbar spine, so no strip was laid, and nothing else would tell."""
+    centres = [(80, 2), (80, 80), (80, 100), (80, 120), (80, 140)]
+    maps = study(np.stack([hard_disc(*centre) for centre in centres]), geometry=replace(study().geometry, height=480))
+    assert maps.strip is None
+    _, _, flags = measure(maps)
+    assert "points_no_column" in flags and "points_no_column" in LOCALIZER_FLAGS
+    assert "points_no_column" not in measure(study())[2], "of a file without strips, whose points make a column"
+
+
+def test_a_missing_upper_level_is_told_without_a_strip():
+    levels = five_discs()
+    levels[1] = 0
+    assert "upper_level_missing" in measure(study(levels))[2]

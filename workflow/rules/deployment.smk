@@ -36,6 +36,7 @@ def read_paths():
     """What rules read and might lie outside the project folder; a container must be shown it."""
     names = [SOURCE["path"], SOURCE["valid_ids"], SOURCE["choices"], LOCALIZER["checkpoint"], LOCALIZER["centroids"]]
     names += [SELECTION["list"], CONFIG["metrics"]["feature_bank"], CONFIG["evaluation"]["labels"]]
+    names += [f"{name}.sha256" for name in (LOCALIZER["checkpoint"], SOURCE["valid_ids"]) if name]
     if SOURCE["kind"] in ("rsna", "folder"):
         images = os.path.join(SOURCE["path"], rsna_layout.IMAGES if SOURCE["kind"] == "rsna" else "")
         links = deployment.linked(images)

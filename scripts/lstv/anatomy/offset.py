@@ -38,8 +38,7 @@ def marrow(picture: Picture, points: np.ndarray, across: np.ndarray) -> np.ndarr
 
 
 def _likeness(picture: Picture, moved: Column) -> float:
-    steps = unit(np.diff(moved.points, axis=0))
-    axes = unit(np.vstack([steps[:1], steps[:-1] + steps[1:], steps[-1:]]))
+    axes = moved.directions()
     across = moved.across(axes)
     bodies = marrow(picture, moved.points, across)
     if not np.isfinite(bodies).any():

@@ -18,6 +18,7 @@ LENGTH_MM, HALF_WIDTH_MM = 300, 30
 
 MIN_POINTS = 3
 _LEAST_GAP_MM = 3.0
+_NO_LENGTH = 1e-9
 _LONGEST_MM = 240.0
 _PADDING = 2
 _COLUMN_MM, _BRIGHTEST, _STRETCHED = 15, 99.5, 200.0
@@ -71,14 +72,18 @@ class Column:
         normal = np.stack([tangents[..., 1], -tangents[..., 0]], axis=-1)
         return np.where((normal @ self.posterior)[..., None] < 0, -normal, normal)
 
+    def directions(self) -> np.ndarray:
+        """Directions (N, 2) of the column at its points, of length 1; where it turns back, that of the next step."""
+        steps = unit(np.diff(self.points, axis=0))
+        return np.vstack([steps[:1], _unit_or(steps[:-1] + steps[1:], steps[1:]), steps[-1:]])
+
     def moved(self, forward_mm: float) -> Column:
         """The points moved to the front, at right angles to the column's smoothed direction."""
         if not forward_mm:
             return self
-        steps = unit(np.diff(self.points, axis=0))
-        tangents = unit(np.vstack([steps[:1], steps[:-1] + steps[1:], steps[-1:]]))
+        tangents = self.directions()
         smooth = tangents.copy()
-        smooth[1:-1] = unit(0.25 * tangents[:-2] + 0.5 * tangents[1:-1] + 0.25 * tangents[2:])
+        smooth[1:-1] = _unit_or(0.25 * tangents[:-2] + 0.5 * tangents[1:-1] + 0.25 * tangents[2:], tangents[1:-1])
         return replace(self, points=self.points - forward_mm * self.across(smooth))
 
     def lengths(self) -> np.ndarray:
@@ -88,6 +93,12 @@ class Column:
     def usual_gap(self) -> float:
         """See ``usual_gap``."""
         return usual_gap(self.lengths(), self.levels)
+
+
+def _unit_or(vectors: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Vectors (N, 2) of length 1, and of those without a length the ones given in their place."""
+    none = np.linalg.norm(vectors, axis=-1, keepdims=True) < _NO_LENGTH
+    return np.where(none, otherwise, unit(np.where(none, 1.0, vectors)))
 
 
 def usual_gap(distances_mm: np.ndarray, levels: tuple[int, ...]) -> float:

@@ -63,7 +63,16 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name[:60]}.{_HOST}@{os.getpid()}.tmp")
 
 
-_HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+def _host() -> str:
+    """This machine, and the namespace of its process numbers: two containers on it may each have a process 11."""
+    name = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+    try:
+        return f"{name}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:  # not Linux
+        return name
+
+
+_HOST = _host()
 _LEFTOVER = re.compile(r"\..+\.(?:(?P<host>[A-Za-z0-9-]*)@)?(?P<process>\d+)\.tmp")
 _ABANDONED = 3600.0
 """Seconds after which a temporary file that nobody has written to is nobody's, whatever its process is called."""

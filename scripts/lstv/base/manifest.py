@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from lstv.base import checksums
@@ -63,12 +63,3 @@ class Folder:
             return found.st_mtime_ns <= made or checksums.file_digest(self._folder / f"{study_id}.json") == digest
         except OSError:
             return False
-
-
-def remove_leftovers(folder: Path, study_ids: Iterable[str]) -> None:
-    """Unfinished files of these studies that a killed job left in a folder (``atomic``)."""
-    names = {f".{study_id}.json" for study_id in study_ids}
-    if folder.is_dir():
-        for entry in list(os.scandir(folder)):
-            if entry.name.endswith(".tmp") and entry.name.rsplit(".", 2)[0] in names:
-                Path(entry.path).unlink(missing_ok=True)

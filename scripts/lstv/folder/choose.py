@@ -444,7 +444,7 @@ def _why_second(judgement: Judgement, chosen: Judgement) -> str:
         f"it has {judgement.stack.n_slices} slices, the chosen one {chosen.stack.n_slices}",
         "it equals the chosen one in all criteria, and its UID is higher",
     )
-    return next(name for name, own, other in zip(names, judgement.rank, chosen.rank) if own != other)
+    return next((name for name, own, other in zip(names, judgement.rank, chosen.rank) if own != other), names[-1])
 
 
 def _why_none(judged: Mapping[str, Judgement]) -> str:

@@ -45,7 +45,9 @@ class Study:
 
 def uid_order(uid: str) -> tuple:
     """Sort key that compares the components of a UID as numbers, so that 1.2.9 comes before 1.2.10."""
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in uid.split("."))
+    parts = uid.split(".")
+    numbers = tuple((0, int(part), "") if part.isdecimal() and len(part) <= 64 else (1, 0, part) for part in parts)
+    return numbers, uid  # 1.02 and 1.2 are two UIDs
 
 
 def build_studies(found: Mapping[tuple[bytes, ...], Iterable[Own]]) -> list[Study]:

@@ -3,11 +3,10 @@
 Group ``/<study_id>``: attributes ``status`` (ok | failed | excluded), ``reason``, ``series_id``, ``flags`` (JSON list),
 ``provenance`` (JSON object) and, where ok, ``geometry`` (JSON of SliceGeometry); datasets ``logits`` float32
 (6, 160, 160) of the centre slice, ``image`` uint8 (160, 160) as the network saw it, ``features/*`` float16 (what the
-network saw inside), ``strip`` uint8 (slices, 300, 61) with the
-attribute ``strip`` (JSON: levels, places_mm, slopes_deg, offset_mm) where the points make a column, and ``members/*`` where
-members ran. Where vertebra centroids were asked for, the attribute ``places``
-(JSON of GivenPlaces) says where they put the discs. Root attributes: ``format_version`` and ``run`` (JSON: checkpoint
-sha256, preprocessing, versions).
+network saw inside), ``strip`` uint8 (slices, 300, 61) with the attribute ``strip`` (JSON: levels, places_mm, slopes_deg,
+offset_mm) where the points make a column, and ``members/*`` where members ran. Where vertebra centroids were asked for, the
+attribute ``places`` (JSON of DiscTargets) says where they put the discs. Root attributes: ``format_version`` and ``run``
+(JSON: checkpoint sha256, preprocessing, versions).
 """
 
 from __future__ import annotations

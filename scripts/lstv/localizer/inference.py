@@ -294,7 +294,7 @@ def infer(
         with stages.time("waiting for the device and taking its results"):
             found = runner.finish(launched, options.marks)
         with stages.time("waiting for the writers"):
-            out.put(*found)
+            out.put(*(partial(_or_failed, study, make) for study, make in zip(launched.group, found)))
         groups += 1
         if groups == 2 and runner.image_seconds is not None:  # the first group also set up the kernels
             say(estimate(runner.image_seconds, options))
@@ -332,6 +332,15 @@ def _next_group(studies: Iterator[Prepared | NotAnalysed], count: int, out: _Wri
         if len(group) == count:
             return group, False
     return group, True
+
+
+def _or_failed(study: Prepared, make: Callable[[], Analysed]) -> StudyMaps:
+    """The study's maps; a defect met by one study must not take the others with it, and its type tells us where."""
+    try:
+        return make()
+    except Exception as error:
+        reason = f"unexpected {type(error).__name__} while its results were put together"
+        return NotAnalysed(study.study_id, "failed", reason, study.series_id, study.flags, study.provenance)
 
 
 def _as_it_is(study: NotAnalysed) -> NotAnalysed:

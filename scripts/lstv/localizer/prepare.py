@@ -28,7 +28,7 @@ _IDENTIFYING = ("series_uid", "unreadable_files")
 @dataclass(frozen=True)
 class Prepared:
     """A study ready for the network: ``images`` uint8 (1 + n + m, 160, 160), the centre slice first, then the n neighbours
-    at ``offsets``, then the m patches at ``places.found``; ``slices`` what its strip is cut from
+    at ``offsets``, then the m patches at ``targets.found``; ``slices`` what its strip is cut from
     (``strips.kept_slices``)."""
 
     study_id: str
@@ -79,8 +79,8 @@ def prepare(
         raise
     except BaseException as error:
         # a defect met by one study must not take the others with it (a panic of a decoder in Rust is no Exception); its
-        # type tells us where
-        # the words of a library may hold a UID or a path, which names the user's home and perhaps a patient
+        # type tells us where. The words of a library may hold a UID or a path, which names the user's home and perhaps a
+        # patient.
         said = "" if without_uids or "/" in str(error) else f": {error}"
         return failed(row, f"unexpected {type(error).__name__}{said}")
 

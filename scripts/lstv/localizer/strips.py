@@ -16,6 +16,9 @@ from lstv.dicom.series import SagittalVolume
 LARGEST = 512
 """Longest side of the slices that are kept: a strip has 1 mm pixels, and a lumbar field of view is 250 to 500 mm."""
 
+_LEAST_STEP_MM = 1.0
+"""Pixels of the strip have 1 mm; no curve is laid through points that are closer."""
+
 
 def kept_slices(series: SagittalVolume) -> ByteArray:
     """The centre slice and its neighbours, uint8 (1 to 3, H, W), none of its sides longer than 512."""
@@ -41,4 +44,7 @@ def cut(slices: ByteArray, plane: SliceGeometry, logits: RealArray, marks: str) 
     if column is None:
         return None
     picture = Picture(slices[0].astype(np.float32), plane.row_spacing, plane.column_spacing)
-    return strip.lay(slices, plane, column, offset.disc_offset(picture, column, marks))
+    forward = offset.disc_offset(picture, column, marks)
+    if column.moved(forward).lengths().min() < _LEAST_STEP_MM:  # bent so much that the discs would fall together
+        return None
+    return strip.lay(slices, plane, column, forward)

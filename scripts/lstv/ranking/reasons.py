@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.ranking.evidence import LIMITS
 from lstv.uncertainty.anatomy import OFF_DISC
 from lstv.uncertainty.records import StudyRecord
 
@@ -17,19 +18,21 @@ _QUALITY = {
     "quality_low_contrast": "quality: very low contrast",
     "quality_no_level_found": "quality: no level found, probably not a sagittal lumbar series",
     "quality_few_levels_found": "quality: fewer than three levels found",
-    "quality_unlike_reference": "quality: the picture is unlike the reference studies",
+    "quality_unlike_reference": "quality: the picture is unlike the studies of the feature bank",
 }
 
 _FIELD = {
     "field_cropped_cranial": "the picture ends less than a vertebra above the first disc",
     "field_cropped_caudal": "the picture ends less than a vertebra below the last disc",
     "no_disc_chain": "no discs are to be seen along the points",
+    "points_no_column": "the points do not lie on one spinal column",
 }
 
 LOCALIZER_FLAGS = (
     "field_cropped_cranial",
     "field_cropped_caudal",
     "points_off_discs",
+    "points_no_column",
     "upper_level_missing",
     "no_disc_chain",
 )
@@ -83,6 +86,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+_TELLING_GAP = next(limit.least for limit in LIMITS if limit.metric == "gap_dev")
+"""Departure of the logarithm of a distance from which it explains the evidence."""
+
+
 def _found(record: StudyRecord) -> list[int]:
     return [index for index, name in enumerate(LEVELS) if record["levels"][name]["point_px"] is not None]
 
@@ -104,7 +111,10 @@ def _gap_words(record: StudyRecord) -> list[str]:
     if len(gaps) < 2:
         return ["the points are unevenly spaced"]
     ratio = gaps / np.median(gaps)
-    worst = int(np.argmax(np.abs(np.log(np.maximum(ratio, 1e-3)))))
+    away = np.abs(np.log(np.maximum(ratio, 1e-3)))
+    worst = int(np.argmax(away))
+    if away[worst] < _TELLING_GAP:  # the metric measures along the discs, in front of the points
+        return ["the points are unevenly spaced"]
     upper, lower = (LEVEL_LABELS[LEVELS[named[worst + step]]] for step in (0, 1))
     return [f"from {upper} to {lower} it is {ratio[worst]:.1f} times the usual distance a level"]
 

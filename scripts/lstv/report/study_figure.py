@@ -43,6 +43,7 @@ def draw(document: StudyRecord, maps: StudyMaps, path: Path) -> None:
     figure = Figure(figsize=(15, 8.6), layout="constrained", facecolor="white")
     flags = ", ".join(document.get("flags", [])) or "none"
     figure.suptitle(f"Study {document['study_id']}    status: {document['status']}", fontsize=15, ha="left", x=0.01)
+    figure.text(0.99, 0.005, "Research use only. Not a diagnosis.", fontsize=10, ha="right", va="bottom")
     if isinstance(maps, NotAnalysed) or document["status"] != "ok":
         reason = document.get("reason") or maps.reason or "no reason was recorded"
         _text(figure.add_subplot(), f"There is nothing to draw.\n\nReason: {reason}\n\nFlags: {flags}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from lstv.base.errors import UserError
 from lstv.run import lock
 
-_OTHERS = ("method_study",)
+_OTHERS = ("method_study", "method_study_patients")
 """Folders of the results that are no cohort's."""
 
 _WITH_VALUE = frozenset(("-s", "-d", "-R", "-U", "-O", "-c", "-j", "-C", "-w", "-T", "-e", "-q"))

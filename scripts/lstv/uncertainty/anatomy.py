@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstv.anatomy import signs
+from lstv.anatomy import signs, strip
 from lstv.anatomy.signs import Signs
-from lstv.base.levels import LEVELS
+from lstv.base.levels import GRID, LEVELS
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.flags import Undefined
 from lstv.uncertainty.registry import level_metric, study_metric, warning
@@ -215,13 +215,27 @@ def cropped_field(study: StudyContext) -> list[str]:
 
 
 @warning
+def missing_upper_level(study: StudyContext) -> list[str]:
+    """One of the upper levels is not found though others are: the names below it rest on the others alone."""
+    found = [centre is not None for centre in study.centres]
+    return ["upper_level_missing"] * (any(found) and not all(found[:3]))
+
+
+@warning
+def scattered_points(study: StudyContext) -> list[str]:
+    """The points make no column, so that no strip could be laid: told from a heatmap file that holds none by the points."""
+    points = [None if centre is None else (float(centre[0]), float(centre[1])) for centre in study.centres]
+    enough = sum(point is not None for point in points) >= strip.MIN_POINTS
+    return ["points_no_column"] * (enough and strip.column(points, GRID, study.maps.geometry) is None)
+
+
+@warning
 def failed_localization(study: StudyContext) -> list[str]:
     """The upper points do not follow the discs: the names below them say nothing.
 
     L5/S1 takes no part: where it is fused there is no disc to lie on, and it may share that of L4/L5.
     """
-    upper = [centre is not None for centre in study.centres[:3]]
-    flags = ["upper_level_missing"] * (any(centre is not None for centre in study.centres) and not all(upper))
+    flags = []
     found = study.once(_signs)
     upper_level = np.array(found.levels) < len(LEVELS) - 1
     steps = found.steps[upper_level[:-1] & upper_level[1:]]

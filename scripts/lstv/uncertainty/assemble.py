@@ -28,7 +28,7 @@ from lstv.uncertainty.flags import Undefined, in_order
 from lstv.uncertainty.localization import Thresholds
 from lstv.uncertainty.records import Values
 
-if TYPE_CHECKING:  # the reference set is made with this package's distances
+if TYPE_CHECKING:  # the feature bank is made with this package's distances
     from lstv.uncertainty.feature_bank import FeatureBank
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def measure(
 
     ``levels`` maps each level to its metrics, ``point_px`` ([column, row] on the 160 grid) and ``point_mm`` (patient
     [x, y, z]); ``study`` holds the study's metrics, ``risk`` and ``quality``. Metrics come in the order of the registry.
-    Undefined values are None and a flag says why. ``reference`` is the reference set of the feature distance.
+    Undefined values are None and a flag says why. ``feature_bank`` is what the feature distance is taken from.
     """
     study = StudyContext(maps, feature_bank)
     raised: set[str] = set()

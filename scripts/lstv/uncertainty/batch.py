@@ -32,7 +32,6 @@ def measure(
     run = heatmap_file.read_run(heatmaps)
     if reference is not None and study_ids:
         reference.check(run, study_ids[0])
-    manifest.remove_leftovers(folder, study_ids)
     statuses: dict[str, str] = {}
     for study_id in study_ids:
         record = one(heatmaps, study_id, run, thresholds, reference)

@@ -21,7 +21,7 @@ from lstv.localizer.heatmap_file import Analysed
 from lstv.uncertainty import blobs, fields
 from lstv.uncertainty.flags import Undefined
 
-if TYPE_CHECKING:  # the reference set is made with this package's distances
+if TYPE_CHECKING:  # the feature bank is made with this package's distances
     from lstv.uncertainty.feature_bank import FeatureBank
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ UPPER = range(len(LEVELS) - 1)
 
 @dataclass(frozen=True, eq=False)
 class StudyContext:
-    """One analysed study, with the reference set of the feature distance where there is one.
+    """One analysed study, with the feature bank where there is one.
 
     Levels are indices into ``LEVELS``, 0 = L1/L2 .. 4 = L5/S1; H = W = 160 is the grid. All arithmetic is float64.
     """

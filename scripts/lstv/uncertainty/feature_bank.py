@@ -1,4 +1,4 @@
-"""The reference set of features: made from heatmap files of other studies, kept in one file, read by the metrics."""
+"""The feature bank: made from heatmap files of other studies, kept in one file, read by the metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ARRAYS = ("directions", "distances", "level_count", "level_mean", "level_precis
 
 @dataclass(frozen=True)
 class FeatureBank:
-    """A fitted reference set of n studies.
+    """A fitted feature bank of n studies.
 
     ``run``: the facts of SAME_RUN. ``directions`` float32 (n, C): the studies' bottleneck features at length 1;
     ``distances`` float64 (n,): each one's leave-one-out feature_distance. ``level_count`` (5,), ``level_mean`` (5, c),
@@ -48,7 +48,7 @@ class FeatureBank:
     level_precision: FloatArray
 
     def others(self, study_id: str) -> npt.NDArray[np.float32]:
-        """Directions of the reference studies without the study itself."""
+        """Directions of the studies of the feature bank without the study itself."""
         return self.directions[[name != study_id for name in self.study_ids]]
 
     def check(self, run: dict[str, Any], study_id: str) -> None:
@@ -89,7 +89,7 @@ def fit(features: dict[str, Features], run: dict[str, Any]) -> FeatureBank:
     """Fit the reference. Raises UserError with fewer than 200 studies."""
     if len(features) < MIN_STUDIES:
         raise UserError(
-            f"the reference set has {len(features)} analysed studies, but distances to fewer than {MIN_STUDIES} say "
+            f"the feature bank has {len(features)} analysed studies, but distances to fewer than {MIN_STUDIES} say "
             "little; give the heatmap files of more studies."
         )
     study_ids = sorted(features)

@@ -1,4 +1,4 @@
-"""Feature distance: is this slice, inside the network, like those of a reference set? A quality gate, no LSTV score.
+"""Feature distance: is this slice, inside the network, like those of a feature bank? A quality gate, no LSTV score.
 
 ``feature_distance`` looks at the whole slice. On phantoms it flags turned, inverted and cropped pictures and no transitional
 spine. ``feature_deviation`` looks at one level; on phantoms it is raised by bad pictures and by transitional junctions
@@ -19,7 +19,7 @@ from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.flags import Undefined
 from lstv.uncertainty.registry import level_metric, study_metric, warning
 
-if TYPE_CHECKING:  # the reference set is made with this module's distances
+if TYPE_CHECKING:  # the feature bank is made with this module's distances
     from lstv.uncertainty.feature_bank import FeatureBank
 
 NEIGHBOUR = 10
@@ -55,14 +55,14 @@ def _compared(study: StudyContext) -> tuple[FeatureBank, Features]:
 
 @study_metric("quality")
 def feature_distance(study: StudyContext) -> float:
-    """Distance of the slice's deepest features to the tenth nearest study of the reference set.
+    """Distance of the slice's deepest features to the tenth nearest study of the feature bank.
 
     Formula: ||f - f_(10)||, f = bottleneck features averaged over the slice, brought to length 1; the study itself, if it
         stands in the reference, is left out
     Unit: 1 (length of the normalised features)
     Range: 0 to 2
-    Direction: high = unlike the reference studies (flag quality_unlike_reference beyond their own 99th percentile)
-    Undefined: no reference set (flag no_reference_features); heatmaps without features (flag no_features)
+    Direction: high = unlike the studies of the feature bank (flag quality_unlike_reference beyond their own 99th percentile)
+    Undefined: no feature bank (flag no_reference_features); heatmaps without features (flag no_features)
     Source: k-th nearest neighbour on pooled bottleneck features: Woodland et al., MELBA 2024:020; at length 1: Sun et al.
         2022, arXiv 2204.06507. No principal components: a distance within 32 of them is blind to all else, and
         normalising after them was seen to be blind even to turned and inverted pictures
@@ -73,12 +73,12 @@ def feature_distance(study: StudyContext) -> float:
 
 @study_metric("quality")
 def feature_percentile(study: StudyContext) -> float:
-    """Share of the reference studies that lie no further from their tenth neighbour than this study does from its own.
+    """Share of the feature bank's studies that lie no further from their tenth neighbour than this study from its own.
 
-    Formula: #{i: d_i <= feature_distance} / n, d_i the leave-one-out distances of the n reference studies
+    Formula: #{i: d_i <= feature_distance} / n, d_i the leave-one-out distances of the n studies of the feature bank
     Unit: share
     Range: 0 to 1
-    Direction: high = unlike the reference studies
+    Direction: high = unlike the studies of the feature bank
     Undefined: as feature_distance
     Source: empirical distribution of the distance of feature_distance; this project
     """
@@ -94,16 +94,16 @@ def unlike_reference(study: StudyContext) -> list[str]:
 
 @level_metric("features")
 def feature_deviation(study: StudyContext, level: int) -> float:
-    """Mahalanobis distance of the level's features from those of the same level in the reference set.
+    """Mahalanobis distance of the level's features from those of the same level in the feature bank.
 
     Formula: sqrt((f - m)' S^-1 (f - m)), f = last decoder features averaged over {p_k >= 0.5}, m and S (Ledoit-Wolf) mean
-        and covariance of f over the reference studies
+        and covariance of f over the studies of the feature bank
     Unit: standard deviations of the reference
     Range: 0 upwards
     Direction: high = the place called by this level looks unlike that of the reference
-    Undefined: no reference set (flag no_reference_features); heatmaps without features (flag no_features); level not found
+    Undefined: no feature bank (flag no_reference_features); heatmaps without features (flag no_features); level not found
         (flag {level}_not_found) or empty in the network's own precision (flag {level}_no_features); found in fewer than
-        100 reference studies (flag {level}_few_reference_studies)
+        100 studies of the feature bank (flag {level}_few_reference_studies)
     Source: Gonzalez et al. 2022, arXiv 2208.03217; shrinkage: Ledoit and Wolf 2004
     """
     feature_bank, own = _compared(study)

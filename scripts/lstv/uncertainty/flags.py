@@ -38,10 +38,10 @@ MEANINGS = {
     "{level}_patch_no_centroid": "the given centroids lack a vertebra next to the level: no patch",
     "{level}_patch_outside": "the given place of the level lies outside the slices: no patch",
     "{level}_patch_no_disc": "the network marks no disc at the given place of the level",
-    "no_reference_features": "no reference set was given: feature distances are not measured",
+    "no_reference_features": "no feature bank was given: feature distances are not measured",
     "no_features": "the heatmaps hold no features: run the inference again for feature distances",
-    "quality_unlike_reference": "inside the network the slice is less like the reference studies than 99 % of these are",
-    "{level}_few_reference_studies": "the level is found in too few reference studies for its feature deviation",
+    "quality_unlike_reference": "inside the network the slice is less like the feature bank's studies than 99 % of these",
+    "{level}_few_reference_studies": "the level is found in too few studies of the feature bank for its feature deviation",
     "{level}_no_features": "the level's region is empty in the network's own precision: no features were averaged",
     "caudal_window_outside": "the place of a disc below L5/S1 lies outside the picture, or its blob covers it",
     "cranial_window_outside": "the place of a disc above L1/L2 lies outside the picture, or its blob covers it",
@@ -56,6 +56,7 @@ MEANINGS = {
     "field_cropped_cranial": "the picture ends less than a vertebra above the first disc",
     "field_cropped_caudal": "the picture ends less than a vertebra below the last disc: the sacrum is not seen",
     "points_off_discs": "a point lies in a vertebra, or two levels are marked at one disc: look at the localizer",
+    "points_no_column": "the points of three or more levels do not lie on one column: look at the localizer",
     "upper_level_missing": "L1/L2, L2/L3 or L3/L4 is not found though other levels are: look at the localizer",
 }
 

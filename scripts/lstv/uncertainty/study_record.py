@@ -58,7 +58,7 @@ PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
     "column_spacing": ({"type": "number"}, "Distance between the columns of the centre slice, in mm."),
     "transfer_syntaxes": (_COUNTS, "Files for each DICOM transfer syntax UID."),
     "decoders": (_COUNTS, "Files for each pixel decoder used."),
-    "reference_studies": (_COUNT, "Studies in the reference set of the feature distance."),
+    "reference_studies": (_COUNT, "Studies in the feature bank."),
     "centroids_refused": (_TEXT, "Why the study's file of vertebra centroids was not used."),
     "reorientation": (
         {"type": ["string", "null"]},
@@ -72,7 +72,7 @@ def study_record(
     maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds | None = None, feature_bank: FeatureBank | None = None
 ) -> StudyRecord:
     """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``), ``reference`` the
-    reference set of the feature distance. Raises UserError where that is of another localizer than the heatmaps.
+    feature bank. Raises UserError where that is of another localizer than the heatmaps.
 
     ``levels`` and ``study`` are empty unless the status is ok. Logits that are not finite make the study failed: no number
     is derived from them. Numbers are unrounded; ``write`` rounds.
@@ -92,7 +92,7 @@ def study_record(
     if isinstance(maps, NotAnalysed):
         return record
     if not np.isfinite(maps.logits).all():
-        reason = "the network returned values that are not finite for this study; run its inference again in float32"
+        reason = "the network returned values that are not finite; a GPU computes in half precision, so try the CPU"
         return record | {"status": "failed", "reason": reason}
     if feature_bank is not None:
         feature_bank.check(run, maps.study_id)

@@ -37,7 +37,7 @@ def card(checkpoint: Path, localizer: Localizer, measured: dict) -> dict:
             "format": "PyTorch; keys state_dict, purpose, training; tensors and plain values only",
         },
         "network": {
-            "architecture": "lstv.localizer.network.PointNet (ResNet-50-D encoder, U-Net decoder), narrow",
+            "architecture": "lstv.localizer.network.LocalizerUNet (ResNet-50-D encoder, U-Net decoder), narrow",
             "widths": asdict(network.widths),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
         },
