@@ -234,8 +234,8 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("ids.txt", "Müller\n".encode("latin-1"), "no text file of study ids in UTF-8"),
-        ("ids.txt", "1\n2\n".encode("utf-16"), "no text file of study ids in UTF-8"),
+        ("ids.txt", "Müller\n".encode("latin-1"), "not a text file of study ids in UTF-8"),
+        ("ids.txt", "1\n2\n".encode("utf-16"), "not a text file of study ids in UTF-8"),
         ("ids.npy", b"", "is not a NumPy file of study ids"),
         ("ids.npy", b"1\n2\n", "is not a NumPy file of study ids"),
         ("ids.npy", npy(np.array([1.0, 2.0])), "does not contain an array of integers or strings"),
@@ -289,7 +289,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
     path = supplied(tmp_path, 'study_id,series_dir\n\na,"x\ny"\n,,\na,z\n')
     with pytest.raises(UserError, match="line 6: study a is listed twice"):
         study_sheet.sheet_rows(path)
-    with pytest.raises(UserError, match="line 3: there is no study_id"):
+    with pytest.raises(UserError, match="line 3: the study_id is empty"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\n,y\n"))
 
 

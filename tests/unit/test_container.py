@@ -127,7 +127,12 @@ def test_make_does_not_take_packages_of_another_python(tmp_path):
     recipe = "include Makefile\nshown:\n\t@$(RUN) python3 -c 'import os; print(os.environ.get(\"PYTHONPATH\"))'\n"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        ["make", "-f", "-", "shown"], cwd=ROOT, input=recipe, env=environment, capture_output=True, text=True
+        ["make", "--no-print-directory", "-f", "-", "shown"],
+        cwd=ROOT,
+        input=recipe,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.stdout == "None\n", done.stderr
 

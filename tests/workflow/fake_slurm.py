@@ -26,6 +26,9 @@ OUTPUTS = {
     "cohort_report": ["report.html"],
 }
 
+HEADERS = {"lstv_uncertainty_metrics.csv": "study_id,status,reason\n"}
+"""What a rule that runs beside SLURM reads."""
+
 
 def sbatch(arguments: list[str]) -> str:
     command = next(word for word in arguments if word.startswith("--wrap="))
@@ -49,7 +52,7 @@ def sbatch(arguments: list[str]) -> str:
         for name in (benchmark, *OUTPUTS[rule]):
             path = Path(os.environ["FAKE_RESULTS"], name.format(**values))
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            path.write_text(HEADERS.get(path.name, ""))
         if rule == "study_sheet":
             program = ["scripts/study_sheet.py", "--kind", "sheet", "--path", "sheet.csv", "--out", str(path)]
             subprocess.run([sys.executable, *program], check=True, stdout=subprocess.DEVNULL)

@@ -61,7 +61,8 @@ def heatmaps_of(wildcards):
 
 
 def manifest_of(wildcards):
-    return f"{RESULTS}/metrics/{Path(heatmaps_of(wildcards)).stem}.csv"
+    heatmaps = heatmaps_of(wildcards)  # for an unknown study the sentence that says so
+    return f"{RESULTS}/metrics/{Path(heatmaps).stem}.csv" if wildcards.study in studies() else heatmaps
 
 
 def manifest_files(wildcards):

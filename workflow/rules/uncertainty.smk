@@ -28,8 +28,8 @@ rule study_metrics:
     message:
         "Measuring the uncertainty of {wildcards.batch}"
     shell:
-        "python {input.script} --heatmaps {input.heatmaps:q} --out-dir {params.studies:q} --manifest {output.manifest:q}"
-        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference} > {log} 2>&1"
+        "python {input.script:q} --heatmaps {input.heatmaps:q} --out-dir {params.studies:q} --manifest {output.manifest:q}"
+        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference} > {log:q} 2>&1"
 
 
 # For trying one study: what its batch wrote already, measured again with a log of its own.
