@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 import infer_heatmaps
 from dicom_files import write_series
+from lstv.base.errors import UserError
 from lstv.base.private_files import write_list
 from lstv.cohort import study_sheet
 from lstv.cohort.study_sheet import Row
@@ -217,3 +219,19 @@ def test_ahead_ends_what_it_began():
 
     with Ahead(breaks()) as ahead, pytest.raises(ValueError, match="no more"):
         list(ahead)
+
+
+def test_a_full_disk_leaves_nothing(monkeypatch, cohort, checkpoint, tmp_path):
+    """A journal of the studies so far would keep the disk full."""
+    appended, full = journal.Journal.append, []
+
+    def refuse(self, study, key):
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        full.append(study)
+        appended(self, study, key)
+
+    monkeypatch.setattr(journal.Journal, "append", refuse)
+    with pytest.raises((OSError, UserError)):
+        infer(monkeypatch, cohort, checkpoint, tmp_path / "out/x.h5")
+    assert full and not list((tmp_path / "out").rglob("*"))

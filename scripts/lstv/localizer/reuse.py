@@ -11,6 +11,7 @@ goes on or after it was killed, ``<batch>.*.journal``. A file system without har
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -174,6 +175,11 @@ class Batch:
     def close(self) -> None:
         self._journal.close()
 
+    def discard(self) -> None:
+        """Remove what this run noted; what earlier runs left stays."""
+        self._journal.close()
+        self._journal.path.unlink(missing_ok=True)
+
 
 def _journals(work: Path, name: str) -> list[Path]:
     return sorted(path for path in work.glob("*.journal") if path.name.rsplit(".", 2)[0] == name)
@@ -192,10 +198,27 @@ def batch(out: Path, run: dict[str, Any], keys: Mapping[str, str], *, reuse: boo
     if not reuse:
         for path in (work / f"{name}.json", *_journals(work, name)):
             path.unlink(missing_ok=True)
-    made = Batch(work, name, keys)
+    made = None
     try:
+        made = Batch(work, name, keys)
         made.missing()
         yield made
         made.assemble(Path(out), run)
+    except Exception as error:
+        if made is not None and _is_of_the_disk(error):
+            made.discard()  # it would keep the disk full
+        raise
     finally:
-        made.close()
+        if made is not None:
+            made.close()
+        with suppress(OSError):
+            work.rmdir()  # only where nothing is in it
+
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+def _is_of_the_disk(error: BaseException | None) -> bool:
+    while error is not None and not (isinstance(error, OSError) and error.errno in _OF_THE_DISK):
+        error = error.__cause__
+    return error is not None
