@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-import cv2
 import numpy as np
+import scipy  # its parts are loaded where they are used
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,23 @@ class Picture:
             _grid(centres[..., i] / step, axes[..., i] / step, across[..., i] / step, along_mm, aside_mm)
             for i, step in enumerate(spacing)
         )
-        read = cv2.remap(
-            self.pixels, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan")
-        )
+        read = bilinear(self.pixels, columns, rows, "constant")
         return read.reshape(*centres.shape[:-1], len(along_mm), len(aside_mm))
 
 
+def bilinear(
+    pixels: np.ndarray, columns: np.ndarray, rows: np.ndarray, beyond: Literal["constant", "nearest"]
+) -> np.ndarray:
+    """Intensities float32 at fractional places of the same shape; beyond the picture NaN (``constant``) or its edge
+    (``nearest``). SciPy's: OpenCV 4 rounds the places to a 32nd of a pixel and OpenCV 5 does not, which shows in ratios."""
+    places = np.stack([rows, columns])
+    return scipy.ndimage.map_coordinates(
+        pixels, places, output=np.float32, order=1, mode=beyond, cval=np.nan, prefilter=False
+    )
+
+
 def _grid(centre: np.ndarray, axis: np.ndarray, across: np.ndarray, along: np.ndarray, aside: np.ndarray) -> np.ndarray:
-    """One coordinate of all grids, float32 (N, T * A): OpenCV reads maps of at most 32767 rows, so a row is a patch."""
+    """One coordinate of all grids, float32 (N, T * A)."""
     line = (centre.reshape(-1, 1) + axis.reshape(-1, 1) * along).astype(np.float32)
     step = (across.reshape(-1, 1) * aside).astype(np.float32)
     return (line[:, :, None] + step[:, None, :]).reshape(len(line), -1)

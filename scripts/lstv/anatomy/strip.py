@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import scipy  # its parts are loaded where they are used
 
-from lstv.anatomy.picture import Picture, unit
+from lstv.anatomy.picture import Picture, bilinear, unit
 from lstv.dicom.geometry import SliceGeometry
 
 LENGTH_MM, HALF_WIDTH_MM = 300, 30
@@ -178,10 +177,7 @@ def sampled(images: np.ndarray, plane: SliceGeometry, points: Column, offset_mm:
     places = curve[:, None] + aside[None, :, None] * moved.across(tangents)[:, None]
     columns = (places[..., 0] / plane.column_spacing).astype(np.float32)
     rows = (places[..., 1] / plane.row_spacing).astype(np.float32)
-    read = [
-        cv2.remap(image.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for image in images
-    ]
+    read = [bilinear(image.astype(np.float32), columns, rows, "nearest") for image in images]
     return np.where(_shown(images[0], columns, rows), np.stack(read), np.float32("nan"))
 
 
