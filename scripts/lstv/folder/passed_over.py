@@ -16,7 +16,7 @@ _KINDS = {
     "unreadable": "files that could not be opened or read",
     "line_break": "names with a line break or tab",
 }
-"""By the keys of ``scan.NOTICES``; what is no DICOM at all is no loss."""
+"""By the keys of ``scan.NOTICES``; a file that is not DICOM is not counted."""
 
 
 def sentence(scan: Path) -> str:
