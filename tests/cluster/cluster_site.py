@@ -136,9 +136,11 @@ class Cluster:
     def jobs(self, since: float) -> list[Job]:
         """Submissions since a time (seconds since 1970), from the accounting database."""
         begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since))
-        columns = "--format=JobID,Comment%200,Partition,ReqTRES%100,State%40,QOS%40"
+        columns = "--format=Submit,JobID,Comment%200,Partition,ReqTRES%100,State%40,QOS%40"
         shown = self.slurm("sacct", "-X", "-P", "-n", "--allusers", "--starttime", begin, columns)
-        return [Job(*line.split("|")) for line in shown.splitlines()]
+        # sacct shows jobs that have never started whenever they were submitted, also to a SLURM that has ended since
+        rows = [line.split("|") for line in shown.splitlines()]
+        return [Job(*values) for submitted, *values in rows if submitted >= begin]
 
     def state(self, number: str) -> str:
         """State of one job, from the accounting database; of its last start where it went back into the queue."""
