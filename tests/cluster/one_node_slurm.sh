@@ -58,7 +58,7 @@ until_works() { # SECONDS COMMAND...
 write_configuration() {
     local host cpus memory
     host=$(hostname -s)
-    cpus=8 # pretended, so that a rule that asks for four gets them on a small machine
+    cpus=12 # pretended, so that on a small machine inference gets its eight beside Snakemake itself as a job
     memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 * 9 / 10))
     cat >"$folder/slurm.conf" <<EOF
 ClusterName=lstvtest
