@@ -20,6 +20,7 @@ AREAS = {
         "test_centroids",
         "test_folder",
         "test_scan",
+        "test_series_pack",
     ),
     "Ids, sheets and tables": ("test_cohort", "test_report", "test_evaluate", "test_failures"),
     "Configuration": ("test_settings", "test_plan"),

@@ -29,6 +29,7 @@ from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking import cohort_table
 from lstv.report import (
     accounting,
+    brightness,
     formats,
     inputs,
     overlay,
@@ -41,6 +42,7 @@ from lstv.report import (
 )
 from lstv.report.build import build
 from lstv.report.content import thresholds_of
+from lstv.report.directions import edge_letters
 from lstv.uncertainty import flags, study_record
 
 
@@ -571,7 +573,7 @@ def test_numbers_of_reasons_do_not_cover_one_another():
 
 def test_letters_follow_the_geometry():
     mirrored = SliceGeometry((0, 0, 0), (0, -1, 0), (0, 0, 1), 1, 1, 10, 10)
-    assert overlay.letters(mirrored) == {"left": "P", "right": "A", "top": "I", "bottom": "S"}
+    assert edge_letters(mirrored) == {"left": "P", "right": "A", "top": "I", "bottom": "S"}
 
 
 def test_png_keeps_the_colours():
@@ -585,8 +587,8 @@ def test_png_keeps_the_colours():
 def test_windowing_brightens_a_dark_spine():
     image = np.full((50, 50), 60, np.uint8)
     image[0, :10] = 255
-    assert overlay.windowed(image)[25, 25] == 255
-    assert overlay.windowed(np.zeros((5, 5), np.uint8)).max() == 0
+    assert brightness.windowed(image)[25, 25] == 255
+    assert brightness.windowed(np.zeros((5, 5), np.uint8)).max() == 0
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

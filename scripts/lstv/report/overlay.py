@@ -14,10 +14,11 @@ from scipy.special import softmax
 
 from lstv.base.errors import StudyError
 from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
-from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
 from lstv.report import reason_marks, strip_drawing
+from lstv.report.brightness import windowed
+from lstv.report.directions import edge_letters
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS, rgb
 from lstv.report.reason_marks import Point, ReasonMark
 from lstv.report.strip_drawing import StripDrawing
@@ -33,9 +34,6 @@ ZOOM_MM, CROP_MM = 90.0, 110.0
 
 CROP_TALL = 1.1
 """Height over width of the field on the first screen."""
-
-_DIRECTIONS = (("R", "L"), ("A", "P"), ("I", "S"))
-"""Letters at the decreasing and the increasing end of the DICOM patient axes x, y, z."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def overlay(maps: StudyMaps, points: dict[str, list[float] | None], reasons: Seq
         level: ((point[0] + 0.5) * sx, (point[1] + 0.5) * sy) if point is not None else None
         for level, point in points.items()
     }
-    directions = letters(maps.geometry)
+    directions = edge_letters(maps.geometry)
     to_right = _label_side(placed, directions)
     texts = _label_places(placed, to_right, height)
     marks = tuple(
@@ -128,16 +126,6 @@ def overlay(maps: StudyMaps, points: dict[str, list[float] | None], reasons: Seq
     )
 
 
-def windowed(image: np.ndarray) -> np.ndarray:
-    """uint8 (H, W) with the grey scale stretched up to the 98.5th percentile of what is not background.
-
-    For looking only: bright skin fat would leave the spine dark.
-    """
-    filled = image[image > 5]
-    top = float(np.percentile(filled, 98.5)) if filled.size else 255.0
-    return np.clip(image * (255.0 / top), 0, 255).astype(np.uint8)
-
-
 def heat_layer(probability: np.ndarray) -> np.ndarray:
     """uint8 RGBA (160, 160, 4): each level in its hue, as opaque as it is probable; transparent below p = 0.02."""
     colours = np.array([rgb(LEVEL_COLOURS[level]) for level in LEVELS], dtype=np.float32)
@@ -165,18 +153,6 @@ def _outline(probability: np.ndarray, sx: float, sy: float) -> str:
         if len(line) >= 4:
             path.append("M" + "L".join(f"{(x + 0.5) * sx:.1f} {(y + 0.5) * sy:.1f}" for x, y in line))
     return "".join(path)
-
-
-def letters(geometry: SliceGeometry) -> dict[str, str]:
-    """Patient directions at the four edges, as on a workstation."""
-    right, down = _letter(geometry.row_direction), _letter(geometry.column_direction)
-    opposite = {end: start for pair in _DIRECTIONS for start, end in (pair, pair[::-1])}
-    return {"left": opposite[right], "right": right, "top": opposite[down], "bottom": down}
-
-
-def _letter(direction: tuple[float, float, float]) -> str:
-    axis = int(np.argmax(np.abs(direction)))
-    return _DIRECTIONS[axis][int(direction[axis] > 0)]
 
 
 def _label_side(placed: dict[str, Point | None], directions: dict[str, str]) -> bool:

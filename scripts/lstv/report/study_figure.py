@@ -19,7 +19,9 @@ from lstv.base.levels import GRID, LEVEL_LABELS, LEVELS
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.outcome import NotAnalysed
 from lstv.report import formats
-from lstv.report.overlay import heat_layer, letters, probabilities, windowed
+from lstv.report.brightness import windowed
+from lstv.report.directions import edge_letters
+from lstv.report.overlay import heat_layer, probabilities
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 from lstv.report.summaries import MAIN_METRICS
 from lstv.uncertainty.records import StudyRecord
@@ -80,7 +82,7 @@ def _overview(axes: Axes, document: StudyRecord, maps: Analysed, probability: np
                 fontweight="bold",
                 bbox={"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 1.5},
             )
-    directions = letters(maps.geometry)
+    directions = edge_letters(maps.geometry)
     for side, corner in {
         "left": (0.02, 0.5),
         "right": (0.98, 0.5),

@@ -1,0 +1,56 @@
+"""Pages in headless Chromium, driven by Playwright; what a page writes on the console is kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+MARKS = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: pages are not looked at"),
+]
+
+
+class Browser:
+    """A running Chromium; ``said`` is what its pages wrote on the console."""
+
+    def __init__(self, browser) -> None:
+        self._browser = browser
+        self.said: list[str] = []
+
+    def open(self, path: Path, *, width: int = 1280, height: int = 900, **context):
+        """A page of a file, as its reader opens it."""
+        page = self._browser.new_context(viewport={"width": width, "height": height}, **context).new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("requestfailed", lambda request: self.said.append(f"{request.url} {request.failure}"))
+        page.goto(path.as_uri())
+        return page
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Chromium; --no-sandbox because containers run as root."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield Browser(running)
+        finally:
+            running.close()
+
+
+def violations(page) -> list[str]:
+    """What axe-core finds against WCAG 2.1 A and AA and its best practices."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"preload": False}).response["violations"]  # it would load the style again
+    return [f"{rule['id']}: {[node['html'][:120] for node in rule['nodes'][:3]]}" for rule in found]
