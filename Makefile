@@ -16,7 +16,7 @@ RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_C
 # tests that neither run Snakemake nor a browser nor take long
 FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
 
-.PHONY: help demo check test test-cluster fuzz benchmark benchmark-paired lint docs setup slurm-profile lock clean
+.PHONY: help demo run check test test-cluster fuzz benchmark benchmark-paired lint docs setup slurm-profile lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ demo: $(READY) ## run the workflow on the demo cohort and say where the report i
 	@$(RUN) python scripts/quiet_snakemake.py --profile profiles/local
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 	@echo "Table:  $(CURDIR)/results/demo/lstv_uncertainty_metrics.csv"
+
+run: $(READY) ## run the workflow: CONFIG=config/mine.yaml (PROFILE=profiles/slurm, OPTIONS="-n" for a plan)
+	@if [ -z "$(CONFIG)" ]; then echo "Error: name your settings: make run CONFIG=config/mine.yaml" >&2; exit 2; fi
+	@$(RUN) python scripts/quiet_snakemake.py --profile $(or $(PROFILE),profiles/local) --configfile $(CONFIG) $(OPTIONS)
 
 check: lint ## lint, and the fast tests: what to run before a commit
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS) $(FAST)

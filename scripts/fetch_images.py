@@ -13,8 +13,9 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.text import readable_bytes
 from lstv_kaggle import images, options, ranged_zip, whole_archive
-from lstv_kaggle.disk import PARTIAL, explained, readable
+from lstv_kaggle.disk import PARTIAL, explained
 from lstv_kaggle.images import AlteredForGood, Plan
 from lstv_kaggle.remote import NoRanges, RemoteFile
 from lstv_kaggle.retry import Pacer
@@ -61,8 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in plan.absent:
         print(f"not in the archive: series {name}", file=sys.stderr)
     print(
-        f"{manifest}: {len(plan.entries)} files ({readable(sum(entry.size for entry in plan.entries))}), "
-        f"{len(plan.entries) - len(plan.missing)} present already, {readable(remote.received)} transferred"
+        f"{manifest}: {len(plan.entries)} files ({readable_bytes(sum(entry.size for entry in plan.entries))}), "
+        f"{len(plan.entries) - len(plan.missing)} present already, {readable_bytes(remote.received)} transferred"
     )
     return 0
 
@@ -79,8 +80,8 @@ def _selected(remote: RemoteFile, series: set[tuple[str, str]], out: Path, pacer
         raise
     except NoRanges as error:
         raise UserError(
-            f"{error} Run again with --whole-archive, in the workflow source.whole_archive: true ({readable(remote.size)} "
-            "to fetch, and room to unpack it)."
+            f"{error} Run again with --whole-archive, in the workflow source.whole_archive: true "
+            f"({readable_bytes(remote.size)} to fetch, and room to unpack it)."
         ) from None
 
 
@@ -95,7 +96,7 @@ def _tidy(partial: Path) -> None:
             shutil.rmtree(path)
         elif path not in kept:
             path.unlink()
-    size = readable(sum(path.stat().st_size for path in kept))
+    size = readable_bytes(sum(path.stat().st_size for path in kept))
     print(f"an unfinished whole archive is kept ({size}); delete {partial} if you do not want to continue it")
 
 

@@ -17,11 +17,11 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.private_files import write_private
+from lstv.base.progress import Progress
 from lstv.cohort.study_sheet import write_sheet
 from lstv.folder import sheet
 from lstv.folder.choose import Choice, choose
 from lstv.folder.passed_over import of_notices
-from lstv.folder.progress import ScanProgress
 from lstv.folder.pseudonym import Naming, Pseudonyms, Uids, load_key
 from lstv.folder.scan import EXAMPLES, NOTICES, Scan, scan
 from lstv.folder.series import Study, build_studies
@@ -84,8 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _refuse_to_share(args)
     naming = _naming(args)
     wanted = sheet.read_choices(args.choices) if args.choices else {}
-    with ScanProgress() as progress:
-        found = scan(args.folder, jobs=args.jobs, progress=progress)
+    with Progress(0, "files", label="headers") as progress:
+        found = scan(args.folder, jobs=args.jobs, progress=progress.reach)
     print(progress.summary())
     lists = Path(os.path.abspath(args.series_lists))
     private_folders = sheet.PrivateFolders(lists, args.extracted or lists.parent / "extracted")

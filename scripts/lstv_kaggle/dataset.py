@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lstv.base.checksums import file_digest, sha256
 from lstv.base.errors import UserError
-from lstv_kaggle.disk import PARTIAL, explained, readable, write_atomic
+from lstv.base.text import readable_bytes
+from lstv_kaggle.disk import PARTIAL, explained, write_atomic
 from lstv_kaggle.remote import RemoteFile
 from lstv_kaggle.single_file import download
 from lstv_kaggle.sources import CHECKPOINT_BYTES, DATASET_PAGE, VALID_ID_COUNT
@@ -44,8 +45,8 @@ def fetch(name: str, folder: Path, open_remote: Callable[[], RemoteFile], check:
         remote = open_remote()
         if remote.size > CHECKPOINT_BYTES[1]:
             raise UserError(
-                f"Kaggle offers {readable(remote.size)} as {name}, which is more than it can be; nothing was fetched: look "
-                f"at {DATASET_PAGE}."
+                f"Kaggle offers {readable_bytes(remote.size)} as {name}, which is more than it can be; nothing was fetched: "
+                f"look at {DATASET_PAGE}."
             )
         part = download(remote, name, folder / PARTIAL)
         digest = file_digest(part)
@@ -77,7 +78,7 @@ def check_checkpoint(path: Path) -> None:
     size, (least, most) = path.stat().st_size, CHECKPOINT_BYTES
     if not least <= size <= most:
         raise CheckpointError(
-            f"checkpoint {path} has {readable(size)}, but the point net has about 130 MB; use the published file."
+            f"checkpoint {path} has {readable_bytes(size)}, but the point net has about 130 MB; use the published file."
         )
     if read_checkpoint(path).demo:
         raise CheckpointError(f"checkpoint {path} is the demo's small network, not the published point net.")

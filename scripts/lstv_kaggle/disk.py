@@ -12,20 +12,13 @@ from pathlib import Path
 
 from lstv.base.atomic import synchronize
 from lstv.base.errors import UserError
+from lstv.base.text import readable_bytes
 
 PARTIAL = ".partial"
 """Folder for unfinished files, beside the finished ones: readers of a series folder never meet one."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
-
-
-def readable(count: int) -> str:
-    """Bytes in a unit that people read."""
-    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= size:
-            return f"{count / size:,.{2 if unit == 'GB' else 1}f} {unit}"
-    return f"{count} bytes"
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
@@ -39,8 +32,8 @@ def require_space(folder: Path, needed: int, what: str) -> None:
         usage.total and free < needed
     ):  # a file system that says 0 of everything does not know; a full disk speaks for itself
         raise UserError(
-            f"{what} needs {readable(needed)} in {folder}, but only {readable(free)} are free; make room or choose "
-            "another folder, then run again."
+            f"{what} needs {readable_bytes(needed)} in {folder}, but only {readable_bytes(free)} are free; make room or "
+            "choose another folder, then run again."
         )
 
 

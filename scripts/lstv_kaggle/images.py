@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import zlib
 from collections.abc import Iterable
@@ -12,11 +13,11 @@ from pathlib import Path
 from lstv.base.atomic import write_csv
 from lstv.base.errors import UserError
 from lstv.base.ids import is_safe
+from lstv.base.progress import Progress
 from lstv.base.tables import read_table
 from lstv.cohort.rsna_layout import IMAGES
 from lstv_kaggle import ranged_zip
 from lstv_kaggle.disk import PARTIAL, explained, require_space, write_atomic
-from lstv_kaggle.progress import Progress
 from lstv_kaggle.ranged_zip import AlteredEntry, ArchiveEntry
 from lstv_kaggle.remote import RemoteFile
 from lstv_kaggle.retry import Pacer, Stopped
@@ -130,7 +131,10 @@ class _Fetch:
     def run(self, missing: list[ArchiveEntry]) -> None:
         groups = ranged_zip.spans(missing)
         with Progress(
-            sum(map(ranged_zip.length, groups)), f"{len(missing):,} files in {len(groups):,} requests"
+            sum(map(ranged_zip.length, groups)),
+            "bytes",
+            label=f"{len(missing):,} files in {len(groups):,} requests",
+            stream=sys.stderr,
         ) as self._progress:
             for _ in range(1 + _ROUNDS):
                 self._altered = []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
 from lstv.base.checksums import file_digest
 from lstv.base.errors import UserError
+from lstv.base.progress import Progress
 from lstv_kaggle.disk import explained, require_space
-from lstv_kaggle.progress import Progress
 from lstv_kaggle.ranged_zip import ZIP_ERRORS
 from lstv_kaggle.remote import NotContinued, RemoteFile
 
@@ -29,7 +30,7 @@ def download(remote: RemoteFile, name: str, partial: Path, *, beside: int = 0) -
         offset = _resumable(remote, part, state)
         require_space(partial, remote.size - offset + beside, f"{name}, unpacked," if beside else name)
         state.write_text(json.dumps({"size": remote.size, "etag": remote.etag}), encoding="utf-8")
-        with Progress(remote.size, name) as shown:
+        with Progress(remote.size, "bytes", label=name, stream=sys.stderr) as shown:
             shown.add(offset)
             with open(part, "r+b" if offset else "wb") as stream:
                 stream.seek(offset)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from lstv.base.errors import Setting, UserError
+from lstv.base.progress import Progress
 from lstv_kaggle import images, ranged_zip
 from lstv_kaggle.disk import PARTIAL, require_space, write_atomic
-from lstv_kaggle.progress import Progress
 from lstv_kaggle.ranged_zip import ZIP_ERRORS, BadArchive
 from lstv_kaggle.remote import RemoteFile
 from lstv_kaggle.single_file import download
@@ -78,7 +79,7 @@ def _unpack(fetched: _Fetched, series: set[tuple[str, str]] | None, out: Path, c
     require_space(out, _bytes(plan), "unpacking the archive")
     with (
         zipfile.ZipFile(fetched.path) as archive,
-        Progress(_bytes(plan), f"unpacking {len(plan.missing):,} files") as shown,
+        Progress(_bytes(plan), "bytes", label=f"unpacking {len(plan.missing):,} files", stream=sys.stderr) as shown,
     ):
         by_name = {entry.orig_filename: entry for entry in archive.infolist()}
         for entry in plan.missing:

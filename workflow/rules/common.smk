@@ -15,7 +15,7 @@ from lstv.base import ids
 from lstv.base.cli import options
 from lstv.base.errors import UserError
 from lstv.cohort import batches as batching, known_studies, rsna_layout, selection
-from lstv.run import checks, settings, targets
+from lstv.run import changed, checks, settings, targets
 from lstv.run.dependencies import library_files
 
 try:
@@ -28,9 +28,14 @@ except UserError as error:
 
 SOURCE, LOCALIZER, SELECTION = CONFIG["source"], CONFIG["localizer"], CONFIG["selection"]
 RESULTS = f"results/{CONFIG['cohort']}"
+MADE_BY = changed.record_of(CONFIG["cohort"])
 DEMO_STUDIES = "resources/demo/studies.csv"
 IMAGE = CONFIG["container"]
 MOST_WORKERS = 16
+
+if workflow.is_main_process and (workflow.output_settings.dryrun or targets.runs_jobs(sys.argv)):
+    for line in filter(None, (f"Cohort: {RESULTS}", changed.sentence(MADE_BY, RESULTS, CONFIG))):
+        print(line, file=sys.stderr)
 
 
 wildcard_constraints:

@@ -146,5 +146,7 @@ onstart:
     except UserError as error:
         raise WorkflowError(str(error))
     record_software()
+    if not MADE_BY.exists():
+        changed.keep(MADE_BY, CONFIG)
     for folder in (RESULTS, *deployment.folders(RESULTS)):
         atomic.remove_leftovers(Path(folder))

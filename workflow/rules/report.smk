@@ -161,6 +161,7 @@ rule failure_guard:
 
 onsuccess:
     if any(job.rule.name == "cohort_report" for job in workflow.dag.jobs):
+        changed.keep(MADE_BY, CONFIG)
         last = summary.sentence(
             f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv", f"{RESULTS}/scan/scan.json"
         )

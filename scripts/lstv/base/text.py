@@ -14,3 +14,21 @@ def printable(text: str, longest: int = LONGEST) -> str:
     if not text.isprintable():
         text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
     return text if len(text) <= longest else text[: longest - 1] + "\u2026"
+
+
+def readable_bytes(count: int) -> str:
+    """Bytes in a unit that people read: 1234567 -> ``1.2 MB``."""
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{count / size:,.{2 if unit == 'GB' else 1}f} {unit}"
+    return f"{count} bytes"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 -> ``42 s``, 192 -> ``3 min 12 s``, 7500 -> ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -11,6 +11,12 @@ from lstv.cohort.selection import outcome
 from lstv.folder import passed_over
 
 
+def of_results(results: str) -> str | None:
+    """The sentence on a cohort by the folder of its results."""
+    folder = Path(results)
+    return sentence(folder / "report.html", folder / "lstv_uncertainty_metrics.csv", folder / "scan" / "scan.json")
+
+
 def sentence(report: Path, table: Path, scan: Path | None = None) -> str | None:
     """Such as ``Report: results/mine/report.html (10 studies: 8 analysed, 2 failed, 0 excluded, 0 not selected)``, counted
     as the report counts, and what the scan of a folder (its summary ``scan``) passed over; None without a report."""

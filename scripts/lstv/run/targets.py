@@ -90,6 +90,25 @@ def runs_jobs(command: Sequence[str]) -> bool:
     return not set(short) & set("nSDlhv") and not any(word.partition("=")[0] in _NO_JOBS for word in command[1:])
 
 
+def is_dry_run(arguments: Sequence[str]) -> bool:
+    """Whether Snakemake's arguments ask for a plan only."""
+    short = "".join(word[1:] for word in arguments if word.startswith("-") and not word.startswith("--"))
+    return "n" in short or any(word in ("--dry-run", "--dryrun") for word in arguments)
+
+
+def settings_files(arguments: Sequence[str]) -> list[Path]:
+    """The files of settings that Snakemake's arguments name."""
+    found, taking = [], False
+    for word in arguments:
+        if word.startswith("-"):
+            option, _, value = word.partition("=")
+            taking = option in ("--configfile", "--configfiles")
+            found += [Path(value)] if taking and value else []
+        elif taking:
+            found.append(Path(word))
+    return found
+
+
 def of_another_cohort(arguments: Sequence[str], cohort: str) -> str | None:
     """A sentence on the first target on a command line that lies in the results of another cohort than the configuration's;
     None where there is none. What follows an option that takes a value is that."""
