@@ -165,6 +165,7 @@ def test_touching_a_program_does_nothing_and_editing_one_reruns_its_part(demo):
 def test_new_thresholds_do_not_repeat_the_inference(demo):
     done = demo.snakemake("--quiet", "rules", "-n", "--config", "metrics={entropy_high: 5.2, entropy_moderate: 4.0}")
     assert "study_metrics" in done.stdout and "infer_heatmaps" not in done.stdout, done.stdout
+    assert "results/demo was made with other settings: metrics.entropy_high was 5.0, now 5.2." in done.stdout
 
 
 def test_report_of_the_run(demo):
