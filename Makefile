@@ -69,7 +69,7 @@ slurm-profile: $(READY) ## fill in profiles/slurm with what SLURM tells of this 
 
 lock: ## renew the pinned lock from the direct dependencies
 	@bash envs/lock.sh "$(or $(PYTHON),python3)" workflow
-	@bash envs/lock.sh "$${PYTHON310:-python3.10}" image
+	@bash envs/lock.sh "$(or $(PYTHON),python3)" image
 
 clean: ## remove the results and the environment
 	rm -rf $(VENV) results/* .snakemake

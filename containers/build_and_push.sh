@@ -101,9 +101,33 @@ if [ "$push" = yes ] && [ "$replace" = no ] && "$engine" manifest inspect "$remo
     fail "the registry has $image already, and runs may rely on it: raise the version, or say --replace"
 fi
 
+# --- the base, by digest ----------------------------------------------------------------------------------------------
+# A tag moves, so the base is what the registry gives under it now, and its digest is written into the image.
+from=${base:-$(sed -n 's/^ARG BASE_IMAGE=//p' containers/Dockerfile)}
+digest_of_base() {
+    case $engine in
+        buildah) buildah inspect --type image --format '{{.FromImageDigest}}' "$from" ;;
+        *) "$engine" image inspect --format '{{index .RepoDigests 0}}' "$from" ;;
+    esac 2>/dev/null | sed -n 's/.*\(sha256:[0-9a-f]\{64\}\)$/\1/p'
+}
+digest='' pinned=$from
+case $from in
+    *@sha256:*) digest=${from##*@} ;;
+    localhost/*) echo "Note: $from was made on this machine, so the image records no digest of its base." ;;
+    *)
+        echo "Pulling the base $from ..."
+        "$engine" pull --platform linux/amd64 "$from" >/dev/null || fail "the base $from cannot be pulled; the lines above say why"
+        digest=$(digest_of_base)
+        [ -n "$digest" ] || fail "$engine does not tell the digest of $from; name it yourself: --base ${from%:*}@sha256:..."
+        pinned=${from%:*}@$digest
+        ;;
+esac
+[ -z "$digest" ] || echo "Base: $pinned"
+
 # --- build and check --------------------------------------------------------------------------------------------------
 arguments=(--label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$revision")
-[ -z "$base" ] || arguments+=(--build-arg "BASE_IMAGE=$base")
+arguments+=(--build-arg "BASE_IMAGE=$pinned" --label "org.opencontainers.image.base.name=$from")
+[ -z "$digest" ] || arguments+=(--label "org.opencontainers.image.base.digest=$digest")
 [ -z "$base$torch" ] || arguments+=(--build-arg "TORCH=${torch:-base}")
 build=("$engine" build --platform linux/amd64) # what clusters have, whatever this machine is
 [ "$engine" != buildah ] || build=(buildah bud --layers --platform linux/amd64)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Renew a lock: resolve envs/NAME.in with the given Python and pin every package in envs/NAME.lock.txt, with the hashes of all
 # files that the package index has of that version, so that the lock serves every platform. torch stays apart (torch.txt).
-# usage: envs/lock.sh PYTHON workflow|image   (image: with Python 3.10, the oldest that a base image may have)
+# The image takes the versions of the workstation's lock, so renew that first. PYTHON is the oldest that is supported, 3.11.
+# usage: envs/lock.sh PYTHON workflow|image
 set -euo pipefail
 python=${1:?usage: envs/lock.sh PYTHON workflow|image}
 name=${2:?usage: envs/lock.sh PYTHON workflow|image}
@@ -10,7 +11,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$python" -m venv "$scratch/venv"
 "$scratch/venv/bin/pip" install --quiet uv
-"$scratch/venv/bin/pip" install --quiet --dry-run --ignore-installed --report "$scratch/report.json" -r "$name.in"
+touch "$scratch/versions.txt"
+[ "$name" = workflow ] || grep -oE '^[A-Za-z0-9._-]+==[^ ;]+' workflow.lock.txt >"$scratch/versions.txt"
+"$scratch/venv/bin/pip" install --quiet --dry-run --ignore-installed --report "$scratch/report.json" -r "$name.in" -c "$scratch/versions.txt"
 "$scratch/venv/bin/python" - "$scratch/report.json" >"$scratch/pins.txt" <<'PYTHON'
 import json
 import sys

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lstv.base.errors import UserError
@@ -194,8 +194,8 @@ def _still_valid(expiration: object) -> bool:
     except ValueError:
         return False
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment > datetime.now(timezone.utc) + timedelta(hours=1)
+        moment = moment.replace(tzinfo=UTC)
+    return moment > datetime.now(UTC) + timedelta(hours=1)
 
 
 def _json(path: Path, text: str) -> dict:

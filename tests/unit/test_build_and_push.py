@@ -13,13 +13,16 @@ from lstv import __version__
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "registry.example/me/lstv"
 IMAGE = f"{REPOSITORY}:{__version__}"
+DIGEST = "sha256:" + "5b" * 32
 ENGINE = """#!/bin/bash
 echo "$(basename "$0") $*" >>"$ENGINE_LOG"
 case "$1" in
     info) exit "${INFO:-0}" ;;
     run) echo healthy; exit "${HEALTH:-0}" ;;
     images) echo 1.9GB ;;
-    inspect) echo "registry.example/me/lstv@sha256:0123" ;;
+    inspect) [ "$2" = --type ] && echo "$BASE_DIGEST" || echo "registry.example/me/lstv@sha256:0123" ;;
+    image) echo "${4%:*}@$BASE_DIGEST" ;;
+    pull) exit "${PULL:-0}" ;;
     login) [ "${LOGGED_IN:-yes}" = yes ] && echo me ;;
     manifest) exit "${KNOWN:-1}" ;;
     push) [ "${2:-}" = --digestfile ] && echo sha256:4567 >"$3"; exit 0 ;;
@@ -40,6 +43,7 @@ class Site:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         variables = {"PATH": f"{self.programs}:/usr/bin:/bin", "HOME": str(self.folder), "ENGINE_LOG": str(self.log)}
+        variables["BASE_DIGEST"] = DIGEST
         return subprocess.run(
             [ROOT / "containers/build_and_push.sh", *arguments],
             env={**variables, **environment},
@@ -82,15 +86,44 @@ def test_builds_checks_and_pushes_under_the_version_and_never_latest_alone(site)
 def test_a_base_of_ones_own_keeps_its_torch(site):
     site.run("--engine", "podman", "--no-push", "--base", "pytorch/pytorch:2.10.0", REPOSITORY)
     (built,) = site.calls("build")
-    assert "--build-arg BASE_IMAGE=pytorch/pytorch:2.10.0 --build-arg TORCH=base" in built
+    assert f"--build-arg BASE_IMAGE=pytorch/pytorch@{DIGEST} " in built and "--build-arg TORCH=base" in built
 
 
 def test_base_and_torch_are_passed_on(site):
     site.run("--engine", "podman", "--no-push", "--base", "python:3.12-slim-bookworm", "--torch", "2.13.0", REPOSITORY)
     (built,) = site.calls("build")
-    assert "--build-arg BASE_IMAGE=python:3.12-slim-bookworm --build-arg TORCH=2.13.0" in built
+    assert f"--build-arg BASE_IMAGE=python@{DIGEST} " in built and "--build-arg TORCH=2.13.0" in built
     assert f"-t {IMAGE}-python-3.12-slim-bookworm-torch2.13.0 " in built  # another image, another tag
     assert site.calls("push") == []
+
+
+@pytest.mark.parametrize("engine", ["podman", "buildah"])
+def test_the_base_is_taken_by_the_digest_that_its_registry_gives_and_recorded(site, engine):
+    site.install(engine)
+    done = site.run("--engine", engine, "--no-push", REPOSITORY)
+    assert done.returncode == 0 and f"Base: python@{DIGEST}" in done.stdout, done.stderr
+    (built,) = site.calls("bud" if engine == "buildah" else "build")
+    assert f"--build-arg BASE_IMAGE=python@{DIGEST} " in built and "TORCH=" not in built
+    assert "org.opencontainers.image.base.name=python:3.12-slim-bookworm" in built
+    assert f"org.opencontainers.image.base.digest={DIGEST}" in built
+
+
+def test_a_base_whose_digest_is_named_is_not_asked_for(site):
+    site.run("--engine", "podman", "--no-push", "--base", f"python@{DIGEST}", REPOSITORY)
+    (built,) = site.calls("build")
+    assert f"BASE_IMAGE=python@{DIGEST} " in built and site.calls("pull") == []
+
+
+def test_a_base_made_here_has_no_digest_to_record(site):
+    done = site.run("--engine", "podman", "--no-push", "--base", "localhost/mine:1", REPOSITORY)
+    (built,) = site.calls("build")
+    assert "BASE_IMAGE=localhost/mine:1 " in built and "base.digest" not in built and "no digest of its base" in done.stdout
+
+
+def test_a_base_that_cannot_be_pulled_or_named_by_digest_is_not_built_on(site):
+    assert "cannot be pulled" in site.error("--engine", "podman", "--no-push", REPOSITORY, PULL="1")
+    assert "does not tell the digest" in site.error("--engine", "podman", "--no-push", REPOSITORY, BASE_DIGEST="")
+    assert site.calls("build") == []
 
 
 def test_a_tag_that_the_registry_has_is_not_replaced_unasked(site):

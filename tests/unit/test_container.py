@@ -21,11 +21,14 @@ def names(path: Path) -> set[str]:
     return {re.split(r"[=<>;\[ ]", line)[0].lower() for line in lines if line and not line.startswith("-r")}
 
 
-def test_lock_of_the_image_holds_all_that_the_library_needs():
-    # kaggle 2.2.4 needs Python 3.11, the default base has 3.10; the programs use only the library that it is built on
-    locked = names(ROOT / "envs/image.lock.txt")
-    assert names(ROOT / "envs/library.in") - locked == {"kaggle"}
-    assert "kagglesdk" in locked and "torch" not in locked
+def pins(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", path.read_text(), re.MULTILINE))
+
+
+def test_the_image_has_all_that_the_library_needs_in_the_versions_of_the_workstation():
+    image, workstation = (pins(ROOT / f"envs/{name}.lock.txt") for name in ("image", "workflow"))
+    assert names(ROOT / "envs/library.in") <= set(image) and "torch" not in image
+    assert image.items() <= workstation.items()
 
 
 def test_every_line_of_the_lock_is_a_pin():

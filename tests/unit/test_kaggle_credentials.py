@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def test_the_order_is_that_of_the_official_client(tmp_path):
     (home / ".kaggle").mkdir(parents=True)
     config.mkdir()
     environment = {"HOME": str(home), "KAGGLE_CONFIG_DIR": str(config)}
-    later = (datetime.now(timezone.utc) + timedelta(hours=6)).isoformat()
+    later = (datetime.now(UTC) + timedelta(hours=6)).isoformat()
     login = {"access_token": "login-token", "access_token_expiration": later, "refresh_token": "refresh"}
     (home / ".kaggle" / "credentials.json").write_text(json.dumps(login))
     assert find(environment).token == "login-token"
@@ -54,7 +54,7 @@ def test_xdg_folder_and_token_file_named_by_the_variable(tmp_path):
 
 
 def test_login_about_to_end_is_renewed(tmp_path):
-    soon = (datetime.now(timezone.utc) + timedelta(minutes=30)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
     login = {"access_token": "old", "access_token_expiration": soon, "refresh_token": "refresh"}
     (tmp_path / "credentials.json").write_text(json.dumps(login))
     found = find({"KAGGLE_CONFIG_DIR": str(tmp_path)})

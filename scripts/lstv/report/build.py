@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
@@ -72,7 +72,7 @@ def points(document: dict) -> dict[str, list[float] | None]:
 def _day(table: Path) -> str:
     """The day, in UTC, on which the cohort table was written; empty where the file is not there."""
     try:
-        written = datetime.fromtimestamp(table.stat().st_mtime, tz=timezone.utc)
+        written = datetime.fromtimestamp(table.stat().st_mtime, tz=UTC)
     except OSError:
         return ""
     return f"{written.day} {written:%B %Y}"
