@@ -117,7 +117,11 @@ def test_a_base_whose_digest_is_named_is_not_asked_for(site):
 def test_a_base_made_here_has_no_digest_to_record(site):
     done = site.run("--engine", "podman", "--no-push", "--base", "localhost/mine:1", REPOSITORY)
     (built,) = site.calls("build")
-    assert "BASE_IMAGE=localhost/mine:1 " in built and "base.digest" not in built and "no digest of its base" in done.stdout
+    assert (
+        "BASE_IMAGE=localhost/mine:1 " in built
+        and "base.digest" not in built
+        and "no digest of its base" in done.stdout
+    )
 
 
 def test_a_base_that_cannot_be_pulled_or_named_by_digest_is_not_built_on(site):
