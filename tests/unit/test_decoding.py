@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lstv.base.errors import UserError
+from lstv.base.processes import bounded_memory
 from lstv.cohort.study_sheet import Row
 from lstv.localizer import decoding
 from lstv.localizer.options import Options
@@ -148,7 +149,7 @@ def test_nothing_is_left_running(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
 def test_memory_is_bounded(monkeypatch):
     def of(memory_mb):
-        with decoding._bounded_memory(memory_mb):
+        with bounded_memory(memory_mb):
             return np.ones(300 << 20, dtype=np.uint8).nbytes
 
     with pytest.raises(MemoryError):

@@ -6,21 +6,18 @@ study at a time, so it is always known whose fault it was.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import signal
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from lstv.base.errors import UserError
+from lstv.base.processes import bounded_memory, die_with
 from lstv.cohort.study_sheet import Row
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
@@ -28,7 +25,6 @@ from lstv.localizer.prepare import Prepared, failed, prepare
 
 _AHEAD = 4
 """Studies a worker that may be decoded before they are asked for."""
-_PR_SET_PDEATHSIG = 1
 _STARTUP_S = 120.0
 """Seconds that a worker's imports may take, on a slow network disk."""
 
@@ -220,61 +216,16 @@ def _why_it_died(code: int | None) -> str:
 def _work(pipe: Connection, call: Callable[..., Outcome], parent: int, memory_mb: int) -> None:
     """What a worker does: studies out of the pipe, outcomes into it, until the pipe is closed or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
-    _die_with(parent)
+    die_with(parent)
     pipe.send(None)  # all is imported
     while True:
         try:
             row, arguments = pipe.recv()
         except (EOFError, OSError):
             return
-        with _bounded_memory(memory_mb):
+        with bounded_memory(memory_mb):
             study = call(row, *arguments)
         try:
             pipe.send(study)
         except OSError:
             return
-
-
-def _die_with(parent: int) -> None:
-    """Let the system end this process when its parent ends, however that comes and whatever this one is doing then."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:  # it went before we asked
-        os._exit(1)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-class _bounded_memory:
-    """Let what runs inside allocate at most ``memory_mb`` beyond what the process holds: beyond it, allocation fails, and
-    the study with it. Counted are the process's own writable pages (Linux; elsewhere there is no limit)."""
-
-    def __init__(self, memory_mb: int) -> None:
-        self._bytes = memory_mb << 20
-
-    def __enter__(self) -> None:
-        self._before = resource.getrlimit(resource.RLIMIT_DATA)
-        held = _data_bytes()
-        if held is not None:
-            limit = held + self._bytes
-            hard = self._before[1]
-            if hard == resource.RLIM_INFINITY or limit < hard:
-                resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-
-    def __exit__(self, *_: object) -> None:
-        resource.setrlimit(resource.RLIMIT_DATA, self._before)
-
-
-def _data_bytes() -> int | None:
-    """Size of the data segment and private writable mappings, as RLIMIT_DATA counts them (since Linux 4.7)."""
-    try:
-        lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
-        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData:"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        return None
