@@ -14,7 +14,6 @@ import threading
 import time
 from pathlib import Path
 
-from lstv import __version__
 from lstv.base import checksums
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
@@ -129,17 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         device = inference.choose_device(args.device)
         print(inference.describe(device, options), flush=True)
         runner = inference.Runner(checkpoint.localizer(weights).network, device, options.forward_batch)
-        record = {
-            "software_version": __version__,
-            "checkpoint_file": weights.file_name,
-            "checkpoint_sha256": weights.sha256,
-            "demo_weights": weights.demo,
-            "preprocessing": args.preprocessing,
-            "members": args.members,
-            "marks": args.marks,
-            "device": device.type,
-            "torch": str(torch.__version__),
-        }
+        record = inference.run_record(weights, options, device)
         facts = {
             "without_uids": args.without_uids,
             "program": reuse.code_digest([Path(__file__), *library_files(Path(__file__))]),

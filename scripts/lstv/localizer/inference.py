@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from lstv import __version__
 from lstv.base.arrays import ByteArray, IndexArray
 from lstv.base.errors import Setting, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.localizer import strips
+from lstv.localizer.checkpoint import Checkpoint
 from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
 from lstv.localizer.network import LocalizerUNet
 from lstv.localizer.options import MEMBERS, Options
@@ -50,6 +52,21 @@ def _cuda_problem() -> str:
         name = torch.cuda.get_device_name()
         return f"torch {torch.__version__} is not built for {name} (compute capability {major}.{minor})"
     return ""
+
+
+def run_record(weights: Checkpoint, options: Options, device: torch.device) -> dict[str, Any]:
+    """What a heatmap file says of its run: versions, network, and how it was run."""
+    return {
+        "software_version": __version__,
+        "checkpoint_file": weights.file_name,
+        "checkpoint_sha256": weights.sha256,
+        "demo_weights": weights.demo,
+        "preprocessing": options.preprocessing,
+        "members": options.members,
+        "marks": options.marks,
+        "device": device.type,
+        "torch": str(torch.__version__),
+    }
 
 
 def describe(device: torch.device, options: Options) -> str:
