@@ -87,6 +87,16 @@ def report_arguments():
     return options(cohort=CONFIG["cohort"], top=values["top_candidates"], show_ids=shown)
 
 
+def annotation_arguments():
+    return options(**{f"{name}_field": value for name, value in CONFIG["evaluation"]["annotation_fields"].items()})
+
+
+def label_file():
+    """The readers' labels, or what annotations become; nothing where there is no evaluation."""
+    wanted = CONFIG["evaluation"]
+    return f"{RESULTS}/evaluation/labels.csv" if wanted["annotations"] else wanted["labels"] or []
+
+
 def localizer_arguments():
     names = ("sha256", "preprocessing", "members", "marks", "centroids", "device", "forward_batch", "study_seconds")
     names += ("study_memory_mb",)
@@ -98,7 +108,7 @@ def localizer_arguments():
 def final_outputs():
     """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""
     wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html", "failures.json"]
-    if CONFIG["evaluation"]["labels"]:
+    if label_file():
         wanted.append("evaluation/evaluation.json")
     fetched = [LOCALIZER["checkpoint"]] if SOURCE["download"] else []
     return [*fetched, *(f"{RESULTS}/{name}" for name in wanted)]
