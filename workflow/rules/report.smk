@@ -51,7 +51,7 @@ rule annotations:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        fields=annotation_arguments(),
+        fields=arguments.annotations(CONFIG),
     message:
         "Reading the annotations"
     shell:
@@ -120,7 +120,7 @@ rule cohort_report:
         studies=f"{RESULTS}/studies",
         heatmaps=f"{RESULTS}/heatmaps",
         batches=batch_count,
-        options=report_arguments(),
+        options=arguments.report(CONFIG),
         scan=options(scan=f"{RESULTS}/scan/scan.json" if SOURCE["kind"] == "folder" else None),
     message:
         "Building the report"
