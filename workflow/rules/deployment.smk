@@ -42,12 +42,10 @@ elif CONTAINED:
         raise WorkflowError(str(error))
 
 
-def profile_resources():
-    return deployment.given_resources(workflow.resource_settings)
-
+PROFILE_RESOURCES = deployment.given_resources(workflow.resource_settings)
 
 if workflow.output_settings.dryrun:
-    for sentence in deployment.left_blank(profile_resources()):
+    for sentence in deployment.left_blank(PROFILE_RESOURCES):
         logger.warning(f"No job could start: {sentence}")
 
 
@@ -70,7 +68,7 @@ def record_software():
 
 onstart:
     executor = workflow.executor_plugin.name
-    slurm = deployment.of_slurm(profile_resources(), workflow.executor_settings) if executor == "slurm" else {}
+    slurm = deployment.of_slurm(PROFILE_RESOURCES, workflow.executor_settings) if executor == "slurm" else {}
     try:
         mistakes = deployment.problems(deployment.Run(executor, METHODS, IMAGE, LOCALIZER["device"], **slurm))
         fetching = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("fetch_")]
