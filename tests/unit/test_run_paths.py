@@ -32,6 +32,12 @@ def test_where_the_studies_come_from(source, expected):
     assert (paths.layout(given), paths.source(given), paths.source_table(given)) == expected
 
 
+def test_labels_are_the_users_or_made_of_annotations():
+    assert paths.labels(complete()) is None
+    assert paths.labels(complete(evaluation={"labels": "mine.csv"})) == "mine.csv"
+    assert paths.labels(complete(evaluation={"annotations": "export.json"})) == "results/c/evaluation/labels.csv"
+
+
 def test_every_file_that_a_key_names_is_read():
     given = complete(source={"kind": "folder", "path": "in"})
     for part, keys in settings.PATHS.items():

@@ -73,17 +73,11 @@ def fetched_images():
     return [f"{RESULTS}/kaggle/manifest.csv"] if SOURCE["download"] else []
 
 
-def label_file():
-    """The readers' labels, or what annotations become; nothing where there is no evaluation."""
-    wanted = CONFIG["evaluation"]
-    return f"{RESULTS}/evaluation/labels.csv" if wanted["annotations"] else wanted["labels"] or []
-
-
 # --- what the targets need --------------------------------------------------------------------------------------------
 def final_outputs():
     """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""
     wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html", "failures.json"]
-    if label_file():
+    if paths.labels(CONFIG):
         wanted.append("evaluation/evaluation.json")
     fetched = [LOCALIZER["checkpoint"]] if SOURCE["download"] else []
     return [*fetched, *(f"{RESULTS}/{name}" for name in wanted)]

@@ -63,7 +63,7 @@ rule evaluation:
     input:
         **script("evaluate"),
         table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
-        labels=label_file(),
+        labels=paths.labels(CONFIG) or [],
         queue=CONFIG["evaluation"]["queue"] or f"{RESULTS}/review_queue.json",
     output:
         results=f"{RESULTS}/evaluation/evaluation.json",

@@ -41,6 +41,13 @@ def source_table(settings: Settings) -> str:
     return path if layout(settings) == "sheet" else f"{path}/{rsna_layout.SERIES_TABLE}"
 
 
+def labels(settings: Settings) -> str | None:
+    """The readers' labels, or what annotations become; None where there is no evaluation."""
+    wanted = settings["evaluation"]
+    made = f"{results(settings)}/evaluation/labels.csv"
+    return made if wanted["annotations"] else wanted["labels"]
+
+
 def read(settings: Settings) -> list[str]:
     """What rules read and might lie outside the project folder; a container must be shown it. Looks at every folder of a
     sheet. Raises UserError where the sheet cannot be read."""
