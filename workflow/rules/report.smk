@@ -51,7 +51,7 @@ rule annotations:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        fields=arguments.annotations(CONFIG),
+        fields=arguments.annotation_fields(CONFIG),
     message:
         "Reading the annotations"
     shell:

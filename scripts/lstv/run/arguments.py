@@ -33,7 +33,7 @@ def report(settings: Settings) -> str:
     return options(cohort=settings["cohort"], top=values["top_candidates"], show_ids=shown)
 
 
-def annotations(settings: Settings) -> str:
+def annotation_fields(settings: Settings) -> str:
     """Of the program that turns annotations into labels: what the fields are called there."""
     fields = settings["evaluation"]["annotation_fields"]
     return options(**{f"{name}_field": value for name, value in fields.items()})
