@@ -33,6 +33,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--scan", type=Path, metavar="JSON", help="summary of the scan of a folder: what it passed over"
     )
+    parser.add_argument(
+        "--evaluation", default="", metavar="LINK", help="the evaluation's page, as a link relative to the report"
+    )
     parser.add_argument("--title", default="Lumbosacral junction report", help="heading of the page")
     parser.add_argument("--cohort", default="", help="name of the cohort, shown under the title")
     parser.add_argument(
@@ -70,6 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         top=args.top,
         show_ids=args.show_ids == "yes",
         cohort=args.cohort,
+        evaluation=args.evaluation,
     )
     counts = page["counts"]
     print(f"{args.out}: {counts['entered']} studies, {counts['ok']} analysed, {counts['stands_out']} stand out")

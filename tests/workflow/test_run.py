@@ -229,23 +229,9 @@ def test_evaluation_against_labels(demo, demo_list):
     assert record["labels"]["used"] == 18 and record["labels"]["positive"] == 5
     assert record["labels"]["not_used"]["failed"] and record["labels"]["not_used"]["excluded"]
     assert demo.results("evaluation/figures/roc.svg").is_file()
-
-
-def test_evaluation_of_annotations(demo, demo_list):
-    given = [
-        {"uid": study, "lstv": "none" if row["kind"] == "normal" else "IIIb", "who": "AB"}
-        for study, row in demo_list.items()
-    ]
-    (demo.root / "annotations.json").write_text(json.dumps([*given, {"uid": "x"}]))
-    fields = "{study: uid, castellvi: lstv, reader: who}"
-    try:
-        done = demo.snakemake("--config", f"evaluation={{annotations: annotations.json, annotation_fields: {fields}}}")
-    finally:
-        (demo.root / "annotations.json").unlink()
-    assert done.returncode == 0 and "infer_heatmaps" not in done.stdout, done.stdout
-    record = json.loads(demo.results("evaluation/evaluation.json").read_text())
-    assert record["labels"]["used"] == 18 and record["labels"]["castellvi"] == {"III": 5, "none": 13}
-    assert f"{len(given) + 1},x,,has no lstv" in demo.results("evaluation/annotations_not_used.csv").read_text()
+    assert "Evaluation: results/demo/evaluation/evaluation.html" in done.stdout
+    assert 'href="evaluation/evaluation.html"' in demo.results("report.html").read_text()
+    assert 'href="../report.html"' in demo.results("evaluation/evaluation.html").read_text()
 
 
 def test_a_trial_lists_the_others_as_not_selected(project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lstv.evaluation import crossvalidation, curves, delong, probability
 from lstv.evaluation.discrimination import MIN_CLASS, Judge, operating_point, too_few
 from lstv.evaluation.rates import confusion
 from lstv.evaluation.sample import Sample, join, verification
+from lstv.evaluation.subgroups import subgroups
 from lstv.ranking.table_columns import PLAIN, PRIMARY, Column, numeric, score_columns
 from lstv.uncertainty.registry import Metric
 
@@ -31,12 +33,13 @@ def evaluate(
     *,
     seed: int,
     replicates: int,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict:
     """Everything docs/evaluation.md describes, as plain numbers, texts, lists and None.
 
-    ``table`` from ``cohort_table.read_cohort_table``, ``registered`` from ``cohort_table.registered_metrics``. Raises
-    UserError where no label can be used. With fewer than ``MIN_CLASS`` positives or negatives ``status`` is ``refused``
-    and no number is given.
+    ``table`` from ``cohort_table.read_cohort_table``, ``registered`` from ``cohort_table.registered_metrics``,
+    ``groups`` from ``subgroups.read_groups``. Raises UserError where no label can be used. With fewer than ``MIN_CLASS``
+    positives or negatives ``status`` is ``refused`` and no number is given.
     """
     sample, account = join(table, file, consensus(file.readings))
     record = {
@@ -52,6 +55,7 @@ def evaluate(
         "metrics": [],
         "rules": [],
         "castellvi": [],
+        "subgroups": [],
         "nuisance": None,
         "probability": [],
         "curves": {},
@@ -71,9 +75,15 @@ def evaluate(
     record["metrics"] = sorted(metrics, key=lambda entry: (-entry.get("auc", -1.0), entry["metric"]))
     record["rules"] = _rules(sample)
     record["castellvi"] = _castellvi(sample, columns, values, seed, replicates)
+    if PRIMARY in columns:
+        record["subgroups"] = subgroups(sample, columns[PRIMARY], groups or {}, seed=seed, replicates=replicates)
     record["nuisance"] = _nuisance(table, sample, columns, values, judge)
     record["probability"] = [_probability(name, scores[name], sample, seed) for name in scores]
-    record["curves"] = {name: _points(scores[name], sample) for name in scores}
+    drawn = {name: _points(scores[name], sample) for name in scores}
+    primary = drawn.get(PRIMARY)
+    if primary is not None:
+        primary |= judge.bands(scores[PRIMARY])
+    record["curves"] = drawn
     record["notes"] = _notes(record)
     return record
 
@@ -204,11 +214,6 @@ def _notes(record: dict) -> list[str]:
         notes.append(
             f"{labels['used']} of {labels['studies_with_status_ok']} analysed studies are labelled, with equal weights: the "
             "numbers hold for the whole cohort only if these were drawn at random, not if they were picked by their rank."
-        )
-    if labels["queue"] and not labels["has_weights"]:
-        notes.append(
-            f"the labels were read from the review queue {labels['queue']}, whose weights were not given: flagged and "
-            "sampled studies count alike, so no number holds for the cohort. Give review_queue.json."
         )
     if labels["weighted"] and labels["rows_without_label"]:
         notes.append(

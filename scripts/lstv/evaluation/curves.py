@@ -60,6 +60,15 @@ def specificity_at(positive: np.ndarray, negative: np.ndarray, sensitivity: floa
     return 1 - np.where(true >= sensitivity - _TINY, false, 1.0).min(-1)
 
 
+def precision_at(positive: np.ndarray, negative: np.ndarray, recall: float) -> np.ndarray:
+    """Precision of the highest threshold whose recall is at least ``recall``; NaN without positives."""
+    true, false = np.cumsum(positive, axis=-1), np.cumsum(negative, axis=-1)
+    reached = _ratio(true, positive.sum(-1, keepdims=True)) >= recall - _TINY
+    first = np.argmax(reached, axis=-1)[..., None]
+    precision = _ratio(np.take_along_axis(true, first, -1), np.take_along_axis(true + false, first, -1))[..., 0]
+    return np.where(reached.any(-1), precision, np.nan)
+
+
 def roc_points(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False-positive rate and sensitivity (G + 1,) from (0, 0), flag nobody, to (1, 1), flag all."""
     true, false = _rates(positive, negative)

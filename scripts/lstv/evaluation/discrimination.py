@@ -29,6 +29,9 @@ FIXED = (0.8, 0.9)
 RULES = (("specificity", 0.8), ("sensitivity", 0.8))
 """What a threshold is chosen for by cross-validation."""
 
+GRID = tuple(round(0.05 * step, 2) for step in range(21))
+"""False-positive rates and recalls at which the curves have intervals."""
+
 _MEASURES: tuple[str, ...] = ("auc", "average_precision")
 _MEASURES += tuple(f"sensitivity_at_specificity_{round(100 * target)}" for target in FIXED)
 _MEASURES += tuple(f"specificity_at_sensitivity_{round(100 * target)}" for target in FIXED)
@@ -114,6 +117,31 @@ class Judge:
             "difference_high": high,
             "difference_interval": "paired bootstrap" if self.weighted else "DeLong",
             "difference_studies": int(known.sum()),
+        }
+
+    def bands(self, scores: np.ndarray) -> dict:
+        """Pointwise 95 % percentile intervals of the ROC curve and of the precision-recall curve, from the resamples.
+
+        ``scores`` float (n,), higher = more suspicious, NaN where undefined. None where the resamples do not vary.
+        """
+        known = np.isfinite(scores)
+        labels, weights = self.labels[known], self.weights[known]
+
+        def statistic(weights: np.ndarray) -> np.ndarray:
+            _, positive, negative = curves.tied_masses(scores[known], labels, weights)
+            found = [curves.sensitivity_at(positive, negative, 1 - rate) for rate in GRID]
+            found += [curves.precision_at(positive, negative, recall) for recall in GRID]
+            return np.stack(found, axis=-1)
+
+        values = bootstrap.replicate(statistic, weights, self._drawn(known.tobytes()))
+        limits = [bootstrap.percentile(column) or (None, None) for column in values.T]
+        roc, pr = limits[: len(GRID)], limits[len(GRID) :]
+        return {
+            "grid": list(GRID),
+            "sensitivity_low": [low for low, _ in roc],
+            "sensitivity_high": [high for _, high in roc],
+            "precision_low": [low for low, _ in pr],
+            "precision_high": [high for _, high in pr],
         }
 
     def _curves(self, scores: np.ndarray, known: np.ndarray, *, directed: bool) -> dict:

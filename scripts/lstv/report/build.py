@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from lstv.base import atomic
-from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.base.levels import LEVELS
 from lstv.folder import passed_over
 from lstv.localizer import heatmap_file
-from lstv.report import candidates, content, figures, formats, inputs, overlay
+from lstv.report import candidates, content, figures, inputs, overlay, templating
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def build(
@@ -34,6 +29,7 @@ def build(
     top: int,
     show_ids: bool,
     cohort: str = "",
+    evaluation: str = "",
 ) -> dict:
     """Write the report to ``out`` and return its content (see ``content.make``).
 
@@ -44,6 +40,7 @@ def build(
     read = inputs.read(table, sheet, studies, settings)
     runs = [heatmap_file.read_run(path) for path in sorted(map(Path, heatmap_files))]
     page = content.make(read, runs, options)
+    page["evaluation"] = evaluation
     page["passed_over"] = "" if scan is None else passed_over.sentence(scan)
     drawn = figures.draw(page["analysed"], page["thresholds"])
     overlays = _overlays([*page["candidates"], *page["localizer_cards"]], read, heatmap_files)
@@ -80,43 +77,13 @@ def _day(table: Path) -> str:
 
 def render(page: dict, drawn: list[figures.Drawn], overlays: dict[str, overlay.Overlay]) -> str:
     """The page's HTML. Everything from outside is escaped; only the style, the script and our own drawings are not."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        count=formats.count, number=formats.number, significant=formats.significant, level=LEVEL_LABELS.__getitem__
-    )
-    environment.globals.update(
-        percent=formats.percent,
+    return templating.page(
+        "report.html.j2",
+        page=page,
+        figures=[{"title": figure.title, "svg": Markup(figure.svg), "caption": figure.caption} for figure in drawn],
+        overlays=overlays,
         measures=candidates.MEASURES,
         levels=LEVELS,
         junction=JUNCTION,
         colours=LEVEL_COLOURS,
     )
-    style, script = (_part(name) for name in ("report.css", "report.js"))
-    return environment.get_template("report.html.j2").render(
-        page=page,
-        figures=[{"title": figure.title, "svg": Markup(figure.svg), "caption": figure.caption} for figure in drawn],
-        overlays=overlays,
-        style=Markup(style),
-        script=Markup(script),
-        mark=Markup(_MARK),
-        hashes={"style": _hash(style), "script": _hash(script), "mark": _hash(_MARK)},
-    )
-
-
-_MARK = 'document.documentElement.classList.add("with-js");'
-"""Before anything is drawn: what only a script can use is shown, and long tables begin folded."""
-
-
-def _part(name: str) -> str:
-    return f"\n{(_TEMPLATES / name).read_text(encoding='utf-8')}"
-
-
-def _hash(text: str) -> str:
-    """The source expression by which a policy allows this text and no other (Content Security Policy 3, 2.3.1)."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

@@ -14,7 +14,13 @@ from lstv.folder import passed_over
 def of_results(results: str) -> str | None:
     """The sentence on a cohort by the folder of its results."""
     folder = Path(results)
-    return sentence(folder / "report.html", folder / "lstv_uncertainty_metrics.csv", folder / "scan" / "scan.json")
+    last = sentence(folder / "report.html", folder / "lstv_uncertainty_metrics.csv", folder / "scan" / "scan.json")
+    return with_evaluation(last, str(folder / "evaluation" / "evaluation.html"))
+
+
+def with_evaluation(last: str | None, page: str) -> str | None:
+    """The last line with the page of the evaluation, where it was written; None without a line."""
+    return f"{last}\nEvaluation: {page}" if last is not None and Path(page).is_file() else last
 
 
 def sentence(report: Path, table: Path, scan: Path | None = None) -> str | None:

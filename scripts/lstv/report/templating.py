@@ -1,0 +1,50 @@
+"""Templates -> a page of one file: style and script inside, allowed by their hashes and nothing else beside them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from lstv.base.levels import LEVEL_LABELS
+from lstv.report import formats
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+_MARK = 'document.documentElement.classList.add("with-js");'
+"""Before anything is drawn: what only a script can use is shown, and long tables begin folded."""
+
+
+def page(template: str, **values: object) -> str:
+    """A page's HTML. Everything from outside is escaped; only the style, the script and our own drawings are not."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=formats.count, number=formats.number, significant=formats.significant, level=LEVEL_LABELS.__getitem__
+    )
+    environment.globals.update(percent=formats.percent)
+    style, script = _part("report.css") + _part("chart.css"), _part("report.js")
+    return environment.get_template(template).render(
+        **values,
+        style=Markup(style),
+        script=Markup(script),
+        mark=Markup(_MARK),
+        hashes={"style": _hash(style), "script": _hash(script), "mark": _hash(_MARK)},
+    )
+
+
+def _part(name: str) -> str:
+    return f"\n{(_TEMPLATES / name).read_text(encoding='utf-8')}"
+
+
+def _hash(text: str) -> str:
+    """The source expression by which a policy allows this text and no other (Content Security Policy 3, 2.3.1)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
