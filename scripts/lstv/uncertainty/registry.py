@@ -29,12 +29,12 @@ A new flag is a line of ``flags.MEANINGS``, whose order is that in which flags a
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from lstv.base.documented import title_and_fields
 
 if TYPE_CHECKING:
     from lstv.uncertainty.context import StudyContext
@@ -53,9 +53,6 @@ FAMILIES = {
     "quality": "Fitness of the image (no uncertainty; a flag of its own)",
 }
 """Families and their headings in the order in which they are shown: what users asked for, then the most promising first."""
-
-FIELDS = ("Formula", "Unit", "Range", "Direction", "Undefined", "Source")
-_FIELD = re.compile(rf"^({'|'.join(FIELDS)}):[ \t]*", re.MULTILINE)
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -122,7 +119,7 @@ def _registered(scope: str, family: str, kinds: tuple[str, ...]) -> Callable[[Fu
         raise ValueError(f"metric family {family} is none of {', '.join(FAMILIES)}")
 
     def register(function: Function) -> Function:
-        title, fields = _parse(function)
+        title, fields = title_and_fields(function)
         name = function.__name__
         named = {f"{name}_{kind}": partial(function, kind=kind) for kind in kinds} if kinds else {name: function}
         for own_name, own in named.items():
@@ -132,13 +129,3 @@ def _registered(scope: str, family: str, kinds: tuple[str, ...]) -> Callable[[Fu
         return function
 
     return register
-
-
-def _parse(function: Callable[..., object]) -> tuple[str, dict[str, str]]:
-    text = inspect.getdoc(function) or ""
-    parts = _FIELD.split(text)
-    found = {name: " ".join(value.split()) for name, value in zip(parts[1::2], parts[2::2])}
-    missing = [name for name in FIELDS if not found.get(name)]
-    if missing or not parts[0].strip():
-        raise ValueError(f"the docstring of {function.__qualname__} lacks {', '.join(missing) or 'its first sentence'}")
-    return parts[0].strip().split("\n\n")[0].replace("\n", " "), {name.lower(): found[name] for name in FIELDS}
