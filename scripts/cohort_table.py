@@ -18,6 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--studies-dir", type=Path, required=True, help="folder with <study_id>.json of every used study"
     )
+    parser.add_argument("--second-reader", type=Path, help="table of the second readers, whose columns are added")
     parser.add_argument("--out", type=Path, required=True, help="the cohort table, CSV")
     return parser.parse_args(argv)
 
@@ -27,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     sheet = study_sheet.read_sheet(args.sheet)
     # what the sheet uses, not what lies in the folder: an earlier run may have left files of other studies
     records = [study_record.read(args.studies_dir / f"{row.study_id}.json") for row in sheet if row.use == "yes"]
-    rows = cohort_table.write(args.out, sheet, records)
+    rows = cohort_table.write(args.out, sheet, records, args.second_reader)
     counts = {status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "excluded")}
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     print(f"{len(rows)} studies ({summary}): {args.out}")

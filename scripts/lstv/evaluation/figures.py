@@ -113,3 +113,29 @@ def _frame(axes: Axes, x: str, y: str, title: str, legend: LegendLocType) -> Non
 
 def _limit(value: float | None) -> str:
     return "?" if value is None else f"{value:.2f}"
+
+
+def write_agreement(pairs: dict[str, dict], called: dict[str, str], path: Path) -> Path:
+    """Write the offsets of numbering of each pair of readers as one SVG; ``pairs`` as ``agreement.agreement`` gives them by
+    ``one/other``, ``called``: how a reader is called in words."""
+
+    def draw(axes: Axes, record: dict) -> bool:
+        shown = {name: entry for name, entry in record["pairs"].items() if entry["studies"]}
+        offsets = sorted({int(value) for entry in shown.values() for value in entry["offsets"]})
+        if not shown:
+            return False
+        width = 0.8 / len(shown)
+        for place, ((name, entry), (colour, _)) in enumerate(zip(shown.items(), _LINES)):
+            one, other = (called[reader] for reader in name.split("/"))
+            counts = [entry["offsets"].get(str(offset), 0) for offset in offsets]
+            where = [index + (place - (len(shown) - 1) / 2) * width for index in range(len(offsets))]
+            bars = axes.bar(where, counts, width, color=colour, label=f"{other} against {one} (n = {entry['studies']})")
+            axes.bar_label(bars, [str(count) if count else "" for count in counts], fontsize=8)
+        axes.set_xticks(range(len(offsets)), [f"{offset:+d}" if offset else "0" for offset in offsets])
+        axes.set_xlabel("levels by which the names differ")
+        axes.set_ylabel("studies")
+        axes.grid(axis="x", visible=False)
+        axes.legend(fontsize=8)
+        return True
+
+    return _save(draw, {"pairs": pairs, "reason": "No study has masks that could be compared."}, path)

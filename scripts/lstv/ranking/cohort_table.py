@@ -11,6 +11,7 @@ from lstv.base.atomic import write_csv
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort.study_sheet import Row
+from lstv.ranking import second_reader
 from lstv.ranking.score import Standing, rank_studies
 from lstv.uncertainty import study_record
 from lstv.uncertainty.records import StudyRecord
@@ -27,8 +28,9 @@ _POINT_PARTS = {
 }
 
 
-def columns() -> list[str]:
-    """Column names in their order: those of the reference implementation, status and ranking, then all other metrics."""
+def columns(added: Iterable[str] = ()) -> list[str]:
+    """Column names in their order: those of the reference implementation, status and ranking, then all other metrics, and
+    those of second readers, which are ``added``."""
     reference = [f"{level}_{name}" for level in LEVELS for name in REFERENCE_METRICS]
     own = [entry.name for entry in uncertainty.metrics("level") if entry.name not in REFERENCE_METRICS]
     own += [part for parts in _POINT_PARTS.values() for part in parts]
@@ -50,14 +52,18 @@ def columns() -> list[str]:
         "reasons",
         *(f"{level}_{name}" for level in LEVELS for name in own),
         *(entry.name for entry in uncertainty.metrics("study")),
+        *added,
     ]
 
 
-def rows(sheet: Iterable[Row], records: Iterable[StudyRecord]) -> list[dict[str, Any]]:
+def rows(
+    sheet: Iterable[Row], records: Iterable[StudyRecord], second: second_reader.Rows | None = None
+) -> list[dict[str, Any]]:
     """Rows sorted by study_id (as text), with None for what is undefined.
 
-    A study of the sheet without a record is excluded with the sheet's reason. Raises UserError for a study with two
-    records, with one but not in the sheet, or to be used but without one.
+    ``second``: rows of the second readers by study id, where they ran. A study of the sheet without a record is excluded
+    with the sheet's reason. Raises UserError for a study with two records, with one but not in the sheet, or to be used but
+    without one.
     """
     by_id: dict[str, StudyRecord] = {}
     for record in records:
@@ -77,7 +83,11 @@ def rows(sheet: Iterable[Row], records: Iterable[StudyRecord]) -> list[dict[str,
             f"{f' ({len(absent)} such studies)' if len(absent) > 1 else ''}; run study_metrics for it."
         )
     standings = {standing.study_id: standing for standing in rank_studies(by_id.values())}
-    return [_row(row, by_id.get(row.study_id), standings.get(row.study_id)) for row in sheet]
+    found = [_row(row, by_id.get(row.study_id), standings.get(row.study_id)) for row in sheet]
+    if second is not None:
+        cells = second_reader.values(second, standings.values())
+        found = [row | cells.get(row["study_id"], {}) for row in found]
+    return found
 
 
 def _row(row: Row, record: StudyRecord | None, standing: Standing | None) -> dict[str, Any]:
@@ -116,8 +126,14 @@ def _row(row: Row, record: StudyRecord | None, standing: Standing | None) -> dic
     return result | record["study"]
 
 
-def write(path: Path, sheet: Iterable[Row], records: Iterable[StudyRecord]) -> list[dict[str, Any]]:
-    """Write the cohort table and return its rows. Numbers are those of the metrics files, undefined ones empty."""
-    table = rows(sheet, records)
-    write_csv(path, columns(), table)
+def write(
+    path: Path, sheet: Iterable[Row], records: Iterable[StudyRecord], second: Path | None = None
+) -> list[dict[str, Any]]:
+    """Write the cohort table and return its rows. Numbers are those of the metrics files, undefined ones empty.
+
+    ``second``: table of the second readers, whose columns are added at the end.
+    """
+    added, second_rows = second_reader.read(second) if second is not None else ([], None)
+    table = rows(sheet, records, second_rows)
+    write_csv(path, columns(second_reader.columns(added) if second is not None else ()), table)
     return table

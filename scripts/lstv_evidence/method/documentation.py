@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstv import uncertainty
+from lstv.base.documented import FIELDS
 from lstv.base.errors import UserError
 from lstv.localizer.views import SLICE_OFFSETS, VIEWS
 from lstv.ranking import evidence
+from lstv.second_reader import flags as mask_flags
+from lstv.second_reader import measures
 from lstv.uncertainty import flags
-from lstv.uncertainty.registry import FIELDS
 from lstv_evidence.method import effects_text, study_text, traits_text
 from lstv_evidence.method.markdown import table
 
@@ -47,6 +49,7 @@ _PART = re.compile(r"^<!-- generated: (\w+) -->\n(.*?)^<!-- end of (\w+) -->$", 
 DOCUMENTS = {
     "method.md": ("members", "ranking"),
     "metrics.md": ("metrics", "flags"),
+    "second_reader.md": ("measures", "second_reader_flags"),
     "evidence.md": ("method_study", "traits", "method_study_patients", "planted_changes"),
 }
 """The generated parts of each document."""
@@ -80,6 +83,8 @@ def parts() -> dict[str, Callable[[Path], str]]:
     return {
         "metrics": lambda evidence: metrics_text(),
         "flags": lambda evidence: flags_text(),
+        "measures": lambda evidence: measures_text(),
+        "second_reader_flags": lambda evidence: second_reader_flags_text(),
         "members": lambda evidence: members_text(),
         "ranking": lambda evidence: ranking_text(),
         "method_study": lambda evidence: _study("tables", evidence),
@@ -99,6 +104,21 @@ def _record(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}); store the study and the planted changes first.") from error
+
+
+def measures_text() -> str:
+    """A section a measure on masks, from the docstrings of the measures."""
+    described: dict[tuple[str, ...], list[str]] = {}
+    for entry in measures.MEASURES.values():
+        fields = (entry.title, *(getattr(entry, name.lower()) for name in FIELDS))
+        described.setdefault(fields, []).append(entry.name)
+    return "\n\n".join(_section(names, *fields) for fields, names in described.items())
+
+
+def second_reader_flags_text() -> str:
+    """The flags of masks and what they mean."""
+    rows = [(f"`{name.replace('{reader}', '{program}')}`", meaning) for name, meaning in mask_flags.MEANINGS.items()]
+    return table(["flag", "meaning"], rows)
 
 
 def metrics_text() -> str:
