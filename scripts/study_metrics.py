@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
-from lstv.base.errors import UserError
+from lstv.base.errors import Setting, UserError
 from lstv.base.progress import Progress
 from lstv.localizer import heatmap_file
-from lstv.uncertainty import Thresholds, batch, feature_bank, study_record
+from lstv.uncertainty import Thresholds, batch, feature_bank
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -40,15 +40,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if not args.risk_moderate <= args.risk_high:
         raise UserError(
-            f"metrics.entropy_moderate is {args.risk_moderate:g}, above metrics.entropy_high {args.risk_high:g}; "
-            "set it to at most that."
+            Setting("risk-moderate", "the threshold of a moderate risk"),
+            f" is {args.risk_moderate:g}, which is not at most the ",
+            Setting("risk-high", "threshold of a high risk"),
+            f" of {args.risk_high:g}; give a lower one.",
         )
     thresholds = Thresholds(args.risk_high, args.risk_moderate)
     reference = feature_bank.read(args.reference) if args.reference else None
     if args.study:
-        maps = heatmap_file.read_study(args.heatmaps, args.study)
-        record = study_record.study_record(maps, heatmap_file.read_run(args.heatmaps), thresholds, reference)
-        study_record.write(record, args.out)
+        record = batch.measure_one(args.heatmaps, args.study, args.out, thresholds, reference)
         print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")
         return 0
     with Progress(len(heatmap_file.study_ids(args.heatmaps)), "studies") as progress:

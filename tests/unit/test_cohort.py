@@ -164,6 +164,13 @@ def test_batch_count_is_a_power_of_two(studies, size, count):
     assert batches.batch_count(studies, size) == count
 
 
+def test_batches_of_an_earlier_division_are_known_by_their_names():
+    names = ["batch-0001-of-0004", "batch-0001-of-0002", "batch-0000-of-16384", "7", "8", "mine"]
+    assert batches.outgrown("batch-0000-of-0004", {"7", "9"}, names) == {*names[1:3], "7"}
+    assert batches.outgrown("7", {"7"}, names) == set(names[:3])
+    assert batches.outgrown("mine", {"7", "8"}, names) == set()
+
+
 def test_batches_are_even_and_stable():
     ids = [str(number) for number in range(4000)]
     sizes = {}

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lstv.base.errors import UserError
 from lstv.base.processes import bounded_memory
 from lstv.cohort.study_sheet import Row
 from lstv.localizer import decoding
+from lstv.localizer.ahead import Ahead
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
 
@@ -73,7 +75,7 @@ def _all(monkeypatch, call, **options) -> dict[str, NotAnalysed]:
     ("call", "options", "reason"),
     [
         (_segfault, {}, "a DICOM decoder crashed (SIGSEGV) on its images"),
-        (_killed, {}, "was killed twice, probably for want of memory"),
+        (_killed, {}, "was killed twice, probably because memory ran out"),
         (_hang, {"study_seconds": 0.5}, "took longer than 0.5 s"),
     ],
 )
@@ -144,6 +146,21 @@ def test_nothing_is_left_running(monkeypatch):
     assert _children()
     studies.close()
     assert not _children()
+
+
+@pytest.mark.slow
+def test_who_gives_up_does_not_wait_for_the_study_at_hand(monkeypatch):
+    """As Ctrl-C does: the thread that takes the studies waits for one that would take ten minutes."""
+    monkeypatch.setattr(decoding, "prepare", _hang)
+    rows = [row for row in ROWS if row.study_id == "b"]
+    ahead = Ahead(decoding.prepared_studies(rows, False, Options(workers=1, study_seconds=600)))
+    ahead.__enter__()
+    while not _children():
+        time.sleep(0.05)
+    leaving = threading.Thread(target=ahead.__exit__, daemon=True)
+    leaving.start()
+    leaving.join(60)
+    assert not leaving.is_alive() and not _children()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")

@@ -7,12 +7,15 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import study_metrics
 from lstv.base import manifest
+from lstv.base.cli import run
+from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
 from lstv.localizer.outcome import NotAnalysed
 from lstv.uncertainty import study_record
@@ -64,6 +67,32 @@ def test_a_study_that_fails_inside_is_a_record(heatmaps, tmp_path, monkeypatch, 
     assert {row["study_id"]: row["status"] for row in rows} == {"a": "ok", "b": "failed", "c": "ok", "gone": "failed"}
     record = json.loads((tmp_path / "studies/b.json").read_text())
     assert "the reason" in record["reason"] and record["levels"] == {}
+    assert study_metrics.main(["--heatmaps", str(heatmaps), "--study", "b", "--out", str(tmp_path / "alone.json")]) == 0
+    assert (tmp_path / "alone.json").read_bytes() == (tmp_path / "studies/b.json").read_bytes()
+
+
+def test_a_study_that_the_file_has_not_is_an_error(heatmaps, tmp_path):
+    with pytest.raises(UserError, match=r"has no study z"):
+        study_metrics.main(["--heatmaps", str(heatmaps), "--study", "z", "--out", str(tmp_path / "z.json")])
+    assert not (tmp_path / "z.json").exists()
+
+
+@pytest.mark.parametrize("moderate", ["6", "nan"])
+def test_thresholds_go_by_their_options(heatmaps, tmp_path, monkeypatch, capsys, moderate):
+    given = [
+        "--heatmaps",
+        str(heatmaps),
+        "--study",
+        "a",
+        "--out",
+        str(tmp_path / "a.json"),
+        "--risk-moderate",
+        moderate,
+    ]
+    monkeypatch.setattr(sys, "argv", ["study_metrics.py", *given])
+    assert run(study_metrics.main) == 2
+    said = capsys.readouterr().err
+    assert f"--risk-moderate is {moderate}" in said and "--risk-high" in said and "entropy" not in said
 
 
 def test_what_a_killed_job_left_is_removed(heatmaps, tmp_path):

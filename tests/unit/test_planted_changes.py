@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import planted_changes
-from lstv.base.errors import UserError
+from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort.study_sheet import Row
 from lstv.dicom import intensities
@@ -258,6 +258,19 @@ def test_program_measures_every_change_on_phantoms(phantoms, tmp_path):
     assert [row["change"] for row in record["discrimination"]] == [change.name for change in changes.CHANGES]
     assert len(list((tmp_path / "previews").glob("*.png"))) == 3
     assert "field ends in L5" in (tmp_path / "p.md").read_text()
+
+
+@pytest.mark.parametrize("where", ["of_series", "_measured", "disc_points"])
+def test_a_study_that_fails_on_the_way_is_left_out_with_its_reason(spine, monkeypatch, where):
+    def fails(*_):
+        raise StudyError("the reason")
+
+    monkeypatch.setattr(planting, "read_volume", lambda folder: replace(spine[0], phantom=True))
+    monkeypatch.setattr(planting, "_measured", lambda *_: [{"study_id": "a"}])
+    monkeypatch.setattr(planting, "why_not", lambda record: "")
+    monkeypatch.setattr(planting, where, fails)
+    (found,) = planting.plant([Row("a", "s", "folder")], None, Options(), {})
+    assert (found.study_id, found.reason, found.records) == ("a", "the reason", {})
 
 
 def test_demo_localizer_is_refused_for_real_series(spine, monkeypatch):

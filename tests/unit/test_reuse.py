@@ -141,6 +141,48 @@ def test_an_interrupted_run_goes_on_where_it_was(monkeypatch, cohort, checkpoint
     assert sorted(path.name for path in (tmp_path / "out" / reuse.FOLDER).iterdir()) == ["x.json", "x.maps"]
 
 
+def test_runs_that_are_interrupted_again_and_again_leave_one_journal(monkeypatch, cohort, checkpoint, tmp_path):
+    monkeypatch.setattr("lstv.localizer.inference.Runner.studies_at_once", lambda *_: 1)
+    out = tmp_path / "x.h5"
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            infer(monkeypatch, cohort, checkpoint, out, until=1)
+        (left,) = (tmp_path / reuse.FOLDER).iterdir()
+        assert left.suffix == ".journal"
+    assert infer(monkeypatch, cohort, checkpoint, out) == ["d", "e", "unused"]
+
+
+def test_a_full_disk_takes_nothing_from_what_an_earlier_run_left(monkeypatch, cohort, checkpoint, tmp_path):
+    monkeypatch.setattr("lstv.localizer.inference.Runner.studies_at_once", lambda *_: 1)
+    out, appended = tmp_path / "x.h5", journal.Journal.append
+    with pytest.raises(KeyboardInterrupt):
+        infer(monkeypatch, cohort, checkpoint, out, until=2)
+    for full in ("cde", "abcde"):  # later, or while the earlier journal is taken over
+
+        def append(self, study, key, full=full):
+            if study.study_id in full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            appended(self, study, key)
+
+        monkeypatch.setattr(journal.Journal, "append", append)
+        with pytest.raises((OSError, UserError)):
+            infer(monkeypatch, cohort, checkpoint, out)
+        assert len(list((tmp_path / reuse.FOLDER).iterdir())) == 1
+    monkeypatch.setattr(journal.Journal, "append", appended)
+    assert infer(monkeypatch, cohort, checkpoint, out) == ["c", "d", "e", "unused"]
+
+
+def test_what_is_kept_of_batches_of_an_earlier_division_goes(monkeypatch, cohort, checkpoint, tmp_path):
+    work = tmp_path / reuse.FOLDER
+    work.mkdir()
+    others = ["batch-0001-of-0004.maps", "mine.json"]
+    for name in ("batch-0000-of-0002.maps", "batch-0001-of-0002.0af3.journal", "a.json", "a.maps", *others):
+        (work / name).touch()
+    infer(monkeypatch, cohort, checkpoint, tmp_path / "batch-0000-of-0004.h5")
+    own = ["batch-0000-of-0004.json", "batch-0000-of-0004.maps"]
+    assert sorted(path.name for path in work.iterdir()) == sorted([*own, *others])
+
+
 def test_a_journal_may_end_anywhere(monkeypatch, cohort, checkpoint, tmp_path):
     """As after ``kill -9`` or a full disk: what is whole is taken, the rest is inferred."""
     out = tmp_path / "x.h5"

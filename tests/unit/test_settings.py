@@ -79,6 +79,8 @@ def test_mistakes(changes, sentence):
     ("changes", "sentence"),
     [
         ({"source": {"kind": "rsna"}}, "source.path is not set"),
+        ({"cohort": "method_study"}, "cohort method_study is the name under which"),
+        ({"cohort": "method_study_patients"}, "choose another"),
         ({"source": {"kind": "rsna", "path": "/no/such/folder"}}, "/no/such/folder does not exist"),
         (
             {"source": {"kind": "folder", "path": "config", "key": "results/x/key"}},
@@ -118,6 +120,12 @@ def test_mistakes(changes, sentence):
 def test_contradictions(changes, sentence):
     found = checks.contradictions(settings.complete(demo(**changes), SCHEMA))
     assert any(sentence in line for line in found), found
+
+
+def test_the_names_of_the_evidence_are_those_of_its_rules():
+    rules = (ROOT / "workflow/rules/evidence.smk").read_text()
+    (named,) = re.findall(r"^METHOD_GENERATORS = \{(.*)\}$", rules, re.MULTILINE)
+    assert tuple(re.findall(r'"(\w+)": ', named)) == checks.EVIDENCE
 
 
 def test_the_home_in_every_path(monkeypatch):

@@ -38,6 +38,7 @@ REFUSED = (
     "are not to be",
     "brought up to date",
     "are said",
+    "for want of memory",
     "is no folder",
     "is no file",
     "is no number",

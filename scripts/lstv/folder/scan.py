@@ -263,7 +263,7 @@ def _run(
                 report(done)
     except BrokenProcessPool as error:
         raise UserError(
-            "a worker that reads headers was killed, probably for want of memory; scan again with fewer jobs."
+            "a worker that reads headers was killed, probably because memory ran out; scan again with fewer jobs."
         ) from error
 
 

@@ -6,16 +6,24 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+Given = TypeVar("Given", covariant=True)
+
+
+class Source(Iterator[Given], Protocol[Given]):
+    """An iterator that another thread may close while it is at work; what it waits for is given up then. (A generator can
+    only be closed between two things.)"""
+
+    def close(self) -> None: ...
 
 
 class Ahead(Generic[T]):
-    """A context in which a generator runs in a thread of its own, at most ``most`` things ahead. When the context ends it
-    is closed, and what waits is dropped."""
+    """A context in which a source runs in a thread of its own, at most ``most`` things ahead. When the context ends the
+    source is closed, and what waits is dropped."""
 
-    def __init__(self, source: Generator[T, None, None] | Iterator[T], most: int = 64) -> None:
+    def __init__(self, source: Source[T], most: int = 64) -> None:
         self._source = source
         self._queue: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=most)
         self._ended = threading.Event()
@@ -27,6 +35,8 @@ class Ahead(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
+        if not isinstance(self._source, Generator):
+            self._source.close()
         self._thread.join()
 
     def __iter__(self) -> Iterator[T]:

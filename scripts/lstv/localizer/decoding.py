@@ -32,15 +32,30 @@ _STARTUP_S = 120.0
 Outcome = Prepared | NotAnalysed
 
 
-def prepared_studies(rows: list[Row], phantoms_only: bool, options: Options) -> Iterator[Outcome]:
-    """Prepared studies in the order of the rows; a bounded number is decoded ahead, so that memory stays bounded too."""
-    arguments = (options.preprocessing, options.offsets, phantoms_only, options.without_uids, options.centroids)
-    crew = _Crew(rows, arguments, options)
-    try:
-        for turn in range(len(rows)):
-            yield crew.take(turn)
-    finally:
-        crew.end()
+class prepared_studies(Iterator[Outcome]):
+    """Prepared studies in the order of the rows; a bounded number is decoded ahead, so that memory stays bounded too.
+
+    ``close`` may be called from another thread than the one that takes the studies: it ends the workers at once, whatever
+    they are doing, and the studies with them.
+    """
+
+    def __init__(self, rows: list[Row], phantoms_only: bool, options: Options) -> None:
+        arguments = (options.preprocessing, options.offsets, phantoms_only, options.without_uids, options.centroids)
+        self._crew = _Crew(rows, arguments, options)
+        self._turns = iter(range(len(rows)))
+
+    def __next__(self) -> Outcome:
+        try:
+            return self._crew.take(next(self._turns))
+        except BaseException:  # StopIteration too: all are taken
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._crew.end()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Crew:
@@ -61,18 +76,22 @@ class _Crew:
         self._thread.start()
 
     def take(self, turn: int) -> Outcome:
-        """The outcome of a row, when it is there."""
+        """The outcome of a row, when it is there. Raises StopIteration when all is ended meanwhile."""
         with self._changed:
-            self._changed.wait_for(lambda: turn in self._done or self._error is not None)
+            self._changed.wait_for(lambda: turn in self._done or self._error is not None or self._ended)
             if self._error is not None:
                 raise self._error
+            if turn not in self._done:
+                raise StopIteration
             self._turn = turn + 1
         self._bell.send(None)
         return self._done.pop(turn)
 
     def end(self) -> None:
         """End all processes, whatever they are doing."""
-        self._ended = True
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
         self._bell.send(None)
         self._thread.join()
 
@@ -206,8 +225,8 @@ class _Worker:
 def _why_it_died(code: int | None) -> str:
     if code == -signal.SIGKILL:
         return (
-            "the process that decoded its images was killed twice, probably for want of memory; give the job more memory or "
-            "fewer decoding processes"
+            "the process that decoded its images was killed twice, probably because memory ran out; give the job more "
+            "memory or fewer decoding processes"
         )
     how = f" ({signal.Signals(-code).name})" if code and -code in set(signal.Signals) else ""
     return f"a DICOM decoder crashed{how} on its images; export this series again"

@@ -43,6 +43,20 @@ class Journal:
         self._file.seek(start)
         return EncodedStudy.from_bytes(self._file.read(length))
 
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def synchronize(self) -> None:
+        """Wait until all that was appended is on the disk."""
+        os.fsync(self._file.fileno())
+
+    def truncate(self, size: int) -> None:
+        """Drop what was appended after the journal had this size."""
+        with self._lock:
+            self._file.truncate(size)
+
     def __contains__(self, study_id: str) -> bool:
         return study_id in self._places
 

@@ -6,7 +6,9 @@ program. Failed studies are tried again.
 
 The work folder (``.kept`` beside the heatmap file) holds for each batch ``<batch>.maps``, the last finished file (a hard
 link, so it takes no room while that is there), ``<batch>.json``, the keys and checksums of its studies, and, while a run
-goes on or after it was killed, ``<batch>.*.journal``. A file system without hard links keeps no finished file.
+goes on or after it was killed, ``<batch>.*.journal``. There is one journal however often a batch was interrupted: a run
+takes over what an earlier one left. What is kept of batches that the cohort no longer has goes when one of its present
+batches is finished. A file system without hard links keeps no finished file.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from lstv.base.atomic import write_json
 from lstv.base.errors import StudyError
 from lstv.base.private_files import read_list
+from lstv.cohort import batches
 from lstv.cohort.study_sheet import Row
 from lstv.localizer import heatmap_file, journal
 from lstv.localizer.centroids import centroid_file
@@ -97,14 +100,23 @@ class Batch:
     def __init__(self, work: Path, name: str, keys: Mapping[str, str]) -> None:
         self._keys = keys
         self._maps, self._record = work / f"{name}.maps", work / f"{name}.json"
-        self._old_journals = _journals(work, name)
+        old = _journals(work, name)
         # not by the process id: in a container or on another node a run before may have had the same
         self._journal = Journal(work / f"{name}.{secrets.token_hex(8)}.journal")
         self._recorded = self._finished_before()
         self.kept = {study for study, (key, _) in self._recorded.items() if keys.get(study) == key}
         """Studies that need not be inferred."""
-        for path in self._old_journals:
-            self._take_over(path)
+        try:
+            for path in old:
+                self._take_over(path)
+            self._journal.synchronize()
+        except OSError:
+            self._journal.close()
+            self._journal.path.unlink(missing_ok=True)
+            raise
+        self._taken_over = self._journal.size
+        for path in old:
+            path.unlink(missing_ok=True)
 
     def _finished_before(self) -> dict[str, list[Any]]:
         """Key and checksum by study of the finished file."""
@@ -114,12 +126,12 @@ class Batch:
         return {}
 
     def _take_over(self, path: Path) -> None:
-        with suppress(OSError, ValueError):
-            for known, study in journal.read(path):
-                study_id = study.study_id
-                if known and self._keys.get(study_id) == known and study_id not in self.kept:
-                    self._journal.append(study, known)
-                    self.kept.add(study_id)
+        """Copy the studies that are still wanted. Raises OSError where they cannot be written."""
+        for known, study in _readable(path):
+            study_id = study.study_id
+            if known and self._keys.get(study_id) == known and study_id not in self.kept:
+                self._journal.append(study, known)
+                self.kept.add(study_id)
 
     def write(self, maps: StudyMaps) -> None:
         """Encode a study and note it in the journal; may be called from several threads."""
@@ -169,20 +181,41 @@ class Batch:
             os.link(out, link)
             os.replace(link, self._maps)
             write_json(self._record, studies)
-        for path in (self._journal.path, *self._old_journals):
-            path.unlink(missing_ok=True)
+        self._journal.path.unlink(missing_ok=True)
+        self._remove_outgrown()
+
+    def _remove_outgrown(self) -> None:
+        files = [path for path in self._maps.parent.iterdir() if path.suffix in (".maps", ".json", ".journal")]
+        names = {path: path.name.rsplit(".", 2 if path.suffix == ".journal" else 1)[0] for path in files}
+        gone = batches.outgrown(self._maps.stem, self._keys, names.values())
+        for path, name in names.items():
+            if name in gone:
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         self._journal.close()
 
     def discard(self) -> None:
-        """Remove what this run noted; what earlier runs left stays."""
+        """Remove what this run noted; what it took over from earlier ones stays."""
+        with suppress(OSError):
+            self._journal.truncate(self._taken_over)
         self._journal.close()
-        self._journal.path.unlink(missing_ok=True)
+        if not self._taken_over:
+            self._journal.path.unlink(missing_ok=True)
 
 
 def _journals(work: Path, name: str) -> list[Path]:
     return sorted(path for path in work.glob("*.journal") if path.name.rsplit(".", 2)[0] == name)
+
+
+def _readable(path: Path) -> Iterator[tuple[str, EncodedStudy]]:
+    """What a journal gives until it is damaged or its disk fails."""
+    studies = journal.read(path)
+    while True:
+        try:
+            yield next(studies)
+        except (StopIteration, OSError, ValueError):
+            return
 
 
 def _loaded(file: h5py.File | None, study_id: str) -> EncodedStudy:

@@ -82,7 +82,7 @@ def run(
 
 def _why_it_died(code: int | None) -> str:
     if code == -signal.SIGKILL:
-        return "the analysis was killed by the system, probably for want of memory; close other programs and try again."
+        return "the analysis was killed by the system, probably because memory ran out; close other programs and try again."
     return UNEXPECTED
 
 

@@ -37,6 +37,18 @@ def contradictions(settings: Settings, *, in_job: bool = False) -> list[str]:
     return [sentence for check in CHECKS if not (in_job and check in _BEFORE_JOBS_ONLY) for sentence in check(settings)]
 
 
+EVIDENCE = ("method_study", "method_study_patients")
+"""Folders of the results, and targets, of the evidence on made-up spines (``workflow/rules/evidence.smk``)."""
+
+
+def _cohort_is_not_the_evidences(settings: Settings) -> Iterator[str]:
+    if settings["cohort"] in EVIDENCE:
+        yield (
+            f"cohort {settings['cohort']} is the name under which the workflow keeps its study of made-up spines; choose "
+            "another."
+        )
+
+
 def _download_is_of_rsna(settings: Settings) -> Iterator[str]:
     source = settings["source"]
     if source["download"] and source["kind"] != "rsna":
@@ -210,6 +222,7 @@ def _files_are_of_today(settings: Settings) -> Iterator[str]:
 
 
 CHECKS: tuple[Check, ...] = (
+    _cohort_is_not_the_evidences,
     _download_is_of_rsna,
     _whole_archive_is_of_a_download,
     _source_exists,

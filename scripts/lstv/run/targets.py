@@ -8,10 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lstv.base.errors import UserError
-from lstv.run import lock
-
-_OTHERS = ("method_study", "method_study_patients")
-"""Folders of the results that are no cohort's."""
+from lstv.run import checks, lock
 
 _WITH_VALUE = frozenset(("-s", "-d", "-R", "-U", "-O", "-c", "-j", "-C", "-w", "-T", "-e", "-q"))
 _FLAGS = frozenset(
@@ -116,7 +113,7 @@ def of_another_cohort(arguments: Sequence[str], cohort: str) -> str | None:
         parts = target.removeprefix("./").split("/")
         if before in _WITH_VALUE or (before.startswith("--") and "=" not in before and before not in _FLAGS):
             continue
-        if parts[0] == "results" and len(parts) > 2 and parts[1] not in (cohort, *_OTHERS):
+        if parts[0] == "results" and len(parts) > 2 and parts[1] not in (cohort, *checks.EVIDENCE):
             return (
                 f"{target} is of the cohort {parts[1]}, but the configuration is that of {cohort}: give the configuration "
                 f"of that cohort (--configfile FILE), or set cohort to {parts[1]}."

@@ -34,16 +34,43 @@ def measure(
         reference.check(run, study_ids[0])
     statuses: dict[str, str] = {}
     for study_id in study_ids:
-        record = one(heatmaps, study_id, run, thresholds, reference)
-        try:
-            study_record.write(record, folder / f"{study_id}.json")
-        except ValueError as error:  # it does not fit its schema
-            record = _failed(study_id, error, run, thresholds)
-            study_record.write(record, folder / f"{study_id}.json")
+        record = _write(heatmaps, study_id, folder / f"{study_id}.json", run, thresholds, reference)
         statuses[study_id] = record["status"]
         step(record["status"])
     manifest.write(manifest_file, folder, statuses)
     return statuses
+
+
+def measure_one(
+    heatmaps: Path, study_id: str, out: Path, thresholds: Thresholds, reference: FeatureBank | None
+) -> StudyRecord:
+    """Write the metrics of one study of a heatmap file, and return them; as ``measure`` writes them for all.
+
+    Raises UserError where the heatmap file cannot be opened or has no such study, or the reference is of another localizer.
+    """
+    if study_id not in heatmap_file.study_ids(heatmaps):
+        heatmap_file.read_study(heatmaps, study_id)  # which says so
+    run = heatmap_file.read_run(heatmaps)
+    if reference is not None:
+        reference.check(run, study_id)
+    return _write(heatmaps, study_id, out, run, thresholds, reference)
+
+
+def _write(
+    heatmaps: Path,
+    study_id: str,
+    out: Path,
+    run: dict[str, Any],
+    thresholds: Thresholds,
+    reference: FeatureBank | None,
+) -> StudyRecord:
+    record = one(heatmaps, study_id, run, thresholds, reference)
+    try:
+        study_record.write(record, out)
+    except ValueError as error:  # it does not fit its schema
+        record = _failed(study_id, error, run, thresholds)
+        study_record.write(record, out)
+    return record
 
 
 def one(

@@ -45,8 +45,8 @@ def plant(
     """Metrics of each study with and without the changes.
 
     The discs are where the localizer finds them on the original, moved to the front where it marks the canal. A change is
-    planted only where all five points lie on discs, or it would be in the wrong place. Raises UserError where a demo
-    localizer meets a real series.
+    planted only where all five points lie on discs, or it would be in the wrong place. A study that fails on the way is left
+    out with its reason. Raises UserError where a demo localizer meets a real series.
     """
     found = []
     for row in rows:
@@ -59,9 +59,13 @@ def _plant(row: Row, runner: Runner, options: Options, of_run: dict) -> Planted:
     if row.use != "yes" or not row.series_dir:
         return Planted(row.study_id, row.reason or "not used by the study sheet", {}, {})
     try:
-        series = read_volume(Path(row.series_dir))
+        return _planted(row, runner, options, of_run)
     except StudyError as error:
         return Planted(row.study_id, str(error), {}, {})
+
+
+def _planted(row: Row, runner: Runner, options: Options, of_run: dict) -> Planted:
+    series = read_volume(Path(row.series_dir))
     if of_run.get("demo_weights") and not series.phantom:
         raise UserError(
             f"study {row.study_id} is no phantom and the demo's localizer knows only those; give another ",
@@ -98,7 +102,7 @@ def disc_points(record: StudyRecord, series: SagittalVolume) -> np.ndarray:
     plane = series.slices[series.centre]
     points = strip.column([record["levels"][level]["point_px"] for level in LEVELS], GRID, plane)
     if points is None or len(points.levels) < len(LEVELS):
-        raise StudyError(f"study {record['study_id']}: its points do not make a column.")
+        raise StudyError("its points do not make a column")
     moved = points.moved(record["study"]["disc_offset"]).points
     return moved / [plane.column_spacing, plane.row_spacing]
 
@@ -108,7 +112,7 @@ def _measured(prepared: list[Prepared], runner: Runner, options: Options, of_run
     records = [study_record.study_record(study, of_run) for study in maps]
     failed = [record["reason"] for record in records if record["status"] != "ok"]
     if failed:
-        raise StudyError(f"study {prepared[0].study_id}: {failed[0]}.")
+        raise StudyError(failed[0])
     return records
 
 
