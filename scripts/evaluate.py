@@ -14,6 +14,7 @@ from lstv.cohort.labels import read_labels
 from lstv.evaluation.assess import evaluate
 from lstv.evaluation.bootstrap import REPLICATES
 from lstv.evaluation.output import COLUMNS, metric_rows, rounded
+from lstv.evaluation.queue_weights import weighted
 from lstv.evaluation.subgroups import read_groups
 from lstv.ranking.table_columns import read_cohort_table, registered_metrics
 
@@ -22,6 +23,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
     parser.add_argument("--labels", type=Path, required=True, help="CSV with study_id, label; see docs/evaluation.md")
+    parser.add_argument(
+        "--queue",
+        type=Path,
+        metavar="JSON",
+        help="review_queue.json, which has the weights of labels that were read blinded (default: the one beside the table)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="everything, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric, CSV")
     parser.add_argument("--figures", type=Path, help="folder for roc.svg, pr.svg and decision_curve.svg")
@@ -37,7 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    table, labels = read_cohort_table(args.table), read_labels(args.labels)
+    beside = args.table.with_name("review_queue.json")
+    queue = args.queue or (beside if beside.is_file() else None)
+    table, labels = read_cohort_table(args.table), weighted(read_labels(args.labels), queue)
     record = rounded(
         evaluate(
             table,

@@ -35,8 +35,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=default("review.seed"), help="seed of the draw (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, required=True, help="the queue, JSON")
-    parser.add_argument("--csv", type=Path, required=True, help="the queue to fill in, CSV")
+    parser.add_argument(
+        "--json", type=Path, required=True, help="the queue with ranks, strata and weights, JSON; not for the readers"
+    )
+    parser.add_argument("--csv", type=Path, required=True, help="the blinded queue for a reader to fill in, CSV")
     return parser.parse_args(argv)
 
 

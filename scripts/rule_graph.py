@@ -60,7 +60,7 @@ def _plans() -> list[list[str]]:
     study = read_table(_ROOT / _DEMO, ("study_id",))[0]["study_id"]
     return [
         ["all", "method_study", "method_study_patients", f"results/demo/debug/{study}.png", "--rulegraph", "dot"]
-        + ["--config", f"evaluation={{labels: {_DEMO}}}"],
+        + ["--config", f"evaluation={{annotations: {_DEMO}}}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/folder.yaml"]
         + ["--config", "source={path: docs, key: resources/private/key}", "localizer={checkpoint: LICENSE}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/rsna.yaml"]

@@ -12,8 +12,8 @@ import numpy as np
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.progress import Progress
-from lstv.evaluation.agreement import agreement
 from lstv.evaluation.figures import write_agreement
+from lstv.evaluation.numbering_agreement import agreement
 from lstv.second_reader import cohort, study
 from lstv.second_reader.numbering import PROGRAMS
 from lstv.uncertainty import study_record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lstv.base.errors import UserError
-from lstv.cohort.labels import cohen_kappa, consensus, read_labels
+from lstv.cohort.labels import consensus, read_labels
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_weight_from_either_column_or_both(labels):
     assert [r.weight for r in rows] == [4.0, 3.0, 7.333333]
 
 
-def test_majority_ties_unclear_and_agreement(labels):
+def test_majority_ties_and_unclear(labels):
     text = "study_id,label,reader,castellvi\n"
     for study, verdicts in {"a": "110", "b": "10 ", "c": "uu ", "d": "1u ", "e": "000", "f": "111"}.items():
         for reader, verdict in zip("XYZ", verdicts):
@@ -58,9 +58,6 @@ def test_majority_ties_unclear_and_agreement(labels):
     assert result.studies["a"].castellvi == "III"
     assert result.tied == ("b",)
     assert result.unclear == ("c",)
-    xy = next(pair for pair in result.agreement if pair["readers"] == ["X", "Y"])
-    assert (xy["studies"], xy["same"]) == (4, 3)
-    assert xy["kappa"] == pytest.approx((0.75 - 0.5) / 0.5)
 
 
 def test_differing_castellvi_is_left_empty(labels):
@@ -68,13 +65,12 @@ def test_differing_castellvi_is_left_empty(labels):
     assert result.studies["a"].castellvi == ""
 
 
-def test_kappa_of_a_textbook_table():
-    """20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: (0.70 - 0.50) / 0.50 = 0.40."""
-    first = [True] * 25 + [False] * 25
-    second = [True] * 20 + [False] * 5 + [True] * 10 + [False] * 15
-    assert cohen_kappa(first, second) == pytest.approx(0.4)
-    assert cohen_kappa([True], [True]) is None
-    assert cohen_kappa([], []) is None
+def test_a_second_reading_by_the_same_reader_does_not_vote(labels):
+    file = labels("study_id,label,reader,repeat,queue\na,1,X,0,q1\na,0,X,1,q1\nb,0,X,,q1\nc,,X,0,q1\n")
+    assert [(r.study_id, r.label) for r in file.readings] == [("a", True), ("b", False)]
+    assert [(r.study_id, r.label) for r in file.repeats] == [("a", False)]
+    assert file.queue == "q1" and file.unread_rows == 1
+    assert consensus(file.readings).studies["a"].label
 
 
 @pytest.mark.parametrize(
@@ -87,6 +83,9 @@ def test_kappa_of_a_textbook_table():
         ("study_id,label\n,1\n", "line 2 has a label but no study_id"),
         ("study_id,label\na,1\na,1\n", "line 3: study a has a second label by an unnamed reader .first in line 2."),
         ("study_id,label,reader\na,1,X\na,0,X\n", "second label by reader X"),
+        ("study_id,label,reader,repeat\na,1,X,1\na,0,X,1\n", "second label by reader X"),
+        ("study_id,label,repeat\na,1,2\n", "repeat '2' is neither 0"),
+        ("study_id,label,queue\na,1,p\nb,1,q\n", "two review queues, p .line 2. and q .line 3."),
         ("study_id,label,castellvi\na,1,V\n", "castellvi 'V' is not one of"),
         ("study_id,label,weight\na,1,\n", "has no weight"),
         ("study_id,label,weight\na,1,-2\n", "weight -2 is not above 0"),

@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 import review_queue as program
 from lstv.base.errors import UserError
 from lstv.cohort.labels import read_labels
-from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
+from lstv.evaluation.queue_weights import weighted
+from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows, read_queue
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "review_queue.schema.yaml"
 
@@ -139,10 +140,53 @@ def test_the_csv_is_a_label_file_once_the_label_is_filled_in(tmp_path):
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    file = read_labels(sheet)
+    assert not read_labels(sheet).weighted
+    file = weighted(read_labels(sheet), out)
     assert file.weighted
     assert sum(reading.weight for reading in file.readings) == pytest.approx(100, abs=1e-3)
     assert len(csv_rows(queue)) == 19
+
+
+def test_the_csv_is_blind():
+    """Order, columns and values of what is handed out say nothing of what the JSON has beside the ids."""
+    rows = table(300)
+    queue = build_queue(rows, seed=4)
+    shown = csv_rows(queue)
+    assert [row["reading_order"] for row in shown] == list(range(1, len(shown) + 1))
+    for row in shown:
+        assert set(row) == {"reading_order", "study_id", "series_id", "label", "reader", "castellvi", "queue"}
+        assert {row["label"], row["reader"], row["castellvi"]} == {""}
+    ranks = {study["study_id"]: study["rank"] for study in queue["studies"]}
+    order = [ranks[row["study_id"]] for row in shown]
+    assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.25
+
+
+def test_the_digest_names_studies_order_and_fractions():
+    rows = table(200)
+    queue = build_queue(rows, seed=1)
+    scored = build_queue([{**row, "score": "0.5", "reasons": "others"} for row in rows], seed=1)
+    assert queue["digest"] == scored["digest"]
+    assert len({queue["digest"], *(build_queue(rows, sample=n, seed=1)["digest"] for n in (80, 89))}) == 3
+    assert queue["digest"] != build_queue(rows, seed=2)["digest"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"studies": []}', '{"digest": "x", "studies": 3}', "\xff"])
+def test_a_file_that_is_no_queue(tmp_path, content):
+    path = tmp_path / "q.json"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(UserError, match="is not a review queue of this version"):
+        read_queue(path)
+    with pytest.raises(UserError, match="does not exist"):
+        read_queue(tmp_path / "none.json")
+
+
+def test_an_altered_queue_is_refused(tmp_path):
+    queue = build_queue(table(100), seed=1)
+    queue["studies"][0]["sampling_fraction"] = 0.5
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps(queue))
+    with pytest.raises(UserError, match="was altered"):
+        read_queue(path)
 
 
 def test_negative_numbers_are_refused():

@@ -14,7 +14,7 @@ import second_reader as program
 from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.cohort import study_sheet
-from lstv.evaluation.agreement import agreement
+from lstv.evaluation.numbering_agreement import agreement
 from lstv.localizer import heatmap_file
 from lstv.ranking import second_reader as ranking
 from lstv.ranking.score import Standing

@@ -234,6 +234,23 @@ def test_evaluation_against_labels(demo, demo_list):
     assert 'href="../report.html"' in demo.results("evaluation/evaluation.html").read_text()
 
 
+def test_evaluation_of_annotations(demo, demo_list):
+    given = [
+        {"uid": study, "lstv": "none" if row["kind"] == "normal" else "IIIb", "who": "AB"}
+        for study, row in demo_list.items()
+    ]
+    (demo.root / "annotations.json").write_text(json.dumps([*given, {"uid": "x"}]))
+    fields = "{study: uid, castellvi: lstv, reader: who}"
+    try:
+        done = demo.snakemake("--config", f"evaluation={{annotations: annotations.json, annotation_fields: {fields}}}")
+    finally:
+        (demo.root / "annotations.json").unlink()
+    assert done.returncode == 0 and "infer_heatmaps" not in done.stdout, done.stdout
+    record = json.loads(demo.results("evaluation/evaluation.json").read_text())
+    assert record["labels"]["used"] == 18 and record["labels"]["castellvi"] == {"III": 5, "none": 13}
+    assert f"{len(given) + 1},x,,has no lstv" in demo.results("evaluation/annotations_not_used.csv").read_text()
+
+
 def test_a_trial_lists_the_others_as_not_selected(project):
     done = project.snakemake(
         "--configfile", "config/trial.yaml", "--config", "selection={mode: trial, trial_studies: 3}"

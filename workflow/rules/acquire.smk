@@ -51,7 +51,7 @@ checkpoint scan_folder:
         **growing(mem_mb=4000, runtime=240),
     params:
         folder=SOURCE["path"],
-        options=scan_arguments(),
+        options=arguments.scan(CONFIG),
     message:
         "Scanning the folder for sagittal T2 series of the lumbar spine; progress: tail -f {log}"
     shell:
@@ -184,7 +184,7 @@ rule series_list:
         **growing(mem_mb=1000, runtime=10),
     params:
         folder=SOURCE["path"],
-        selection=selection_arguments(),
+        selection=arguments.selection(CONFIG),
     message:
         "Listing the series to fetch"
     shell:

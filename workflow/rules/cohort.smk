@@ -4,7 +4,7 @@
 rule study_sheet:
     input:
         **script("study_sheet"),
-        table=source_table(),
+        table=SOURCE_TABLE,
         images=fetched_images(),
         valid_ids=SOURCE["valid_ids"] or [],
     output:
@@ -19,9 +19,9 @@ rule study_sheet:
     resources:
         **growing(mem_mb=1000, runtime=20),
     params:
-        kind=layout(),
-        path=lambda wildcards: source_path(),
-        selection=selection_arguments(),
+        kind=paths.layout(CONFIG),
+        path=lambda wildcards: paths.source(CONFIG),
+        selection=arguments.selection(CONFIG),
     message:
         "Writing the study sheet"
     shell:
@@ -49,9 +49,9 @@ rule batch_sheet:
     resources:
         **growing(mem_mb=1000, runtime=20),
     params:
-        kind=layout(),
-        path=lambda wildcards: source_path(),
-        selection=selection_arguments(),
+        kind=paths.layout(CONFIG),
+        path=lambda wildcards: paths.source(CONFIG),
+        selection=arguments.selection(CONFIG),
         batches=batch_count,
         studies=batch_fingerprint,
     message:

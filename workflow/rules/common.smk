@@ -15,7 +15,7 @@ from lstv.base import ids
 from lstv.base.cli import options
 from lstv.base.errors import UserError
 from lstv.cohort import batches as batching, known_studies, rsna_layout, selection
-from lstv.run import changed, checks, settings, targets
+from lstv.run import arguments, changed, checks, paths, settings, targets
 from lstv.run.dependencies import library_files
 
 try:
@@ -27,7 +27,8 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 SOURCE, LOCALIZER, SELECTION = CONFIG["source"], CONFIG["localizer"], CONFIG["selection"]
-RESULTS = f"results/{CONFIG['cohort']}"
+RESULTS = paths.results(CONFIG)
+SOURCE_TABLE = paths.source_table(CONFIG)
 MADE_BY = changed.record_of(CONFIG["cohort"])
 DEMO_STUDIES = "resources/demo/studies.csv"
 IMAGE = CONFIG["container"]
@@ -65,45 +66,18 @@ def downloaded(name):
 
 
 def batch_source():
-    return ancient(source_table()) if SOURCE["kind"] != "demo" and not SOURCE["download"] else source_table()
+    return SOURCE_TABLE if SOURCE["kind"] == "demo" or SOURCE["download"] else ancient(SOURCE_TABLE)
 
 
 def fetched_images():
     return [f"{RESULTS}/kaggle/manifest.csv"] if SOURCE["download"] else []
 
 
-def scan_arguments():
-    names = ("ids", "key", "mapping", "choices", "descriptions")
-    return options(**{name: SOURCE[name] for name in names})
-
-
-def selection_arguments():
-    return options(valid_ids=SOURCE["valid_ids"], **SELECTION)
-
-
-def report_arguments():
-    values = CONFIG["report"]
-    shown = "yes" if values["show_ids"] else "no"
-    return options(cohort=CONFIG["cohort"], top=values["top_candidates"], show_ids=shown)
-
-
-def localizer_arguments():
-    names = ("sha256", "preprocessing", "members", "marks", "centroids", "device", "forward_batch", "study_seconds")
-    names += ("study_memory_mb",)
-    pseudonymous = SOURCE["kind"] in ("folder", "sheet") and SOURCE["ids"] == "pseudonym"
-    return options(**{name: LOCALIZER[name] for name in names}, without_uids=pseudonymous)
-
-
 # --- what the targets need --------------------------------------------------------------------------------------------
-def evaluated():
-    """Whether readers' labels are compared with the metrics."""
-    return bool(CONFIG["evaluation"]["labels"])
-
-
 def final_outputs():
     """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""
     wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html", "failures.json"]
-    if evaluated():
+    if paths.labels(CONFIG):
         wanted += ["evaluation/evaluation.json", "evaluation/evaluation.html"]
     fetched = [LOCALIZER["checkpoint"]] if SOURCE["download"] else []
     return [*fetched, *(f"{RESULTS}/{name}" for name in wanted)]
@@ -111,4 +85,4 @@ def final_outputs():
 
 def acquired_inputs():
     """What must be there before any analysis."""
-    return [LOCALIZER["checkpoint"], source_table(), *fetched_images()]
+    return [LOCALIZER["checkpoint"], SOURCE_TABLE, *fetched_images()]

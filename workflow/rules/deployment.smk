@@ -1,11 +1,8 @@
 """Where jobs run: each in a place of its own inside the container, and a check before the first one."""
 
-import getpass
-
 from snakemake.logging import logger
 
-from lstv.base import atomic, private_files, tables
-from lstv.cohort import training_guard
+from lstv.base import atomic
 from lstv.run import deployment, lock, software
 from lstv_kaggle import container
 
@@ -31,76 +28,25 @@ if CONTAINED and deployment.container_program() is None:
     workflow.deployment_settings.deployment_method = frozenset()
 
 
-@functools.cache  # it looks at every folder of a sheet
-def read_paths():
-    """What rules read and might lie outside the project folder; a container must be shown it."""
-    names = [SOURCE["path"], SOURCE["valid_ids"], SOURCE["choices"], LOCALIZER["checkpoint"], LOCALIZER["centroids"]]
-    names += [SELECTION["list"], CONFIG["metrics"]["feature_bank"], CONFIG["evaluation"]["labels"]]
-    names += [f"{name}.sha256" for name in (LOCALIZER["checkpoint"], SOURCE["valid_ids"]) if name]
-    if SOURCE["kind"] in ("rsna", "folder"):
-        images = os.path.join(SOURCE["path"], rsna_layout.IMAGES if SOURCE["kind"] == "rsna" else "")
-        links = deployment.linked(images)
-        names += [images, *links]
-    if SOURCE["kind"] == "folder":
-        names += training_guard.tables(links)  # by which the scan knows what it must refuse
-    if SOURCE["kind"] == "sheet":
-        folders = [row.get("series_dir") for row in tables.read_table(Path(SOURCE["path"]), ())]
-        names += [*folders, *private_files.folders_of_lists(folders)]
-    return [name for name in names if name]
-
-
-def written_paths():
-    """Folders that rules write to; they are often links to a larger disk."""
-    names = ["results", RESULTS, "resources", "resources/private", ".snakemake"]
-    if SOURCE["kind"] == "folder":
-        names += [os.path.dirname(name) for name in (SOURCE["key"], SOURCE["mapping"]) if name]
-    if SOURCE["download"]:
-        names += [SOURCE["path"], os.path.dirname(checks.FETCHED[0])]
-    return [name for name in names if name]
-
-
-def binds(*more):
-    try:
-        return deployment.bind_paths(os.getcwd(), [*read_paths(), *more], written_paths())
-    except UserError as error:
-        raise WorkflowError(str(error))
-
+read_paths = functools.cache(lambda: paths.read(CONFIG))  # it looks at every folder of a sheet
 
 # Apptainer is told by variables what to show a job. What a download needs beside the data (credentials, proxies,
 # certificates) is for this machine alone, where downloads run; jobs on a node take over what was found here.
 if CONTAINED and workflow.remote_exec and deployment.FOR_NODES in os.environ:
     deployment.enter_node(os.environ)
 elif CONTAINED:
-    download = container.needs(os.environ) if SOURCE["download"] and not workflow.remote_exec else container.Needs()
-    data = binds()
-    os.environ.update(deployment.environment_for_nodes(data, os.environ))
-    everything = binds(*download.files) if download.files else data
-    deployment.enter(everything, os.environ, download.variables)
+    needed = container.needs(os.environ) if SOURCE["download"] and not workflow.remote_exec else container.Needs()
+    try:
+        deployment.show(os.environ, read_paths(), paths.written(CONFIG), needed.files, needed.variables)
+    except UserError as error:
+        raise WorkflowError(str(error))
 
 
-def profile_resources():
-    """Values of default-resources and set-resources as text, by key and by rule.key."""
-    asked = workflow.resource_settings
-    found = {key: str(value.raw) for key, value in (asked.default_resources or {}).items()}
-    for rule, values in asked.overwrite_resources.items():
-        found.update({f"{rule}.{key}": str(value.raw) for key, value in values.items()})
-    return found
-
+PROFILE_RESOURCES = deployment.given_resources(workflow.resource_settings)
 
 if workflow.output_settings.dryrun:
-    for sentence in deployment.left_blank(profile_resources()):
+    for sentence in deployment.left_blank(PROFILE_RESOURCES):
         logger.warning(f"No job could start: {sentence}")
-
-
-def slurm_settings():
-    """What ``deployment.Run`` wants to know of a run on SLURM."""
-    return {
-        "resources": profile_resources(),
-        "no_account": workflow.executor_settings.no_account,
-        "status_command": workflow.executor_settings.status_command,
-        "slurm": deployment.slurm_configuration(),
-        "qos": deployment.allowed_qos(getpass.getuser()),
-    }
 
 
 def image_file():
@@ -112,34 +58,26 @@ def image_file():
 def record_software():
     """Write down which software this run uses, once for all its jobs."""
     program = ["python", "scripts/software_versions.py"]
+    image = None
     if CONTAINED:
         program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
-    private = (
-        [SOURCE[key] for key in ("path", "key", "mapping", "choices")] if SOURCE["kind"] in ("folder", "sheet") else []
-    )
-    software.write(
-        Path(RESULTS, "software_versions.yml"),
-        {
-            **software.revision(ROOT),
-            "command": software.command_line(sys.argv, private),
-            "configuration_sha256": software.configuration_digest(CONFIG),
-            "image": software.image(IMAGE, Path(image_file().removeprefix("file://"))) if CONTAINED else None,
-            "rules": software.ask(program),
-        },
-    )
+        image = software.image(IMAGE, Path(image_file().removeprefix("file://")))
+    command = software.command_line(sys.argv, paths.private(CONFIG))
+    software.write(Path(RESULTS, "software_versions.yml"), software.of_run(ROOT, command, CONFIG, image, program))
 
 
 onstart:
     executor = workflow.executor_plugin.name
-    slurm = slurm_settings() if executor == "slurm" else {}
+    slurm = deployment.of_slurm(PROFILE_RESOURCES, workflow.executor_settings) if executor == "slurm" else {}
     try:
         mistakes = deployment.problems(deployment.Run(executor, METHODS, IMAGE, LOCALIZER["device"], **slurm))
         fetching = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("fetch_")]
         mistakes += deployment.refused_downloads(fetching, os.environ)
         if CONTAINED and not mistakes:
-            deployment.make_bound(written_paths())  # Apptainer does not start where a folder to be bound is missing
-            arguments = workflow.deployment_settings.apptainer_args or ""
-            mistakes = deployment.cannot_be_seen(image_file(), arguments, [os.getcwd(), *read_paths()])
+            # Apptainer does not start where a folder to be bound is missing
+            deployment.make_bound(paths.written(CONFIG))
+            given = workflow.deployment_settings.apptainer_args or ""
+            mistakes = deployment.cannot_be_seen(image_file(), given, [os.getcwd(), *read_paths()])
         if mistakes:
             raise UserError("\n".join(["No job was started.", *mistakes]))
         lock.hold(Path(".snakemake/run.lock"))

@@ -22,7 +22,7 @@ rule infer_heatmaps:
         **growing(mem_mb=8000, runtime=60),
         gpu=0 if LOCALIZER["device"] == "cpu" else 1,
     params:
-        options=localizer_arguments(),
+        options=arguments.localizer(CONFIG),
     message:
         "Localizing the disc levels of {wildcards.batch}"
     shell:

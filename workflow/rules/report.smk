@@ -33,11 +33,38 @@ rule review_queue:
         " --csv {output.table:q} --json {output.queue:q} > {log:q} 2>&1"
 
 
+rule annotations:
+    input:
+        **script("import_annotations"),
+        annotations=CONFIG["evaluation"]["annotations"] or [],
+    output:
+        labels=f"{RESULTS}/evaluation/labels.csv",
+        not_used=f"{RESULTS}/evaluation/annotations_not_used.csv",
+    log:
+        f"{RESULTS}/logs/annotations.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/annotations.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        fields=arguments.annotation_fields(CONFIG),
+    message:
+        "Reading the annotations"
+    shell:
+        "python {input.script:q} --annotations {input.annotations:q} {params.fields}"
+        " --out {output.labels:q} --not-used {output.not_used:q} > {log:q} 2>&1"
+
+
 rule evaluation:
     input:
         **script("evaluate"),
         table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
-        labels=CONFIG["evaluation"]["labels"] or [],
+        labels=paths.labels(CONFIG) or [],
+        queue=CONFIG["evaluation"]["queue"] or f"{RESULTS}/review_queue.json",
     output:
         results=f"{RESULTS}/evaluation/evaluation.json",
         table=report(
@@ -61,7 +88,7 @@ rule evaluation:
     message:
         "Evaluating the metrics against labels"
     shell:
-        "python {input.script:q} --table {input.table:q} --labels {input.labels:q} --seed {params.seed}"
+        "python {input.script:q} --table {input.table:q} --labels {input.labels:q} --queue {input.queue:q} --seed {params.seed}"
         " --out {output.results:q} --csv {output.table:q} --figures {output.figures:q} > {log:q} 2>&1"
 
 
@@ -121,9 +148,9 @@ rule cohort_report:
         studies=f"{RESULTS}/studies",
         heatmaps=f"{RESULTS}/heatmaps",
         batches=batch_count,
-        options=report_arguments(),
+        options=arguments.report(CONFIG),
         scan=options(scan=f"{RESULTS}/scan/scan.json" if SOURCE["kind"] == "folder" else None),
-        evaluation=options(evaluation="evaluation/evaluation.html" if evaluated() else None),
+        evaluation=options(evaluation="evaluation/evaluation.html" if paths.labels(CONFIG) else None),
     message:
         "Building the report"
     shell:
@@ -195,7 +222,7 @@ onsuccess:
         last = summary.sentence(
             f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv", f"{RESULTS}/scan/scan.json"
         )
-        if evaluated():
+        if paths.labels(CONFIG):
             last = summary.with_evaluation(last, f"{RESULTS}/evaluation/evaluation.html")
         if last is not None:
             print(last)

@@ -3,20 +3,6 @@
 from lstv.base import manifest
 
 
-def source_path():
-    """Root folder in the RSNA layout, or the sheet of studies."""
-    return {"demo": f"{RESULTS}/dicom", "folder": f"{RESULTS}/scan/studies.csv"}.get(SOURCE["kind"], SOURCE["path"])
-
-
-def layout():
-    return "sheet" if SOURCE["kind"] == "folder" else SOURCE["kind"]
-
-
-def source_table():
-    """The file by which the source's studies are known."""
-    return source_path() if layout() == "sheet" else f"{source_path()}/{rsna_layout.SERIES_TABLE}"
-
-
 @functools.cache
 def studies():
     """Fingerprint of every selected study by its id; known before any job runs, unless it must be fetched or scanned."""
@@ -25,7 +11,7 @@ def studies():
     if SOURCE["download"]:
         checkpoints.fetch_series_table.get()
     try:
-        known = known_studies.known_studies(DEMO_STUDIES if SOURCE["kind"] == "demo" else source_table())
+        known = known_studies.known_studies(DEMO_STUDIES if SOURCE["kind"] == "demo" else SOURCE_TABLE)
         return selection.selected(known, selection.Selection(**SELECTION), SOURCE["valid_ids"])
     except UserError as error:
         raise WorkflowError(error.worded(functools.partial(settings.key_of, CONFIG)))

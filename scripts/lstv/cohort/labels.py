@@ -1,41 +1,49 @@
-"""The label file: readers' verdicts -> one label a study, with the readers' agreement."""
+"""The label file: readers' verdicts -> one label per study."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from lstv.base.errors import UserError
 from lstv.base.tables import parsed
+from lstv.cohort.verdicts import castellvi_of
 
 _LABELS = {"1": True, "1.0": True, "lstv": True, "0": False, "0.0": False, "normal": False}
 _UNCLEAR = ("unclear", "uncertain")
-_CASTELLVI = {"": "", "0": "none", "none": "none", "i": "I", "ii": "II", "iii": "III", "iv": "IV"}
-_CASTELLVI |= {str(number): grade for number, grade in enumerate(("I", "II", "III", "IV"), start=1)}
-_CASTELLVI |= {f"{key}{side}": _CASTELLVI[key] for key in ("i", "ii", "iii", "1", "2", "3") for side in "ab"}
+_REPEAT = {"": 0, "0": 0, "0.0": 0, "1": 1, "1.0": 1}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One reader's verdict on one study; ``label`` None = unclear; ``castellvi`` I to IV, ``none`` or empty."""
+    """One reader's verdict on one study; ``label`` None = unclear; ``castellvi`` I to IV, ``none`` or empty.
+
+    ``verdict`` is the reader's word in full (``verdicts.VERDICT``) where the file has it.
+    """
 
     study_id: str
     label: bool | None
     reader: str
     castellvi: str
     weight: float
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
 class LabelFile:
-    """All verdicts of a label file; ``weighted`` says whether it had a weight or a sampling_fraction column."""
+    """All verdicts of a label file; ``weighted`` says whether it had a weight or a sampling_fraction column.
+
+    ``repeats`` are second readings of a study by the same reader, which serve the agreement with oneself and do not vote.
+    ``queue`` is the digest of the review queue that was read, empty where the file names none.
+    """
 
     readings: tuple[Reading, ...]
     unread_rows: int
     weighted: bool
+    repeats: tuple[Reading, ...] = ()
+    queue: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,29 +62,33 @@ class Consensus:
     studies: dict[str, StudyLabel]
     tied: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
-    agreement: tuple[dict, ...] = field(default=())
 
 
 def read_labels(path: Path) -> LabelFile:
-    """Read a label file: columns study_id and label, optionally reader, castellvi, weight, sampling_fraction, patient_id.
+    """Read a label file: columns study_id and label, optionally reader, castellvi, weight, sampling_fraction, patient_id,
+    and those of a blinded reading: queue, repeat, verdict.
 
     Rows without a label (a queue not read to its end) are counted. Other columns are ignored. Raises UserError, naming the
-    line, for a value that is none of those allowed, for two verdicts of a reader on a study and for two studies a patient.
+    line, for a value that is none of those allowed, for two verdicts of a reader on a study, for two studies a patient and
+    for labels of two queues.
     """
     path = Path(path)
     header, rows = _rows(path)
     weighted = "weight" in header or "sampling_fraction" in header
-    readings: list[Reading] = []
-    seen: dict[tuple[str, str], int] = {}
+    readings: tuple[list[Reading], list[Reading]] = ([], [])
+    seen: dict[tuple[str, str, int], int] = {}
+    queues: dict[str, int] = {}
     patients: dict[str, str] = {}
     unread = 0
     for line, row in rows:
         where = f"{path.name}, line {line}"
+        if row.get("queue"):
+            queues.setdefault(row["queue"], line)
         if not row["label"]:
             unread += 1
             continue
-        reading = _reading(row, where, weighted)
-        key = (reading.study_id, reading.reader)
+        reading, repeat = _reading(row, where, weighted), _repeat(row, where)
+        key = (reading.study_id, reading.reader, repeat)
         if key in seen:
             who = f"reader {reading.reader}" if reading.reader else "an unnamed reader"
             raise UserError(
@@ -90,8 +102,14 @@ def read_labels(path: Path) -> LabelFile:
                 f"{where}: patient {row['patient_id']} has studies {owner} and {reading.study_id}; keep one study a "
                 "patient, because the intervals take studies as independent."
             )
-        readings.append(reading)
-    return LabelFile(tuple(readings), unread, weighted)
+        readings[repeat].append(reading)
+    if len(queues) > 1:
+        (one, first), (other, second) = list(queues.items())[:2]
+        raise UserError(
+            f"{path.name} has labels from two review queues, {one} (line {first}) and {other} (line {second}), whose "
+            "weights differ; evaluate each queue with a file of its own."
+        )
+    return LabelFile(tuple(readings[0]), unread, weighted, tuple(readings[1]), next(iter(queues), ""))
 
 
 def consensus(readings: tuple[Reading, ...]) -> Consensus:
@@ -116,35 +134,7 @@ def consensus(readings: tuple[Reading, ...]) -> Consensus:
             grades = {reading.castellvi for reading in group} - {""}
             grade = grades.pop() if len(grades) == 1 else ""
             studies[study_id] = StudyLabel(votes[True] > votes[False], weights.pop(), grade)
-    return Consensus(studies, tuple(tied), tuple(unclear), tuple(_agreement(by_study)))
-
-
-def cohen_kappa(first: list[bool], second: list[bool]) -> float | None:
-    """Agreement of two readers beyond chance (Cohen 1960, Educ Psychol Meas 20:37); None where chance alone gives 1."""
-    n = len(first)
-    if n == 0:
-        return None
-    observed = sum(a == b for a, b in zip(first, second)) / n
-    a, b = sum(first) / n, sum(second) / n
-    expected = a * b + (1 - a) * (1 - b)
-    return None if expected == 1 else (observed - expected) / (1 - expected)
-
-
-def _agreement(by_study: dict[str, list[Reading]]) -> list[dict]:
-    verdicts: defaultdict[str, dict[str, bool]] = defaultdict(dict)
-    for study_id, group in by_study.items():
-        for reading in group:
-            if reading.reader and reading.label is not None:
-                verdicts[reading.reader][study_id] = reading.label
-    pairs = []
-    for one, other in itertools.combinations(sorted(verdicts), 2):
-        common = sorted(verdicts[one].keys() & verdicts[other].keys())
-        first, second = [verdicts[one][i] for i in common], [verdicts[other][i] for i in common]
-        if common:
-            same = sum(a == b for a, b in zip(first, second))
-            kappa = cohen_kappa(first, second)
-            pairs.append({"readers": [one, other], "studies": len(common), "same": same, "kappa": kappa})
-    return pairs
+    return Consensus(studies, tuple(tied), tuple(unclear))
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -169,13 +159,22 @@ def _reading(row: dict[str, str], where: str, weighted: bool) -> Reading:
         raise UserError(
             f"{where}: label {row['label']!r} is not one of 0, 1, normal, lstv, unclear; leave it empty if not yet read."
         )
-    grade = row.get("castellvi", "").lower().removeprefix("type").strip()
-    if grade not in _CASTELLVI:
+    grade = castellvi_of(row.get("castellvi", "")) if row.get("castellvi") else ("", "")
+    if grade is None:
         raise UserError(
             f"{where}: castellvi {row['castellvi']!r} is not one of none, I, II, III, IV (a or b may follow)."
         )
     weight = _weight(row, where) if weighted else 1.0
-    return Reading(row["study_id"], _LABELS.get(text), row.get("reader", ""), _CASTELLVI[grade], weight)
+    reader, verdict = row.get("reader", ""), row.get("verdict", "").lower()
+    return Reading(row["study_id"], _LABELS.get(text), reader, grade[0], weight, verdict)
+
+
+def _repeat(row: dict[str, str], where: str) -> int:
+    if row.get("repeat", "") not in _REPEAT:
+        raise UserError(
+            f"{where}: repeat {row['repeat']!r} is neither 0 (the first reading) nor 1 (the same reader again)."
+        )
+    return _REPEAT[row.get("repeat", "")]
 
 
 def _weight(row: dict[str, str], where: str) -> float:

@@ -215,6 +215,11 @@ def _notes(record: dict) -> list[str]:
             f"{labels['used']} of {labels['studies_with_status_ok']} analysed studies are labelled, with equal weights: the "
             "numbers hold for the whole cohort only if these were drawn at random, not if they were picked by their rank."
         )
+    if labels["queue"] and not labels["has_weights"]:
+        notes.append(
+            f"the labels were read from the review queue {labels['queue']}, whose weights were not given: flagged and "
+            "sampled studies count alike, so no number holds for the cohort. Give review_queue.json."
+        )
     if labels["weighted"] and labels["rows_without_label"]:
         notes.append(
             f"{labels['rows_without_label']} rows of the label file have no label; the weights assume that all were read."

@@ -9,6 +9,7 @@ from scipy.stats import beta
 
 from lstv.base.errors import UserError
 from lstv.cohort.labels import Consensus, LabelFile
+from lstv.evaluation.agreement import between, within
 from lstv.evaluation.rates import confusion
 
 
@@ -70,11 +71,14 @@ def join(table: list[dict[str, str]], file: LabelFile, labels: Consensus) -> tup
         "used": len(used),
         "positive": positives,
         "negative": len(used) - positives,
+        "has_weights": file.weighted,
         "weighted": sample.weighted,
         "weight_total": float(sample.weights.sum()),
         "prevalence": float(sample.weights[sample.labels].sum() / sample.weights.sum()) if used else None,
         "not_used": {"not_in_table": unknown, "tied": list(labels.tied), "unclear": list(labels.unclear), **not_ok},
-        "agreement": list(labels.agreement),
+        "queue": file.queue or None,
+        "agreement": between(file.readings),
+        "agreement_with_oneself": within(file.readings, file.repeats),
         "castellvi": {
             grade: int((sample.castellvi == grade).sum()) for grade in sorted(set(sample.castellvi.tolist()) - {""})
         },

@@ -10,9 +10,13 @@ so that an evaluation can weight it by the inverse (Horvitz & Thompson 1952, JAS
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
-from typing import Any, TypedDict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypedDict, cast
 
+from lstv.base.errors import UserError
 from lstv.ranking.table_columns import is_quality_problem, number
 
 SCHEMA_VERSION = 1
@@ -22,6 +26,9 @@ LOCALIZER = "localizer"
 
 FOR_THE_READER = ("label", "reader", "castellvi")
 """Columns of the CSV that are left empty."""
+
+COLUMNS = ("reading_order", "study_id", "series_id", *FOR_THE_READER, "queue")
+"""Of the CSV that is handed out. It shows nothing of rank, score, stratum, reasons or weight; the JSON has them."""
 
 
 class QueueEntry(TypedDict):
@@ -46,14 +53,12 @@ class Queue(TypedDict):
     """The queue as its JSON has it (workflow/schemas/review_queue.schema.yaml)."""
 
     schema_version: int
+    digest: str
     seed: int
     asked: dict[str, int]
     counts: dict[str, int]
     not_queued: dict[str, int]
     studies: list[QueueEntry]
-
-
-COLUMNS = (*QueueEntry.__annotations__, *FOR_THE_READER)
 
 
 def build_queue(
@@ -91,6 +96,7 @@ def build_queue(
     studies = [_entry(row, stratum, fraction, queue_position) for row, stratum, fraction in chosen]
     return {
         "schema_version": SCHEMA_VERSION,
+        "digest": digest(studies),
         "seed": seed,
         "asked": {"ambiguous": ambiguous, "sample": sample, "localizer": localizer},
         "counts": {
@@ -107,9 +113,50 @@ def build_queue(
     }
 
 
+def digest(studies: Iterable[Mapping[str, Any]]) -> str:
+    """What names a queue: 16 hexadecimal digits of the sha256 of its studies, their reading order and sampling fractions.
+
+    Labels that were read from a queue carry it, so that they get the weights of that queue and of no other.
+    """
+    parts = sorted(
+        (study["study_id"], study["reading_order"], f"{study['sampling_fraction']:.6g}") for study in studies
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 def csv_rows(queue: Queue) -> list[dict[str, Any]]:
-    """Rows with ``COLUMNS``, the reader's columns empty."""
-    return [{**study, **dict.fromkeys(FOR_THE_READER, "")} for study in queue["studies"]]
+    """Rows with ``COLUMNS``, in reading order, the reader's columns empty."""
+    shown = sorted(queue["studies"], key=lambda study: study["reading_order"])
+    return [
+        {
+            "reading_order": study["reading_order"],
+            "study_id": study["study_id"],
+            "series_id": study["series_id"],
+            **dict.fromkeys(FOR_THE_READER, ""),
+            "queue": queue["digest"],
+        }
+        for study in shown
+    ]
+
+
+def read_queue(path: Path) -> Queue:
+    """The queue in a file that ``review_queue.py`` wrote. Raises UserError where it is missing, none, or was altered."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            queue = json.load(stream)
+        named = queue["digest"]
+        found = digest(queue["studies"])
+    except FileNotFoundError as error:
+        raise UserError(path, " does not exist; it is the review_queue.json of the cohort.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            path, " is not a review queue of this version; run the workflow again, which writes review_queue.json."
+        ) from error
+    if named != found:
+        raise UserError(
+            path, " was altered: its studies are not those of its digest; restore it or draw the queue again."
+        )
+    return cast(Queue, queue)
 
 
 def _why_not(row: dict[str, str]) -> str | None:

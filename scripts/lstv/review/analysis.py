@@ -29,6 +29,7 @@ from lstv.localizer.heatmap_file import StudyMaps
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking.score import rank_studies
+from lstv.report.pages import series_pack
 from lstv.review.limits import Limits, check_given
 from lstv.uncertainty import Thresholds, feature_bank, study_record
 from lstv.uncertainty.records import StudyRecord
@@ -49,8 +50,11 @@ WITHOUT_COHORT = (
 )
 """Why a result has no rank, in words."""
 
-HEATMAPS = "heatmaps.h5"
-"""Name of the heatmap file that an analysis leaves in its folder."""
+HEATMAPS, SERIES = "heatmaps.h5", "series.js"
+"""What an analysis leaves in its folder: the heatmap file, and the whole series for the viewer (``report.pages``)."""
+
+SERIES_NAME = "study"
+"""By which a page asks the viewer for that series."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ class Result:
 def analyse(
     given: Path, out: Path, settings: Settings, limits: Limits, say: Callable[[str], None] = lambda stage: None
 ) -> Result:
-    """Analyse the one study in ``given``, a folder or an archive, and leave its heatmap file in the folder ``out``.
+    """Analyse the one study in ``given``, a folder or an archive, and leave its heatmap file and its series in the folder
+    ``out``.
 
     ``say`` hears each stage of STAGES as it begins. A study that is read and then fails gives a record with status failed
     and the reason, as in the workflow. Raises StudyError with one sentence where nothing can be analysed, and
@@ -129,6 +134,8 @@ def analyse(
     stored = heatmap_file.read_study(out / HEATMAPS, row.study_id)
     thresholds = Thresholds(settings.entropy_high, settings.entropy_moderate)
     record = study_record.rounded_record(study_record.study_record(stored, run, thresholds, bank))
+    say("pictures")
+    series_pack.write(out / SERIES, series_pack.of_study(row), SERIES_NAME)
     return Result(
         record=record,
         reasons=tuple(reason for standing in rank_studies([record]) for reason in standing.reasons),

@@ -70,7 +70,7 @@ def run(
                 return what
             else:
                 raise Refused(what)
-        raise Refused("the analysis was ended because the app ends.")
+        raise Refused("the analysis was stopped.")
     except EOFError:
         process.join(5)
         raise Refused(_why_it_died(process.exitcode)) from None

@@ -174,12 +174,23 @@ def _thresholds_ascend(settings: Settings) -> Iterator[str]:
         )
 
 
+def _labels_come_from_one_file(settings: Settings) -> Iterator[str]:
+    evaluation = settings["evaluation"]
+    if evaluation["labels"] is not None and evaluation["annotations"] is not None:
+        yield (
+            f"evaluation.labels {evaluation['labels']} and evaluation.annotations {evaluation['annotations']} both give "
+            "labels; set one of them to null."
+        )
+
+
 _FILES = (
     ("source", "valid_ids"),
     ("source", "choices"),
     ("selection", "list"),
     ("metrics", "feature_bank"),
     ("evaluation", "labels"),
+    ("evaluation", "queue"),
+    ("evaluation", "annotations"),
 )
 
 
@@ -236,6 +247,7 @@ CHECKS: tuple[Check, ...] = (
     _folder_has_no_valid_ids,
     _checkpoint_exists,
     _thresholds_ascend,
+    _labels_come_from_one_file,
     _files_exist,
     _centroids_are_a_folder,
     _files_are_of_today,

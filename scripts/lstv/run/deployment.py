@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lstv.base.errors import UserError
 
@@ -94,6 +96,25 @@ def slurm_configuration() -> dict[str, str]:
     except (OSError, subprocess.SubprocessError):
         return {}
     return dict(re.findall(r"^(\w+) *= (.*?) *$", shown, re.MULTILINE))
+
+
+def of_slurm(resources: Mapping[str, str], executor_settings: Any) -> dict[str, Any]:
+    """What a ``Run`` on SLURM is asked about beside its executor; ``executor_settings`` are those of Snakemake's plugin."""
+    return {
+        "resources": resources,
+        "no_account": executor_settings.no_account,
+        "status_command": executor_settings.status_command,
+        "slurm": slurm_configuration(),
+        "qos": allowed_qos(getpass.getuser()),
+    }
+
+
+def given_resources(asked: Any) -> dict[str, str]:
+    """Values of default-resources and set-resources as text, by key and by rule.key; ``asked`` are Snakemake's settings."""
+    found = {key: str(value.raw) for key, value in (asked.default_resources or {}).items()}
+    for rule, values in asked.overwrite_resources.items():
+        found.update({f"{rule}.{key}": str(value.raw) for key, value in values.items()})
+    return found
 
 
 def allowed_qos(user: str) -> frozenset[str]:
@@ -341,6 +362,21 @@ def enter(
     environment.update(container_environment(binds, environment, passed_on))
     for program in _PROGRAMS:
         environment.pop(f"{program}_BINDPATH", None)
+
+
+def show(
+    environment: MutableMapping[str, str],
+    read: Iterable[str | os.PathLike],
+    written: Iterable[str | os.PathLike],
+    files: Iterable[str | os.PathLike],
+    variables: Mapping[str, str],
+) -> None:
+    """Put into ``environment`` what containers are shown: here the paths ``read`` and ``written`` and the ``files`` and
+    ``variables`` that only a download needs; on a node the paths alone. Raises UserError for what cannot be bound."""
+    read, written, files = list(read), list(written), list(files)
+    data = bind_paths(os.getcwd(), read, written)
+    environment.update(environment_for_nodes(data, environment))
+    enter(bind_paths(os.getcwd(), [*read, *files], written) if files else data, environment, variables)
 
 
 def container_environment(

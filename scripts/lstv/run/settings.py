@@ -111,7 +111,7 @@ PATHS = {
     "selection": ("list",),
     "localizer": ("checkpoint", "centroids"),
     "metrics": ("feature_bank",),
-    "evaluation": ("labels",),
+    "evaluation": ("labels", "queue", "annotations"),
 }
 """The keys that name files and folders; ``container`` may name a file too."""
 

@@ -93,6 +93,24 @@ def command_line(words: Sequence[str], private: Iterable[str | None]) -> str:
     return shlex.join(NOT_SHOWN if any(path in word for path in paths) else word for word in shown)
 
 
+def of_run(
+    code: Path,
+    command: str,
+    settings: Mapping[str, Any],
+    used_image: Mapping[str, Any] | None,
+    ask_rules: Sequence[str],
+) -> dict[str, Any]:
+    """What is recorded of a run: the revision of the folder ``code``, the ``command`` as shown, the digest of the settings,
+    the image as ``image`` gives it, and what ``ask_rules`` (a command for ``ask``) says of the rules' environment."""
+    return {
+        **revision(code),
+        "command": command,
+        "configuration_sha256": configuration_digest(settings),
+        "image": used_image,
+        "rules": ask(ask_rules),
+    }
+
+
 def write(path: Path, facts: Mapping[str, Any]) -> None:
     """Write ``facts`` as YAML with what is known here: this software's version and what schedules the jobs."""
     own = {"python": platform.python_version(), **versions(SCHEDULER)}
