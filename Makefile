@@ -16,7 +16,7 @@ RUN := env -u PYTHONPATH -u PYTHONHOME PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_C
 # tests that neither run Snakemake nor a browser nor take long
 FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
 
-.PHONY: help demo demo-web run check test test-cluster fuzz benchmark benchmark-paired lint docs setup slurm-profile lock clean
+.PHONY: help demo demo-web review run check test test-cluster fuzz benchmark benchmark-paired lint docs setup slurm-profile lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ run: $(READY) ## run the workflow: CONFIG=config/mine.yaml (PROFILE=profiles/slu
 
 demo-web: $(READY) ## open the demo in the browser: give a phantom, see what the network says; APP="--port 9000" passes options
 	@$(RUN) python scripts/review_app.py --config config/config.yaml --phantoms $(APP)
+
+review: $(READY) ## look at a cohort's results in the browser, and read them: COHORT=demo (CONFIG=config/mine.yaml to analyse single studies too)
+	@$(RUN) python scripts/review_app.py --results results/$(or $(COHORT),demo) $(if $(CONFIG),--config $(CONFIG)) $(APP)
 
 check: lint ## lint, and the fast tests: what to run before a commit
 	@$(RUN) python -m pytest $(PYTEST_OPTIONS) $(FAST)

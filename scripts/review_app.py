@@ -1,4 +1,4 @@
-"""The local web app: give a study in the browser and see what the workflow would say of it.
+"""The local web app: look at the results of a cohort, and give a study in the browser to see what the workflow would say.
 
 Only this machine can reach it, unless --expose says otherwise. Nothing leaves the machine; what is given is removed when its
 analysis has ended. On a server use ssh -L (docs/review.md).
@@ -44,7 +44,12 @@ PHANTOMS = (
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     add = parser.add_argument
-    add("--config", type=Path, required=True, help="configuration of the workflow: which network, and how it is run")
+    add("--results", type=Path, help="results folder of a cohort to look at, results/<cohort>")
+    add(
+        "--config",
+        type=Path,
+        help="configuration of the workflow: which network analyses a study that is given, and how",
+    )
     add("--phantoms", action="store_true", help="offer the demo's phantoms to try")
     add("--port", type=int, default=8642, help="port to listen at; 0 takes a free one")
     add("--token", action="store_true", help="ask for a token on this machine too, where others can log in")
@@ -68,13 +73,17 @@ def main(argv: list[str] | None = None) -> int:
     from lstv.localizer import checkpoint
     from lstv.review.analysis import Settings
     from lstv.review.app import Content, create_app
+    from lstv.review.cohort_files import Cohort
     from lstv.review.doors import LOOPBACK, Doors, is_loopback
     from lstv.review.jobs import Jobs
     from lstv.review.limits import Limits
     from lstv.review.workspace import Workspace
 
-    settings = Settings(**_settings(args.config))
-    weights = checkpoint.read_checkpoint(settings.checkpoint, expected_sha256=settings.sha256)
+    if args.results is None and args.config is None:
+        raise UserError("there is nothing to show; give --results, --config or both.")
+    cohort = None if args.results is None else Cohort(args.results)
+    if cohort is not None:
+        cohort.check()
     limits = Limits()
     exposed = args.expose is not None and not is_loopback(args.expose)
     address = args.expose or "127.0.0.1"
@@ -83,8 +92,12 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as running:
         workspace = running.enter_context(Workspace())
-        jobs = running.enter_context(Jobs(workspace.folder, settings, limits))
-        content = Content(settings, weights.demo, limits, _samples() if args.phantoms else ())
+        jobs, phantoms_only = None, False
+        if args.config is not None:
+            settings = Settings(**_settings(args.config))
+            phantoms_only = checkpoint.read_checkpoint(settings.checkpoint, expected_sha256=settings.sha256).demo
+            jobs = running.enter_context(Jobs(workspace.folder, settings, limits))
+        content = Content(phantoms_only, limits, _samples() if args.phantoms else (), cohort)
         app = create_app(content, jobs, Doors(names, token))
         server = _server(waitress, app, address, args.port, limits.upload_bytes)
         shown = socket.gethostname() if address in ("0.0.0.0", "::") else address

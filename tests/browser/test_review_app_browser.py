@@ -114,7 +114,7 @@ def test_a_phantom_gets_the_numbers_of_the_workflow(app, study, browser, tmp_pat
     assert left <= {"", ".h5", ".js"}, "the images are still there"
 
     page.get_by_role("button", name="Remove this result now").click()
-    page.wait_for_url(address)
+    page.wait_for_url(f"{address}analyze")
     assert not list(temporary.rglob("*.h5"))
 
     page.get_by_role("button", name="Analyse: No sagittal T2").click()

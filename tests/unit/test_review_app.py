@@ -63,12 +63,12 @@ def site(tmp_path, analyses):
     """(client, folder of uploads) of an app whose analyses do nothing."""
     with jobs.Jobs(tmp_path, SETTINGS, LIMITS) as running:
         sample = review_app.Sample("An ordinary spine", "Nothing.", write_sample)
-        content = review_app.Content(SETTINGS, True, LIMITS, [sample])
+        content = review_app.Content(True, LIMITS, [sample])
         yield review_app.create_app(content, running, Doors()).test_client(), tmp_path
 
 
 def token(client) -> str:
-    client.get("/")
+    client.get("/analyze")
     with client.session_transaction() as session:
         return session["csrf"]
 
@@ -184,7 +184,7 @@ def test_a_result_that_is_gone_and_pages_that_never_were(site):
     assert client.delete("/analyze").status_code in (403, 405)
 
 
-@pytest.mark.parametrize("path", ["/", "/shared/app.css", "/nothing", "/analyze/none/state"])
+@pytest.mark.parametrize("path", ["/", "/analyze", "/shared/app.css", "/nothing", "/analyze/none/state"])
 def test_every_answer_has_the_strict_policy(site, path):
     client, _ = site
     headers = client.get(path).headers
@@ -195,7 +195,7 @@ def test_every_answer_has_the_strict_policy(site, path):
 
 def test_pages_have_nothing_inline(site):
     client, _ = site
-    text = client.get("/").get_data(as_text=True)
+    text = client.get("/analyze").get_data(as_text=True)
     assert " style=" not in text and "<style" not in text and "<script>" not in text and " onclick" not in text
 
 
@@ -204,14 +204,14 @@ def test_pages_have_nothing_inline(site):
 )
 def test_another_name_is_refused(site, host):
     client, _ = site
-    answer = client.get("/", headers={"Host": host})
+    answer = client.get("/analyze", headers={"Host": host})
     assert answer.status_code == 421 and "not called by this name" in sentence(answer)
 
 
 @pytest.mark.parametrize("host", ["localhost:9000", "127.0.0.1:8642", "[::1]:8642", "LOCALHOST"])
 def test_the_names_of_this_machine_are_good_at_any_port(site, host):
     client, _ = site  # ssh -L may give it another
-    assert client.get("/", headers={"Host": host}).status_code == 200
+    assert client.get("/analyze", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/analyze", "/samples/1", "/analyze/none/remove"])
@@ -232,14 +232,14 @@ def test_what_another_site_sends_is_refused(site, analyses, path):
 def test_a_token_is_asked_for_once_and_leaves_the_address(tmp_path, analyses):
     with jobs.Jobs(tmp_path, SETTINGS, LIMITS) as running:
         client = review_app.create_app(
-            review_app.Content(SETTINGS, True, LIMITS), running, Doors(["node7"], "secret")
+            review_app.Content(True, LIMITS), running, Doors(["node7"], "secret")
         ).test_client()
         for path in ("/", "/?token=wrong", "/shared/app.css", "/analyze/x"):
             assert client.get(path).status_code == 401, path
         assert client.post("/analyze").status_code == 401
         answer = client.get("/?token=secret", headers={"Host": "node7:8642"})
         assert answer.status_code == 302 and answer.headers["Location"] == "/"
-        assert client.get("/", headers={"Host": "node7:8642"}).status_code == 200
+        assert client.get("/analyze", headers={"Host": "node7:8642"}).status_code == 200
 
 
 def test_addresses_of_loopback():

@@ -33,13 +33,9 @@ def blueprint(content: Content, jobs: Jobs) -> Blueprint:
             abort(404, _GONE)
         return job
 
-    @pages.get("/")
+    @pages.get("/analyze")
     def home() -> str:
         return render_template("home.html.j2")
-
-    @pages.get("/analyze")
-    def form() -> AnyResponse:
-        return redirect(url_for("analyze.home"))
 
     @pages.post("/analyze")
     def give() -> AnyResponse:

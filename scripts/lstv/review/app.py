@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import jinja2
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, jsonify, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
@@ -18,8 +18,8 @@ from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import formats
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
-from lstv.review import analyze_pages, uploads
-from lstv.review.analysis import Settings
+from lstv.review import analyze_pages, cohort_pages, uploads
+from lstv.review.cohort_files import Cohort
 from lstv.review.doors import Doors, csrf_token
 from lstv.review.jobs import Jobs
 from lstv.review.limits import Limits
@@ -53,16 +53,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class Content:
-    """What an app serves: the network and its settings, whether it knows ``phantoms_only``, and made-up studies."""
+    """What an app serves: a ``cohort``, if any; whether the network for single studies knows ``phantoms_only``, and made-up
+    studies to try."""
 
-    settings: Settings
-    phantoms_only: bool
+    phantoms_only: bool = False
     limits: Limits = Limits()
     samples: Sequence[Sample] = ()
+    cohort: Cohort | None = None
 
 
-def create_app(content: Content, jobs: Jobs, doors: Doors) -> Flask:
-    """The app, for a server to run while ``jobs`` are being worked at."""
+def create_app(content: Content, jobs: Jobs | None, doors: Doors) -> Flask:
+    """The app, for a server to run while ``jobs`` are being worked at; without jobs no study can be given."""
     app = Flask("lstv.review", static_folder=None, template_folder=None)
     app.request_class = uploads.UploadRequest
     app.config.update(
@@ -80,7 +81,13 @@ def create_app(content: Content, jobs: Jobs, doors: Doors) -> Flask:
     doors.install(app)
     app.register_error_handler(Exception, _as_sentence(content.limits))
     app.add_url_rule("/shared/<name>", "shared", _shared)
-    app.register_blueprint(analyze_pages.blueprint(content, jobs))
+    if jobs is not None:
+        app.register_blueprint(analyze_pages.blueprint(content, jobs))
+    if content.cohort is not None:
+        app.register_blueprint(cohort_pages.blueprint(content.cohort))
+    home = "cohort.home" if content.cohort is not None else "analyze.home"
+    app.jinja_env.globals.update(with_analysis=jobs is not None, with_cohort=content.cohort is not None, home=home)
+    app.add_url_rule("/", "home", lambda: redirect(url_for(home)))
     return app
 
 
