@@ -94,6 +94,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # not among the lists: the workflow removes those when the scan fails, and then this is wanted most
     _report(found, private_folders.lists.with_name(f"{private_folders.lists.name}_passed_over.txt"))
     studies = build_studies(found.found)
+    if not studies and found.notices["nifti"]:
+        raise UserError(
+            f"{args.folder} holds {found.notices['nifti']} NIfTI files and no DICOM; arrange them as BIDS does (each as "
+            "sub-<label>/anat/sub-<label>_T2w.nii.gz) and take that folder as a source of kind bids."
+        )
     if not studies:
         raise UserError(
             f"none of the {found.n_files} files under {args.folder} is DICOM with study and series UIDs; check the path."

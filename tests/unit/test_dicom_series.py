@@ -29,7 +29,8 @@ from dicom_files import AXIAL, CORONAL, SAGITTAL, save, textured_volume, write_e
 from lstv.base.errors import StudyError
 from lstv.dicom import headers
 from lstv.dicom.pixels import quiet_pydicom
-from lstv.dicom.series import FLAGS, PHANTOM_MODEL, read_volume
+from lstv.dicom.series import read_volume
+from lstv.dicom.stored import FLAGS, PHANTOM_MODEL
 
 ORIGIN = np.array([20.0, -80.0, 120.0])
 PIXEL_SPACING = (1.5, 1.25)

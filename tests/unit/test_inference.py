@@ -16,7 +16,7 @@ from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.cohort import batches, study_sheet
 from lstv.cohort.study_sheet import Row
-from lstv.dicom.series import PHANTOM_MODEL
+from lstv.dicom.stored import PHANTOM_MODEL
 from lstv.localizer import heatmap_file, inference, network, prepare
 from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
 

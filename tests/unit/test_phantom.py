@@ -13,7 +13,8 @@ import pytest
 from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort.rsna_layout import rsna_rows
-from lstv.dicom.series import PHANTOM_MODEL, read_volume
+from lstv.dicom.series import read_volume
+from lstv.dicom.stored import PHANTOM_MODEL
 from lstv_evidence.phantom import cohort, dicom_writer, samples
 from lstv_evidence.phantom.anatomy import L5, S1
 from lstv_evidence.phantom.cohort import PhantomStudy

@@ -17,7 +17,7 @@ from lstv.base.errors import UserError
 from lstv.base.private_files import write_list
 from lstv.cohort import study_sheet
 from lstv.cohort.study_sheet import Row
-from lstv.dicom.series import PHANTOM_MODEL
+from lstv.dicom.stored import PHANTOM_MODEL
 from lstv.localizer import decoding, heatmap_file, journal, network, reuse
 from lstv.localizer.ahead import Ahead
 from lstv.localizer.checkpoint import DEMO_PURPOSE

@@ -50,7 +50,6 @@ class NiftiHeader:
 
     ``shape`` is that of the image without trailing dimensions of one, ``affine`` float64 (4, 4) from voxel indices to RAS mm
     (it may be oblique or sheared), ``dtype`` that of the stored values; a value is ``slope * stored + intercept``.
-    ``slice_axis`` is the axis that the header calls that of the slices, or None.
     """
 
     shape: tuple[int, ...]
@@ -58,7 +57,6 @@ class NiftiHeader:
     dtype: np.dtype[Any]
     slope: float
     intercept: float
-    slice_axis: int | None
 
     @property
     def spacing(self) -> tuple[float, ...]:
@@ -162,8 +160,7 @@ def _header(stream: io.IOBase) -> tuple[NiftiHeader, tuple[int, ...], int]:
     except (HeaderDataError, KeyError) as error:
         raise NiftiError("its type of values is none that NIfTI defines") from error
     slope, intercept = raw.get_slope_inter()  # None where the values are as stored
-    slice_axis = raw.get_dim_info()[2]
-    known = NiftiHeader(shape, _affine(raw, shape), dtype, float(slope or 1.0), float(intercept or 0.0), slice_axis)
+    known = NiftiHeader(shape, _affine(raw, shape), dtype, float(slope or 1.0), float(intercept or 0.0))
     return known, stored_shape, int(raw.get_data_offset())
 
 

@@ -27,38 +27,16 @@ from lstv.base.arrays import ByteArray, StoredArray
 from lstv.base.errors import StudyError
 from lstv.base.private_files import Listed, read_list
 from lstv.base.text import printable
-from lstv.dicom import facts, headers, intensities, pixels, plausibility, stacks
+from lstv.dicom import facts, headers, intensities, nifti, nifti_series, pixels, plausibility, stacks
 from lstv.dicom.facts import Image
 from lstv.dicom.geometry import SliceGeometry
 from lstv.dicom.intensities import Padding, Transform
 from lstv.dicom.pixels import PixelError, quiet_pydicom
 from lstv.dicom.stacks import MIN_SLICES, Turn
-
-PHANTOM_MODEL = "lstv-uncertainty phantom"
-"""ManufacturerModelName of every synthetic file of this project."""
+from lstv.dicom.stored import PHANTOM_MODEL, StoredSeries
 
 PREPROCESSING_VERSION = 1
 """Raised when the same files would give another volume."""
-
-FLAGS = {
-    "colour_images": "colour images beside the slices were left out",
-    "duplicate_slices": "several images at one position; the last by echo, first by acquisition and instance was used",
-    "implausible_pixels": "a slice has patches of noise that its neighbours have not, as damaged compressed data decodes to",
-    "missing_geometry": "images without usable position, orientation or pixel spacing were left out",
-    "missing_slices": "distances between slices are unequal, slices may be missing",
-    "mixed_echoes": "the series holds several echoes; the one with T2-weighted times or most slices was used",
-    "mixed_kinds": "the series holds several kinds of image (such as magnitude and phase, water and fat); one was used",
-    "mixed_orientations": "the series holds several orientations; the most sagittal one was used",
-    "mixed_shapes": "slices of another size or pixel spacing than the majority were left out",
-    "monochrome1": "bright and dark were stored inverted and were turned back",
-    "other_objects": "files that are no MR images were left out",
-    "photometric_assumed": "PhotometricInterpretation is missing; MONOCHROME2 was assumed",
-    "pixel_padding": "values that the header calls padding were left out of the brightness window and are black",
-    "reoriented": "slices were stored turned or mirrored; rows now run to posterior and columns to inferior",
-    "several_series": "the folder holds several series; the most sagittal one with most slices was used",
-    "unreadable_files": "damaged files were left out",
-}
-"""What each flag of a series says."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +154,7 @@ def read_volume(folder: Path, *, preprocessing: str = "trained", n_slices: int |
 
     ``folder`` may also be a series list, a ``.txt`` file with one path per line and optionally the frames of it that belong
     to the series; its files are named by their line in errors and provenance, as their paths may tell who the patient is.
+    Or it is a NIfTI file, which ``preprocessing`` "reference" does not know.
     ``n_slices`` is the number of slices that the scan of a folder counted: other ones than those are refused.
 
     Compressed pixels are decoded by GDCM, where it cannot by pylibjpeg, chosen per file.
@@ -184,11 +163,28 @@ def read_volume(folder: Path, *, preprocessing: str = "trained", n_slices: int |
     """
     if preprocessing not in ("trained", "reference"):
         raise ValueError(f"preprocessing {preprocessing!r} is neither 'trained' nor 'reference'")
+    return _scaled(_stored(Path(folder), preprocessing, n_slices), preprocessing)
+
+
+def read_stored(folder: Path, *, n_slices: int | None = None) -> StoredSeries:
+    """The stack that ``read_volume`` makes a volume of, with its stored values. Raises StudyError as that does, except
+    for blank images."""
+    return _stored(Path(folder), "trained", n_slices)
+
+
+def _stored(folder: Path, preprocessing: str, n_slices: int | None) -> StoredSeries:
+    if nifti.is_named(folder) and not folder.is_dir():
+        if preprocessing != "trained":
+            raise StudyError(
+                "preprocessing 'reference' goes by the names of DICOM files, which a NIfTI file has not; use preprocessing "
+                "'trained'."
+            )
+        return nifti_series.read_series(folder)
     with quiet_pydicom():
-        return _read(Path(folder), preprocessing, n_slices)
+        return _read(folder, preprocessing, n_slices)
 
 
-def _read(folder: Path, preprocessing: str, n_slices: int | None) -> SagittalVolume:
+def _read(folder: Path, preprocessing: str, n_slices: int | None) -> StoredSeries:
     found = _look_through(folder)
     flags = set()
     if found.colour:
@@ -215,21 +211,21 @@ def _read(folder: Path, preprocessing: str, n_slices: int | None) -> SagittalVol
     if any(not image.facts.photometric for image in images):
         flags.add("photometric_assumed")
     planes = [turn.geometry(image.plane) for image in images]
+    files = [found.files[image.source] for image in images]
     if preprocessing == "trained":
         spacing = stacks.spacing(planes, stack.normal)
         if stacks.has_gaps(planes, stack.normal):
             flags.add("missing_slices")
         if any(image.facts.photometric == "MONOCHROME1" for image in images):
             flags.add("monochrome1")
+        if all(file.compressed for file in files) and plausibility.implausible(cells):
+            flags.add("implausible_pixels")
+        transforms = [file.transform(image) for file, image in zip(files, images)]
+        padding = [file.padding() for file in files]
     else:
         spacing = None
         _check_one_size(planes)
-    files = [found.files[image.source] for image in images]
-    volume, window, padded = _intensities([turn.pixels(image) for image in cells], images, files, preprocessing)
-    if padded:
-        flags.add("pixel_padding")
-    if preprocessing == "trained" and all(file.compressed for file in files) and plausibility.implausible(cells):
-        flags.add("implausible_pixels")
+        transforms, padding = [intensities.IDENTITY] * len(cells), [None] * len(cells)
     once = {id(file): file for file in files}.values()
     provenance = {
         "series_uid": uid if re.fullmatch(r"[0-9.]{1,64}", uid := images[0].facts.series_uid) else "",
@@ -238,15 +234,33 @@ def _read(folder: Path, preprocessing: str, n_slices: int | None) -> SagittalVol
         "slice_spacing_mm": spacing,
         "transfer_syntaxes": _counts(file.syntax for file in once),
         "decoders": _counts(file.decoder for file in once),
-        "preprocessing": preprocessing,
-        "preprocessing_version": PREPROCESSING_VERSION,
-        "intensity_window": window,
         "reorientation": turn.name,
         "dropped": dropped,
         "unreadable_files": natsorted(found.unreadable),
     }
+    turned = [turn.pixels(image) for image in cells]
     phantom = all(image.facts.model == PHANTOM_MODEL for image in images)
-    return SagittalVolume(volume, tuple(planes), tuple(sorted(flags)), provenance, phantom)
+    shown = images[0].facts
+    return StoredSeries(turned, tuple(planes), transforms, padding, frozenset(flags), provenance, phantom, shown)
+
+
+def _scaled(stored: StoredSeries, preprocessing: str) -> SagittalVolume:
+    percentiles = intensities.TRAINED_PERCENTILES if preprocessing == "trained" else intensities.FULL_RANGE
+    cells, transforms = stored.cells, stored.transforms
+    try:
+        padded = intensities.stretches(cells, transforms, stored.padding, percentiles)
+        volume, low, high = intensities.scale(cells, transforms, percentiles, stored.padding if padded else None)
+    except intensities.BlankImage as error:
+        raise StudyError(
+            "the images of the series are blank (all pixels have the same value); check the export or choose another series."
+        ) from error
+    flags = stored.flags | {"pixel_padding"} if padded else stored.flags
+    provenance = stored.provenance | {
+        "preprocessing": preprocessing,
+        "preprocessing_version": PREPROCESSING_VERSION,
+        "intensity_window": [low, high],
+    }
+    return SagittalVolume(volume, stored.planes, tuple(sorted(flags)), provenance, stored.phantom)
 
 
 # --- looking through the files ----------------------------------------------------------------------------------------
@@ -271,6 +285,12 @@ def _look_through(folder: Path) -> _Found:
     for source in sources:
         held += _add_file(found, source, room=_HELD_BYTES - held)
     found.n_images += len(found.unreadable)
+    named = [source.label for source in sources if nifti.is_named(source.path)]
+    if found.n_images == 0 and named:
+        raise StudyError(
+            f"the series folder holds NIfTI files ({named[0]}), not DICOM images; name the file itself in series_dir, or "
+            "take a BIDS folder as source (kind bids)."
+        )
     if found.n_images == 0:
         raise StudyError(
             "the series folder contains no DICOM images; give the folder that directly holds the series' files."
@@ -448,28 +468,6 @@ def _check_one_size(planes: list[SliceGeometry]) -> None:
             f"the series holds slices of mixed sizes ({said}), which preprocessing 'reference' cannot stack; use "
             "preprocessing 'trained'."
         )
-
-
-def _intensities(
-    cells: list[StoredArray], images: list[Image], files: list[_File], preprocessing: str
-) -> tuple[ByteArray, list[float], bool]:
-    """Volume, window, and whether padding was left out of it."""
-    percentiles = intensities.TRAINED_PERCENTILES
-    try:
-        if preprocessing == "trained":
-            transforms = [file.transform(image) for file, image in zip(files, images)]
-            padding = [file.padding() for file in files]
-            padded = intensities.stretches(cells, transforms, padding, percentiles)
-            volume, low, high = intensities.scale(cells, transforms, percentiles, padding if padded else None)
-        else:
-            padded = False
-            transforms = [intensities.IDENTITY] * len(cells)
-            volume, low, high = intensities.scale(cells, transforms, intensities.FULL_RANGE)
-    except intensities.BlankImage as error:
-        raise StudyError(
-            "the images of the series are blank (all pixels have the same value); check the export or choose another series."
-        ) from error
-    return volume, [low, high], padded
 
 
 def _counts(words: Iterable[str]) -> dict[str, int]:

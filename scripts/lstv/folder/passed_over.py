@@ -8,6 +8,7 @@ from pathlib import Path
 _KINDS = {
     "damaged_header": "files marked as DICOM whose header cannot be read",
     "no_uid": "DICOM files without study or series UID",
+    "nifti": "NIfTI files (read from a BIDS folder only)",
     "other_archive": "archives of other kinds than zip",
     "damaged_zip": "zip files or entries of them that cannot be read",
     "encrypted": "entries of zip files that need a password",

@@ -18,6 +18,7 @@ from lstv.base.errors import UserError
 from lstv.cohort import training_guard
 from lstv.cohort.rsna_layout import IMAGES, SERIES_TABLE
 from lstv.dicom.headers import FIELDS, DamagedHeader, DicomDirectory, NotDicom, Readable, headers, read
+from lstv.dicom.nifti import looks_like_nifti
 from lstv.dicom.pixels import quiet_pydicom
 from lstv.folder import archives
 from lstv.folder.series import Own, Source
@@ -42,6 +43,7 @@ _MAGIC_LATER = ((257, b"ustar"), (0x8001, b"CD001"))
 
 NOTICES = {
     "not_dicom": "not DICOM: passed over",
+    "nifti": "NIfTI, not DICOM: passed over; NIfTI images are read from a BIDS folder (docs/sources.md)",
     "dicomdir": "DICOMDIR: passed over, the files it lists are found by themselves",
     "no_permission": "no permission to read: ask for access or scan as another user",
     "unreadable": "could not be opened or read: dangling link or failing disk",
@@ -364,11 +366,13 @@ def _sort(part: _Part, index: int, stream: Readable, *, inside: bool) -> None:
 
 
 def _kind_of_other(stream: Readable) -> str:
-    """zip, other_archive or not_dicom."""
+    """zip, nifti, other_archive or not_dicom."""
     stream.seek(0)
     start = stream.read(512)
     if start.startswith(_ZIP_MAGIC):
         return "zip"
+    if looks_like_nifti(start):
+        return "nifti"
     if start.startswith(_OTHER_ARCHIVES):
         return "other_archive"
     for at, magic in _MAGIC_LATER:

@@ -28,6 +28,8 @@ from lstv.base.errors import StudyError
 from lstv.base.private_files import read_list
 from lstv.cohort import batches
 from lstv.cohort.study_sheet import Row
+from lstv.dicom.nifti import is_named
+from lstv.dicom.nifti_series import sidecar_of
 from lstv.localizer import heatmap_file, journal
 from lstv.localizer.centroids import centroid_file
 from lstv.localizer.encoding import EncodedStudy
@@ -63,6 +65,8 @@ def _files(series: Path) -> list[list[Any]]:
     if series.suffix.lower() == ".txt" and not series.is_dir():
         digest = hashlib.sha256(series.read_bytes()).hexdigest()
         return [[digest], *(_file(listed.path) for listed in read_list(series))]
+    if is_named(series) and not series.is_dir():
+        return [_file(series), _file(sidecar_of(series))]
     with os.scandir(series) as entries:
         return sorted([entry.name, entry.stat().st_size, entry.stat().st_mtime_ns] for entry in entries)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lstv.base.levels import LEVEL_LABELS
-from lstv.dicom.series import FLAGS as SERIES_FLAGS
+from lstv.dicom.stored import FLAGS as SERIES_FLAGS
 from lstv.uncertainty.flags import MEANINGS
 
 

@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from lstv.dicom.geometry import SliceGeometry
-from lstv.dicom.series import PHANTOM_MODEL
+from lstv.dicom.stored import PHANTOM_MODEL
 
 SYNTAXES = {
     "explicit_le": ExplicitVRLittleEndian,
