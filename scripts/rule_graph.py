@@ -1,8 +1,8 @@
 """Draw the workflow's rules and what each takes from which, as Snakemake plans them, to docs/figures/rule_graph.svg.
 
-No single run has all rules, so the graphs of three plans are put together: the demo with evaluation and method study, a
-scanned folder, and a download. Needs Snakemake and Graphviz (Debian: apt install graphviz); run it after rules were added
-or renamed.
+No single run has all rules, so the graphs of four plans are put together: the demo with evaluation, export and method
+study, a scanned folder, a BIDS folder, and a download. Needs Snakemake and Graphviz (Debian: apt install graphviz); run it
+after rules were added or renamed.
 """
 
 from __future__ import annotations
@@ -59,10 +59,20 @@ def _plans() -> list[list[str]]:
     """Snakemake's arguments of each plan; what the settings name has to exist, but no job runs."""
     study = read_table(_ROOT / _DEMO, ("study_id",))[0]["study_id"]
     return [
-        ["all", "method_study", "method_study_patients", f"results/demo/debug/{study}.png", "--rulegraph", "dot"]
+        [
+            "all",
+            "bids",
+            "method_study",
+            "method_study_patients",
+            f"results/demo/debug/{study}.png",
+            "--rulegraph",
+            "dot",
+        ]
         + ["--config", f"evaluation={{annotations: {_DEMO}}}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/folder.yaml"]
         + ["--config", "source={path: docs, key: resources/private/key}", "localizer={checkpoint: LICENSE}"],
+        ["all", "--rulegraph", "dot", "--configfile", "config/bids.yaml"]
+        + ["--config", "source={path: docs}", "localizer={checkpoint: LICENSE}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/rsna.yaml"]
         + ["--config", "source={path: data/not-downloaded, download: true}"],
     ]

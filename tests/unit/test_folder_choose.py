@@ -178,7 +178,7 @@ def test_order_of_preference(tmp_path, worse, why):
 def test_equal_series_lowest_uid_by_number(tmp_path):
     choice = choose(_study(tmp_path, _stack("1.2.3.10"), _stack("1.2.3.9")))
     assert choice.chosen.stack.facts.series_uid == "1.2.3.9"
-    assert "UID is higher" in choice.judgements["1.2.3.10"].reason
+    assert "UID or name comes later" in choice.judgements["1.2.3.10"].reason
 
 
 def test_stir_is_taken_where_there_is_no_t2(tmp_path):

@@ -443,3 +443,33 @@ def test_any_folder_of_dicom(reference, project):
         assert chosen[key]["l5_s1_entropy"] == found[key]["l5_s1_entropy"]
     # of the series chosen before nothing stays
     assert [path.name for path in (private / "extracted").glob("st-*")] == [f"{study}_{other['series_id']}"]
+
+
+def test_a_bids_folder_gives_the_same_metrics(reference, project):
+    """The phantoms exported as NIfTI, and analysed from there: the same numbers; a deleted image is written again."""
+    done = reference.snakemake("bids", *MEMBERS)
+    assert done.returncode == 0, done.stdout
+    folder = reference.results("bids")
+    expected = {study: row for study, row in rows(reference).items() if row["status"] == "ok"}
+    images = sorted(folder.rglob("*.nii.gz"))
+    assert len(images) == len(expected)
+    images[0].unlink()
+    plan = reference.snakemake("bids", "-n", "--quiet", "rules", *MEMBERS)
+    assert plan.returncode == 0 and "export_bids" in plan.stdout and "infer_heatmaps" not in plan.stdout, plan.stdout
+    done = reference.snakemake("bids", *MEMBERS)
+    assert done.returncode == 0 and images[0].is_file(), done.stdout
+
+    source = f"source={{path: {folder}}}"
+    settings = ("--configfile", "config/bids.yaml", "--config", source)
+    done = project.snakemake(*settings, f"localizer={{checkpoint: {demo_copy(project)}, members: slices}}")
+    assert done.returncode == 0, done.stdout
+    found = rows(project, "bids")
+    assert found.keys() == expected.keys()
+    for study, row in found.items():
+        for column, value in expected[study].items():
+            if column in ("series_id", "rank", "reason"):
+                continue
+            try:
+                assert float(row[column]) == pytest.approx(float(value), rel=1e-5, abs=1e-4), (study, column)
+            except ValueError:
+                assert row[column] == value, (study, column)

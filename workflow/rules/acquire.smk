@@ -60,6 +60,32 @@ checkpoint scan_folder:
         " --extracted {output.extracted:q} --jobs {threads} > {log:q} 2>&1"
 
 
+checkpoint scan_bids:
+    input:
+        **script("scan_bids"),
+        choices=SOURCE["choices"] or [],
+    output:
+        studies=f"{RESULTS}/scan/bids.csv",
+        series=f"{RESULTS}/scan/bids_images.csv",
+    log:
+        f"{RESULTS}/logs/scan_bids.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/scan_bids.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=60),
+    params:
+        folder=SOURCE["path"],
+        options=options(choices=SOURCE["choices"]),
+    message:
+        "Looking through the BIDS folder for sagittal T2 images of the lumbar spine"
+    shell:
+        "python {input.script:q} --folder {params.folder:q} {params.options} --out {output.studies:q}"
+        " --all-series {output.series:q} > {log:q} 2>&1"
+
+
 # Point net and ids are each fetched by a rule of its own: Snakemake removes all outputs of a rule before it runs, and one of the
 # two may be the user's, put there by hand.
 rule fetch_pointnet:

@@ -442,7 +442,7 @@ def _why_second(judgement: Judgement, chosen: Judgement) -> str:
         "it is a 3-D acquisition, the chosen one 2-D",
         "its field of view is unusual, that of the chosen one not",
         f"it has {judgement.stack.n_slices} slices, the chosen one {chosen.stack.n_slices}",
-        "it equals the chosen one in all criteria, and its UID is higher",
+        "it equals the chosen one in all criteria, and its UID or name comes later",
     )
     return next((name for name, own, other in zip(names, judgement.rank, chosen.rank) if own != other), names[-1])
 

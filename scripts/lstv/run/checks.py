@@ -69,7 +69,7 @@ def _source_exists(settings: Settings) -> Iterator[str]:
         yield f"source.kind is {source['kind']}, but source.path is not set; name the folder or the sheet there."
     elif not os.path.exists(source["path"]) and not source["download"]:
         yield f"source.path {source['path']} does not exist; set it to where your data are."
-    elif source["kind"] in ("rsna", "folder") and not source["download"] and not os.path.isdir(source["path"]):
+    elif source["kind"] in ("rsna", "folder", "bids") and not source["download"] and not os.path.isdir(source["path"]):
         packed = "; unpack it (unzip FILE -d FOLDER) and name that folder" if _is_zip(source["path"]) else ""
         yield f"source.path {source['path']} is a file, but source.kind {source['kind']} needs a folder{packed}."
     elif source["kind"] == "sheet" and not os.path.isfile(source["path"]):
@@ -130,7 +130,8 @@ def _rsna_has_valid_ids(settings: Settings) -> Iterator[str]:
 
 def _folder_is_not_rsna(settings: Settings) -> Iterator[str]:
     source = settings["source"]
-    if source["kind"] == "folder" and source["path"] is not None and training_guard.root_of(source["path"]) is not None:
+    scanned = source["kind"] in ("folder", "bids")
+    if scanned and source["path"] is not None and training_guard.root_of(source["path"]) is not None:
         yield (
             f"source.path {source['path']} {training_guard.LAYOUT}: set source.kind to rsna and source.valid_ids to "
             "valid_id.npy (for studies of your own in this layout, to a text file with their ids)."
@@ -153,6 +154,14 @@ def _folder_has_no_valid_ids(settings: Settings) -> Iterator[str]:
         yield (
             "source.valid_ids lists RSNA study ids, which a scanned folder does not have: set it to null, or "
             "source.kind to rsna."
+        )
+
+
+def _bids_is_read_as_trained(settings: Settings) -> Iterator[str]:
+    if settings["source"]["kind"] == "bids" and settings["localizer"]["preprocessing"] == "reference":
+        yield (
+            "localizer.preprocessing reference goes by the names of DICOM files, which source.kind bids does not have; "
+            "set it to trained."
         )
 
 
@@ -245,6 +254,7 @@ CHECKS: tuple[Check, ...] = (
     _folder_is_not_rsna,
     _private_files_are_not_shared,
     _folder_has_no_valid_ids,
+    _bids_is_read_as_trained,
     _checkpoint_exists,
     _thresholds_ascend,
     _labels_come_from_one_file,

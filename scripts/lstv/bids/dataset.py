@@ -1,0 +1,125 @@
+"""Many studies -> a BIDS folder: the images in parallel, a manifest of each batch, and what describes the whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+from lstv import __version__
+from lstv.base import atomic, tables
+from lstv.base.errors import UserError
+from lstv.bids.export import Exported, export
+from lstv.bids.names import label_of
+from lstv.cohort.study_sheet import Row
+
+BIDS_VERSION = "1.9.0"
+GENERATOR = "lstv-uncertainty"
+COLUMNS = tuple(Exported.__dataclass_fields__)
+PARTICIPANTS = "participants.tsv"
+DESCRIPTION = "dataset_description.json"
+
+_COLUMNS_EXPLAINED = {
+    "participant_id": {"Description": "sub- and the label that was made of the study id"},
+    "study_id": {"Description": "Id of the study in the cohort table; every study is a participant of its own"},
+    "split": {
+        "Description": "What the study is with regard to the localizer's training",
+        "Levels": {
+            "train": "the localizer was trained on it",
+            "validation": "the localizer was not trained on it",
+            "unknown": "not known",
+        },
+    },
+}
+_README = """Sagittal T2-weighted MR images of the lumbar spine, one per study, written by lstv-uncertainty for research use.
+
+Values and positions are those of the DICOM series that the study sheet names. participants.tsv leads from each label back to
+the study id.
+"""
+
+
+def export_all(rows: Sequence[Row], folder: Path, jobs: int, step: Callable[[str], None]) -> list[Exported]:
+    """Export the studies of ``rows`` with ``jobs`` processes, in their order; ``step`` hears of each one's status."""
+    done: dict[str, Exported] = {}
+
+    def note(exported: Exported) -> None:
+        done[exported.study_id] = exported
+        step(exported.status)
+
+    if jobs == 1:
+        for row in rows:
+            note(export(row, folder))
+        return list(done.values())
+    try:
+        with _pool(jobs) as pool:
+            waiting: list[Future[Exported]] = [pool.submit(export, row, folder) for row in rows]
+            for future in as_completed(waiting):
+                note(future.result())
+    except BrokenProcessPool:  # a decoder crashed: the others one by one, to tell which study it was
+        for row in rows:
+            if row.study_id not in done:
+                note(_alone(row, folder))
+    return [done[row.study_id] for row in rows]
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+
+
+def _alone(row: Row, folder: Path) -> Exported:
+    try:
+        with _pool(1) as pool:
+            return pool.submit(export, row, folder).result()
+    except BrokenProcessPool:
+        reason = (
+            "the process that decoded its images ended (a decoder crashed or memory was short); export the series again"
+        )
+        return Exported(row.study_id, "failed", reason)
+
+
+def write_manifest(exported: Iterable[Exported], path: Path) -> None:
+    """Write what became of each study, CSV."""
+    atomic.write_csv(path, COLUMNS, map(asdict, exported))
+
+
+def altered(manifest: Path, folder: Path) -> bool:
+    """Whether an image that a manifest names is gone or of another size; False where there is no manifest."""
+    try:
+        rows = tables.read_table(manifest, COLUMNS)
+    except UserError:
+        return manifest.exists()
+    for row in rows:
+        try:
+            if row["image"] and (folder / row["image"]).stat().st_size != int(row["bytes"]):
+                return True
+        except (OSError, ValueError):
+            return True
+    return False
+
+
+def read_manifests(paths: Iterable[Path]) -> list[Exported]:
+    """What ``write_manifest`` wrote. Raises UserError where a file is not that."""
+    return [
+        Exported(**{name: row[name] for name in COLUMNS}) for path in paths for row in tables.read_table(path, COLUMNS)
+    ]
+
+
+def describe(exported: Iterable[Exported], folder: Path, name: str) -> list[Exported]:
+    """Write what a BIDS folder has beside its images: description, participants with their explanation, README. Returns the
+    studies by id."""
+    studies = sorted(exported, key=lambda study: study.study_id)
+    generated = [{"Name": GENERATOR, "Version": __version__}]
+    description = {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": generated}
+    lines = ["\t".join(_COLUMNS_EXPLAINED)]
+    lines += [
+        f"sub-{label_of(study.study_id)}\t{study.study_id}\t{study.split}" for study in studies if study.status == "ok"
+    ]
+    atomic.write_text(folder / PARTICIPANTS, "".join(f"{line}\n" for line in lines))
+    for file, content in (("participants.json", _COLUMNS_EXPLAINED), (DESCRIPTION, description)):
+        atomic.write_text(folder / file, json.dumps(content, indent=2) + "\n")
+    atomic.write_text(folder / "README", _README)
+    return studies

@@ -1,0 +1,53 @@
+"""Look through a BIDS folder and write the study sheet: every session, its sagittal T2 image, the reason if none."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lstv.base.atomic import write_csv
+from lstv.base.cli import argument_parser, run
+from lstv.base.errors import UserError
+from lstv.bids import source
+from lstv.cohort.study_sheet import write_sheet
+from lstv.folder import sheet
+from lstv.folder.choose import choose
+from lstv.folder.pseudonym import Uids
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argument_parser(__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="the BIDS folder, which holds sub-<label> folders")
+    parser.add_argument("--choices", type=Path, help="CSV with study_id, series_id: images that you chose yourself")
+    parser.add_argument("--out", type=Path, required=True, help="study sheet to write (CSV)")
+    parser.add_argument(
+        "--all-series", type=Path, help="also write every image found and why it was (not) chosen (CSV)"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    wanted = sheet.read_choices(args.choices) if args.choices else {}
+    studies = source.studies(args.folder)
+    by_id = {study.uid: study for study in studies}
+    for study_id, series_id in wanted.items():
+        if study_id not in by_id:
+            raise UserError(args.choices, f" names study {study_id}, which is not in the folder; correct its line.")
+        if series_id not in by_id[study_id].series:
+            sentence = f" names image {series_id}, which study {study_id} does not have; correct its line."
+            raise UserError(args.choices, sentence)
+    naming = Uids()
+    choices = [choose(study, wanted.get(study.uid)) for study in studies]
+    rows = source.rows(choices, naming, args.folder)
+    if args.all_series:
+        write_csv(args.all_series, sheet.SERIES_COLUMNS, sheet.series_rows(choices, naming, sheet.describe_all))
+    write_sheet(rows, args.out)
+    print(f"{len(rows)} studies, {sum(bool(row.series_dir) for row in rows)} of them with an image to use: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,68 @@
+"""The chosen series as NIfTI in a BIDS folder, for other programs; asked for by the target ``bids``."""
+
+from lstv.bids import dataset as bids
+
+
+def sheet_to_export(wildcards):
+    """The batch's sheet. Where an image is gone or no longer the one that was written, the batch is exported again."""
+    written = f"{RESULTS}/bids_manifests/{wildcards.batch}.csv"
+    if not workflow.remote_exec and bids.altered(Path(written), Path(f"{RESULTS}/bids")):
+        workflow.dag.forcefiles.add(written)
+    return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"
+
+
+rule export_bids:
+    input:
+        **script("export_bids"),
+        sheet=sheet_to_export,
+    output:
+        # of the images in {RESULTS}/bids, which the manifest names with their sha256
+        manifest=f"{RESULTS}/bids_manifests/{{batch}}.csv",
+    log:
+        f"{RESULTS}/logs/export_bids/{{batch}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/export_bids/{{batch}}.tsv"
+    container:
+        IMAGE
+    threads: 4
+    resources:
+        **growing(mem_mb=4000, runtime=30),
+    params:
+        folder=f"{RESULTS}/bids",
+    message:
+        "Writing the series of {wildcards.batch} as NIfTI"
+    shell:
+        "python {input.script:q} --sheet {input.sheet:q} --out {params.folder:q} --manifest {output.manifest:q}"
+        " --jobs {threads} > {log:q} 2>&1"
+
+
+rule bids_dataset:
+    input:
+        **script("bids_dataset"),
+        manifests=lambda wildcards: [f"{RESULTS}/bids_manifests/{batch}.csv" for batch in batches()],
+    output:
+        description=f"{RESULTS}/bids/{bids.DESCRIPTION}",
+        participants=f"{RESULTS}/bids/{bids.PARTICIPANTS}",
+        table=f"{RESULTS}/bids_export.csv",
+    log:
+        f"{RESULTS}/logs/bids_dataset.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/bids_dataset.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        folder=f"{RESULTS}/bids",
+        name=CONFIG["cohort"],
+    message:
+        "Describing the BIDS folder"
+    shell:
+        "python {input.script:q} --manifests {input.manifests:q} --folder {params.folder:q} --name {params.name:q}"
+        " --table {output.table:q} > {log:q} 2>&1"
+
+
+rule bids:
+    input:
+        rules.bids_dataset.output.description,
