@@ -28,44 +28,7 @@ if CONTAINED and deployment.container_program() is None:
     workflow.deployment_settings.deployment_method = frozenset()
 
 
-<<<<<<< HEAD
 read_paths = functools.cache(lambda: paths.read(CONFIG))  # it looks at every folder of a sheet
-=======
-@functools.cache  # it looks at every folder of a sheet
-def read_paths():
-    """What rules read and might lie outside the project folder; a container must be shown it."""
-    names = [SOURCE["path"], SOURCE["valid_ids"], SOURCE["choices"], LOCALIZER["checkpoint"], LOCALIZER["centroids"]]
-    names += [SELECTION["list"], CONFIG["metrics"]["feature_bank"], CONFIG["evaluation"]["labels"]]
-    names += [f"{name}.sha256" for name in (LOCALIZER["checkpoint"], SOURCE["valid_ids"]) if name]
-    if SOURCE["kind"] in ("rsna", "folder", "bids"):
-        images = os.path.join(SOURCE["path"], rsna_layout.IMAGES if SOURCE["kind"] == "rsna" else "")
-        links = deployment.linked(images)
-        names += [images, *links]
-    if SOURCE["kind"] == "folder":
-        names += training_guard.tables(links)  # by which the scan knows what it must refuse
-    if SOURCE["kind"] == "sheet":
-        folders = [row.get("series_dir") for row in tables.read_table(Path(SOURCE["path"]), ())]
-        names += [*folders, *private_files.folders_of_lists(folders)]
-    return [name for name in names if name]
-
-
-def written_paths():
-    """Folders that rules write to; they are often links to a larger disk."""
-    names = ["results", RESULTS, "resources", "resources/private", ".snakemake"]
-    if SOURCE["kind"] == "folder":
-        names += [os.path.dirname(name) for name in (SOURCE["key"], SOURCE["mapping"]) if name]
-    if SOURCE["download"]:
-        names += [SOURCE["path"], os.path.dirname(checks.FETCHED[0])]
-    return [name for name in names if name]
-
-
-def binds(*more):
-    try:
-        return deployment.bind_paths(os.getcwd(), [*read_paths(), *more], written_paths())
-    except UserError as error:
-        raise WorkflowError(str(error))
-
->>>>>>> 961dab4 (Write the chosen series as a BIDS folder, and take such folders as a source)
 
 # Apptainer is told by variables what to show a job. What a download needs beside the data (credentials, proxies,
 # certificates) is for this machine alone, where downloads run; jobs on a node take over what was found here.
@@ -98,27 +61,9 @@ def record_software():
     image = None
     if CONTAINED:
         program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
-<<<<<<< HEAD
         image = software.image(IMAGE, Path(image_file().removeprefix("file://")))
     command = software.command_line(sys.argv, paths.private(CONFIG))
     software.write(Path(RESULTS, "software_versions.yml"), software.of_run(ROOT, command, CONFIG, image, program))
-=======
-    private = (
-        [SOURCE[key] for key in ("path", "key", "mapping", "choices")]
-        if SOURCE["kind"] in ("folder", "sheet", "bids")
-        else []
-    )
-    software.write(
-        Path(RESULTS, "software_versions.yml"),
-        {
-            **software.revision(ROOT),
-            "command": software.command_line(sys.argv, private),
-            "configuration_sha256": software.configuration_digest(CONFIG),
-            "image": software.image(IMAGE, Path(image_file().removeprefix("file://"))) if CONTAINED else None,
-            "rules": software.ask(program),
-        },
-    )
->>>>>>> 961dab4 (Write the chosen series as a BIDS folder, and take such folders as a source)
 
 
 onstart:

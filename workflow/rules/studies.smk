@@ -2,33 +2,12 @@
 
 from lstv.base import manifest
 
-# the checkpoint after which the studies of a kind of source are known
-SCANNED = {"folder": "scan_folder", "bids": "scan_bids"}
 
-
-<<<<<<< HEAD
-=======
-def source_path():
-    """Root folder in the RSNA layout, or the sheet of studies."""
-    made = {"demo": "dicom", "folder": "scan/studies.csv", "bids": "scan/bids.csv"}
-    return f"{RESULTS}/{made[SOURCE['kind']]}" if SOURCE["kind"] in made else SOURCE["path"]
-
-
-def layout():
-    return "sheet" if SOURCE["kind"] in SCANNED else SOURCE["kind"]
-
-
-def source_table():
-    """The file by which the source's studies are known."""
-    return source_path() if layout() == "sheet" else f"{source_path()}/{rsna_layout.SERIES_TABLE}"
-
-
->>>>>>> 961dab4 (Write the chosen series as a BIDS folder, and take such folders as a source)
 @functools.cache
 def studies():
     """Fingerprint of every selected study by its id; known before any job runs, unless it must be fetched or scanned."""
-    if SOURCE["kind"] in SCANNED:
-        getattr(checkpoints, SCANNED[SOURCE["kind"]]).get()
+    if SOURCE["kind"] in paths.SCANNED:
+        getattr(checkpoints, f"scan_{SOURCE['kind']}").get()
     if SOURCE["download"]:
         checkpoints.fetch_series_table.get()
     try:
@@ -38,7 +17,7 @@ def studies():
         raise WorkflowError(error.worded(functools.partial(settings.key_of, CONFIG)))
 
 
-if SOURCE["kind"] not in SCANNED and not SOURCE["download"]:
+if SOURCE["kind"] not in paths.SCANNED and not SOURCE["download"]:
     studies()  # all is known now: mistakes in the tables come before any job
 
 

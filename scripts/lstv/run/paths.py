@@ -14,6 +14,8 @@ from lstv.run.settings import PATHS
 
 Settings = Mapping[str, Any]
 
+SCANNED = {"folder": "scan/studies.csv", "bids": "scan/bids.csv"}
+"""The sheet that a scan writes into the results, by the kind of source."""
 _WRITTEN = frozenset({"key", "mapping"})
 
 
@@ -24,15 +26,15 @@ def results(settings: Settings) -> str:
 
 def layout(settings: Settings) -> str:
     """How the studies are found once they are there: demo and rsna by a folder in the RSNA layout, sheet by a sheet, which a
-    scanned folder has too."""
+    scanned folder, of DICOM or BIDS, has too."""
     kind = str(settings["source"]["kind"])
-    return "sheet" if kind == "folder" else kind
+    return "sheet" if kind in SCANNED else kind
 
 
 def source(settings: Settings) -> str:
     """Root folder in the RSNA layout, or the sheet of studies."""
-    made = {"demo": f"{results(settings)}/dicom", "folder": f"{results(settings)}/scan/studies.csv"}
-    return str(made.get(settings["source"]["kind"], settings["source"]["path"]))
+    made = {"demo": "dicom", **SCANNED}.get(settings["source"]["kind"])
+    return f"{results(settings)}/{made}" if made else str(settings["source"]["path"])
 
 
 def source_table(settings: Settings) -> str:
@@ -54,7 +56,7 @@ def read(settings: Settings) -> list[str]:
     given = settings["source"]
     names = [settings[part][key] for part, keys in PATHS.items() for key in keys if key not in _WRITTEN]
     names += [f"{name}.sha256" for name in (settings["localizer"]["checkpoint"], given["valid_ids"]) if name]
-    if given["kind"] in ("rsna", "folder"):
+    if given["kind"] in ("rsna", *SCANNED):
         images = os.path.join(given["path"], rsna_layout.IMAGES if given["kind"] == "rsna" else "")
         links = deployment.linked(images)
         names += [images, *links]
@@ -80,5 +82,5 @@ def written(settings: Settings) -> list[str]:
 def private(settings: Settings) -> list[str]:
     """Paths of the user's that may name a patient."""
     given = settings["source"]
-    keys = ("path", "key", "mapping", "choices") if given["kind"] in ("folder", "sheet") else ()
+    keys = ("path", "key", "mapping", "choices") if given["kind"] in ("sheet", *SCANNED) else ()
     return [given[key] for key in keys if given[key]]
