@@ -293,6 +293,25 @@ def test_a_missing_description_is_named(tmp_path, image, keyword, value, said):
     refused(dataset, said)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value", "said"),
+    [
+        (
+            "PhotometricInterpretation",
+            "MUELLER",
+            "its PhotometricInterpretation is neither MONOCHROME1 nor MONOCHROME2",
+        ),
+        ("SamplesPerPixel", 0, "its SamplesPerPixel is 0, not 1"),
+    ],
+)
+def test_an_element_that_is_wrong_is_named_but_its_text_is_not_repeated(tmp_path, image, keyword, value, said):
+    dataset = one(tmp_path, image)
+    setattr(dataset, keyword, value)
+    with pytest.raises(PixelError, match=said) as raised:
+        decode(dataset)
+    assert "MUELLER" not in str(raised.value)
+
+
 @pytest.mark.parametrize("keyword", ["PhotometricInterpretation", "SamplesPerPixel"])
 def test_what_can_only_be_one_thing_need_not_be_said(tmp_path, image, keyword):
     dataset = one(tmp_path, image)

@@ -41,6 +41,28 @@ def test_a_scrambled_slice_is_flagged(tmp_path, which):
     assert "implausible_pixels" in series.flags or "unreadable_files" in series.flags
 
 
+@pytest.mark.parametrize("damage", ["zeros behind", "a byte more", "a longer tile", "no end"])
+def test_a_codestream_that_does_not_end_where_it_says_is_damaged(tmp_path, damage):
+    paths = write_series(tmp_path, stack(), transfer_syntax=JPEG2000Lossless)
+    dataset = dcmread(paths[4])
+    frame = bytearray(next(generate_frames(dataset.PixelData, number_of_frames=1)))
+    tile = frame.index(b"\xff\x90")
+    if damage == "zeros behind":
+        frame[len(frame) // 2 :] = bytes(len(frame) - len(frame) // 2)
+    elif damage == "a byte more":
+        frame.insert(len(frame) // 2, 7)
+    elif damage == "a longer tile":
+        frame[tile + 7] ^= 1
+    else:
+        end = tile + int.from_bytes(frame[tile + 6 : tile + 10], "big")
+        frame[end:] = bytes(len(frame) - end)
+    dataset.PixelData = encapsulate([bytes(frame)])
+    dataset["PixelData"].is_undefined_length = True
+    save(dataset, paths[4])
+    series = read_volume(tmp_path)
+    assert "unreadable_files" in series.flags and len(series.volume) == 8
+
+
 def test_sound_stacks_are_not(tmp_path):
     volume = stack()
     assert implausible(list(volume)) == []

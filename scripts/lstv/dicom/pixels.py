@@ -5,25 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import re
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from lstv.base.arrays import StoredArray
+from lstv.dicom import codestreams
 
 DECODERS = ("gdcm", "pylibjpeg", "pydicom")
 """In the order they are tried on compressed data; pydicom's plugin of that name serves RLE only. Uncompressed data needs
 none and is recorded as ``pydicom``."""
 
-_END_OF_IMAGE = b"\xff\xd9"
-_LONGEST_PADDING = 16
+_GREYSCALE = ("MONOCHROME1", "MONOCHROME2")
 
 
 class PixelError(Exception):
@@ -77,7 +75,7 @@ def decode(dataset: Dataset) -> tuple[StoredArray, str]:
     if not syntax.is_encapsulated:
         return _stored_values(_decoded(decoder, dataset, ""), dataset, own_cells=True), "pydicom"
     # Decoders fill up a cut-off JPEG or JPEG-LS image with made-up values instead of failing; JPEG 2000 and RLE ones fail.
-    if syntax in JPEGTransferSyntaxes + JPEGLSTransferSyntaxes and not _complete(dataset):
+    if syntax in JPEGTransferSyntaxes + JPEGLSTransferSyntaxes and not codestreams.complete(dataset):
         raise PixelError("its compressed pixel data is cut short")
     names = [name for name in DECODERS if name in decoder.available_plugins]
     for name in names:
@@ -96,6 +94,10 @@ def _complete_description(dataset: Dataset) -> None:
         dataset.SamplesPerPixel = 1
     if not dataset.get("PhotometricInterpretation"):
         dataset.PhotometricInterpretation = "MONOCHROME2"
+    if dataset.SamplesPerPixel != 1:
+        raise PixelError(f"its SamplesPerPixel is {dataset.SamplesPerPixel}, not 1")
+    if dataset.PhotometricInterpretation not in _GREYSCALE:  # its text may be anything, so it is not repeated
+        raise PixelError(f"its PhotometricInterpretation is neither {_GREYSCALE[0]} nor {_GREYSCALE[1]}")
     for keyword in ("BitsStored", "PixelRepresentation"):
         if dataset.get(keyword) is None:
             raise PixelError(f"its {keyword} is missing")
@@ -124,49 +126,12 @@ def _check_declared(dataset: Dataset, encapsulated: bool) -> None:
         return
     if dataset.file_meta.TransferSyntaxUID == RLELossless and declared > _RLE_EXPANSION * held:
         raise PixelError(f"its pixel data is cut short ({held} bytes of RLE, {said})")
-    for size in _codestream_sizes(dataset, frames):
-        if size != (rows, columns):
+    for frame in codestreams.frames(dataset):
+        size = codestreams.size(frame)
+        if size is not None and size != (rows, columns):
             raise PixelError(f"its compressed image has {size[0]} x {size[1]} pixels, {said}")
-
-
-def _codestream_sizes(dataset: Dataset, frames: int) -> Iterator[tuple[int, int]]:
-    """(rows, columns) that each JPEG-family codestream states; of those that state none nothing."""
-    if dataset.file_meta.TransferSyntaxUID == RLELossless:
-        return
-    try:
-        for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
-            size = _jpeg_2000_size(frame) if b"\xff\x4f\xff\x51" in frame[:256] else _jpeg_size(frame)
-            if size is not None:
-                yield size
-    except Exception:  # fragments that cannot be told apart: the decoder says so
-        return
-
-
-def _jpeg_2000_size(frame: bytes) -> tuple[int, int] | None:
-    """From the SIZ marker segment (ISO/IEC 15444-1 A.5.1)."""
-    at = frame.index(b"\xff\x4f\xff\x51") + 8
-    if len(frame) < at + 16:
-        return None
-    width, height, left, top = struct.unpack(">4L", frame[at : at + 16])
-    return height - top, width - left
-
-
-def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
-    """From the start-of-frame segment of JPEG (ISO/IEC 10918-1 B.2.2) or JPEG-LS (14495-1 C.2.2)."""
-    at = 2
-    while frame[:2] == b"\xff\xd8" and at + 9 <= len(frame) and frame[at] == 0xFF:
-        marker = frame[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in _START_OF_FRAME:
-            height, width = struct.unpack(">2H", frame[at + 5 : at + 9])
-            return (height, width) if height else None  # 0: told later by a DNL segment
-        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
-    return None
-
-
-_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
+        if not codestreams.tiles_fit(frame):
+            raise PixelError("its compressed pixel data is cut short or damaged: its tiles do not end where it says")
 
 
 def _decoded(decoder: Decoder, dataset: Dataset, plugin: str) -> StoredArray:
@@ -220,15 +185,6 @@ def padding(dataset: Dataset) -> tuple[int, int] | None:
         value &= (1 << stored) - 1
         ends.append(value - (1 << stored) if signed and value >> (stored - 1) else value)
     return (min(ends), max(ends)) if ends and dataset.get("PixelPaddingValue") is not None else None
-
-
-def _complete(dataset: Dataset) -> bool:
-    """Whether every frame ends with the marker that ends a JPEG or JPEG-LS image (padding may follow)."""
-    try:
-        frames = list(generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1)))
-    except (ValueError, TypeError, EOFError, IndexError):
-        return False
-    return bool(frames) and all(_END_OF_IMAGE in frame[-_LONGEST_PADDING:] for frame in frames)
 
 
 def _stored_values(cells: StoredArray, dataset: Dataset, *, own_cells: bool) -> StoredArray:
