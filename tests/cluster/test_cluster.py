@@ -176,6 +176,31 @@ def test_drained_node_cancelled_job_and_killed_main_process(unfinished, demo, cl
     assert kept.stat().st_mtime_ns == before, "inference that was finished ran again"
 
 
+def test_a_node_that_does_not_see_the_image_says_so_and_the_same_command_goes_on(unfinished, demo, cluster):
+    """The image is there where Snakemake runs, and gone when the jobs start, as on a node without that file system."""
+    image = unfinished.root / "containers/image.sif"
+    image.symlink_to(cluster.sif)
+    configuration = unfinished.root / "config/config.yaml"
+    configuration.write_text(configuration.read_text().replace(str(cluster.sif), "containers/image.sif"))
+    node = cluster.slurm("hostname", "-s").strip()
+    cluster.slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    try:
+        process = unfinished.start("--retries", "0")
+        wait_for(lambda: cluster.queued("rule_infer_heatmaps", "PENDING"), 90, "submission to a drained node")
+        image.unlink()
+    finally:
+        cluster.slurm("scontrol", "update", f"nodename={node}", "state=resume")
+    assert process.wait(timeout=300) != 0
+    said = [line for line in unfinished.log().splitlines() if "could not open image" in line]
+    assert said and "containers/image.sif" in said[0], unfinished.log()[-6000:]
+    say(f"on a node without the image: {said[0].strip()}")
+
+    image.symlink_to(cluster.sif)
+    done = unfinished.snakemake(timeout=900)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert unfinished.results(TABLE).read_bytes() == demo.local_table
+
+
 FAULTS = """
 if mkdir .snakemake/fault-time 2>/dev/null; then sleep 600; fi
 if mkdir .snakemake/fault-memory 2>/dev/null; then python -c 'import time; full = b"x" * (3 << 30); time.sleep(60)'; fi
