@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.top < 0:
         raise UserError(f"--top is {args.top}, but must be 0 or more.")
     used = [row.study_id for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"]
-    from lstv.report.build import build  # after the arguments are known to be good: seaborn takes seconds
+    from lstv.report.build import build  # after the arguments are known to be good: pandas takes time
 
     page = build(
         table=args.table,

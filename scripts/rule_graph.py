@@ -65,10 +65,9 @@ def _plans() -> list[list[str]]:
             "method_study",
             "method_study_patients",
             f"results/demo/debug/{study}.png",
-            "--rulegraph",
-            "dot",
+            "results/demo/figures",
         ]
-        + ["--config", f"evaluation={{annotations: {_DEMO}}}"],
+        + ["--rulegraph", "dot", "--config", f"evaluation={{annotations: {_DEMO}}}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/folder.yaml"]
         + ["--config", "source={path: docs, key: resources/private/key}", "localizer={checkpoint: LICENSE}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/bids.yaml"]

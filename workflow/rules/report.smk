@@ -160,6 +160,31 @@ rule cohort_report:
         " --out {output.report:q} > {log:q} 2>&1"
 
 
+rule cohort_figures:
+    input:
+        **script("cohort_figures"),
+        table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
+    output:
+        figures=directory(f"{RESULTS}/figures"),
+    log:
+        f"{RESULTS}/logs/cohort_figures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cohort_figures.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=20),
+    params:
+        high=CONFIG["metrics"]["entropy_high"],
+        moderate=CONFIG["metrics"]["entropy_moderate"],
+    message:
+        "Drawing the cohort's figures for papers"
+    shell:
+        "python {input.script:q} --table {input.table:q} --risk-high {params.high} --risk-moderate {params.moderate}"
+        " --out-dir {output.figures:q} > {log:q} 2>&1"
+
+
 rule debug_view:
     input:
         **script("plot_study"),

@@ -12,7 +12,7 @@ from lstv.base import atomic
 from lstv.base.levels import LEVELS
 from lstv.folder import passed_over
 from lstv.localizer import heatmap_file
-from lstv.report import candidates, content, figures, inputs, overlay, templating
+from lstv.report import candidates, content, inputs, overlay, plots, templating
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 
 
@@ -42,7 +42,7 @@ def build(
     page = content.make(read, runs, options)
     page["evaluation"] = evaluation
     page["passed_over"] = "" if scan is None else passed_over.sentence(scan)
-    drawn = figures.draw(page["analysed"], page["thresholds"])
+    drawn = plots.draw(page["analysed"], page["thresholds"], page["places"])
     overlays = _overlays([*page["candidates"], *page["localizer_cards"]], read, heatmap_files)
     atomic.write_text(Path(out), render(page, drawn, overlays))
     return page
@@ -75,12 +75,12 @@ def _day(table: Path) -> str:
     return f"{written.day} {written:%B %Y}"
 
 
-def render(page: dict, drawn: list[figures.Drawn], overlays: dict[str, overlay.Overlay]) -> str:
+def render(page: dict, drawn: list[plots.Drawn], overlays: dict[str, overlay.Overlay]) -> str:
     """The page's HTML. Everything from outside is escaped; only the style, the script and our own drawings are not."""
     return templating.page(
         "report.html.j2",
         page=page,
-        figures=[{"title": figure.title, "svg": Markup(figure.svg), "caption": figure.caption} for figure in drawn],
+        figures=[{"title": plot.title, "svg": Markup(plot.svg), "caption": plot.caption} for plot in drawn],
         overlays=overlays,
         measures=candidates.MEASURES,
         levels=LEVELS,

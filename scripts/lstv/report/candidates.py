@@ -113,7 +113,7 @@ def _fact(label: str, value: str, unit: str = "", note: str = "") -> dict:
 
 
 def reasons_of(row: dict, thresholds: dict) -> list[str]:
-    """The ranking's reasons; where the table has none, what the users' rule says; empty where nothing is unusual."""
+    """The ranking's reasons; where the table has none, what the stratum by entropy says; empty where nothing is unusual."""
     given = [part for part in row["reasons"].split("; ") if part]
     if given:
         return [part[0].upper() + part[1:] for part in given]

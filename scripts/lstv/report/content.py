@@ -15,7 +15,7 @@ from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort import selection, study_sheet
-from lstv.report import accounting, candidates, provenance, standing_out, summaries, wording
+from lstv.report import accounting, candidates, plots, provenance, standing_out, summaries, wording
 from lstv.report.inputs import Inputs
 from lstv.report.palette import JUNCTION
 from lstv.uncertainty import Thresholds
@@ -74,6 +74,7 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         | {"anchor": anchors.get(row["study_id"])}
         for row in rows
     ]
+    places = {row["study_id"]: plots.Place(line["name"], _target(line)) for row, line in zip(rows, lines)}
     return {
         "title": options.title,
         "cohort": options.cohort or str(inputs.settings.get("cohort", "")),
@@ -123,7 +124,13 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         "provenance": provenance.facts(runs, documents),
         "settings": provenance.settings_rows(inputs.settings),
         "analysed": analysed,
+        "places": places,
     }
+
+
+def _target(line: dict) -> str | None:
+    """Where a plot's point leads: as the study's name in the tables does."""
+    return f"#{line['anchor']}" if line["anchor"] else line.get("page") or line["json"]
 
 
 def thresholds_of(settings: dict, documents: list[dict]) -> dict[str, float]:

@@ -1,8 +1,9 @@
-"""The report's figures: the cohort's distributions, drawn with seaborn, each with a description in words."""
+"""The cohort's distributions as files for papers and talks, drawn with seaborn; the report draws its own plots."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib
@@ -18,13 +19,16 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from lstv.base import atomic
 from lstv.base.levels import LEVEL_LABELS, LEVELS
-from lstv.report import formats, summaries
+from lstv.report import summaries
 from lstv.report.palette import JUNCTION
-from lstv.report.svg import ACCENT, INK, LINE, MUTED, PAGE, SOFT, inline
+
+INK, MUTED, LINE, ACCENT, SOFT, PAGE = "#17232c", "#54636e", "#d8dfe3", "#0d6583", "#d5e8ef", "#ffffff"
+"""The report's colours on white."""
 
 WIDTH, HEIGHT = 5.0, 3.4
-"""Inches of 72 units: narrow, so that the letters stay readable when the figure is as wide as a phone."""
+"""Inches: a column of a paper."""
 
 EVERY_POINT = 150
 """Up to so many studies each is drawn as a point."""
@@ -62,32 +66,37 @@ _STYLE: dict[RcKeyType, object] = {
 }
 
 _DENSITY = LinearSegmentedColormap.from_list("density", [(0.18, 0.53, 0.65, 0.2), (0.18, 0.53, 0.65, 1.0)])
-"""Counts as opacity of one hue, for light and dark pages alike: a raster cannot follow the page's colours."""
+"""Counts as opacity of one hue."""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure of the page: ``svg``, its ``title`` and the ``caption`` that says how to read it."""
-
-    title: str
-    svg: str
-    caption: str
-
-
-def draw(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> list[Drawn]:
-    """All figures that the analysed studies allow; empty without studies."""
+def write(analysed: pandas.DataFrame, thresholds: dict[str, float], folder: Path) -> list[Path]:
+    """Write every figure that the analysed studies allow as SVG and PDF; the same table gives the same bytes."""
+    written: list[Path] = []
     if not len(analysed):
-        return []
+        return written
     with matplotlib.rc_context(_STYLE):
-        drawn = [
-            junction_entropy(analysed, thresholds),
-            per_level(analysed, "entropy", "Entropy (nats)", "entropy", "Entropy of each level"),
-            per_level(analysed, "confidence", "Peak confidence", "confidence", "Peak confidence of each level"),
-            own_levels(analysed),
-            area(analysed),
-            both_orders(analysed, thresholds),
-        ]
-    return [figure for figure in drawn if figure is not None]
+        drawn = {
+            "l5_s1_entropy": junction_entropy(analysed, thresholds),
+            "entropy_by_level": per_level(analysed, "entropy", "Entropy (nats)"),
+            "confidence_by_level": per_level(analysed, "confidence", "Peak confidence"),
+            "l5_s1_against_own_levels": own_levels(analysed),
+            "entropy_and_area": area(analysed),
+            "entropy_and_score": both_orders(analysed, thresholds),
+        }
+        for name, figure in drawn.items():
+            if figure is not None:
+                written += [_save(figure, Path(folder) / f"{name}.{kind}") for kind in ("svg", "pdf")]
+    return written
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    """Write a figure without the day on which it was made."""
+    buffer = io.BytesIO()
+    kind = path.suffix[1:]
+    unsaid = {"svg": ("Date", "Creator"), "pdf": ("CreationDate", "Creator", "Producer")}[kind]
+    figure.savefig(buffer, format=kind, metadata=dict.fromkeys(unsaid))
+    atomic.write_bytes(path, buffer.getvalue())
+    return path
 
 
 def _axes(height: float = HEIGHT) -> tuple[Figure, Axes]:
@@ -95,7 +104,7 @@ def _axes(height: float = HEIGHT) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def junction_entropy(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Drawn | None:
+def junction_entropy(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Figure | None:
     """Histogram of the L5/S1 entropy with the thresholds of the strata."""
     values = summaries.level_values(analysed, JUNCTION, "entropy")
     if not len(values):
@@ -122,26 +131,10 @@ def junction_entropy(analysed: pandas.DataFrame, thresholds: dict[str, float]) -
         )
     axes.set(xlabel="L5/S1 entropy (nats)", ylabel="Studies")
     _count_axis(axes)
-    beyond = [
-        f"The threshold {name} ({value:g}) lies outside the range shown."
-        for name, value in thresholds.items()
-        if name not in inside
-    ]
-    spread = summaries.quartiles(values)
-    description = (
-        f"Histogram of {formats.count(len(values))} studies: median {spread['median']:.2f}, middle half from "
-        f"{spread['q1']:.2f} to {spread['q3']:.2f}, range {values.min():.2f} to {values.max():.2f} nats; "
-        f"{(values > thresholds['high']).sum():,} above {thresholds['high']:g}."
-    )
-    caption = (
-        "Dashed: thresholds of the rule. A narrow peak that sits on a threshold means that the rule cuts through the bulk "
-        "of the cohort, not that it has found a group apart."
-    )
-    caption = " ".join([caption, *beyond])
-    return _finished(figure, "fig-junction", "L5/S1 entropy", description, caption)
+    return figure
 
 
-def per_level(analysed: pandas.DataFrame, metric: str, label: str, name: str, title: str) -> Drawn | None:
+def per_level(analysed: pandas.DataFrame, metric: str, label: str) -> Figure | None:
     """Boxes of one metric at the five levels."""
     values = {LEVEL_LABELS[level]: summaries.level_values(analysed, level, metric) for level in LEVELS}
     if not any(map(len, values.values())):
@@ -169,12 +162,7 @@ def per_level(analysed: pandas.DataFrame, metric: str, label: str, name: str, ti
     axes.set(xlabel=label, ylabel="")
     for tick, level in zip(axes.get_yticklabels(), LEVELS):
         tick.set_fontweight("bold" if level == JUNCTION else "normal")
-    medians = "; ".join(f"{level} {formats.number(series.median(), 3)}" for level, series in values.items())
-    names = "5th and 95th" if few else "1st and 99th"
-    caption = f"Box: middle half of the studies, line: median, whiskers: {names} percentile"
-    caption += ", points: every study." if few else ", points: studies beyond."
-    caption += " Only levels that were found."
-    return _finished(figure, f"fig-{name}", title, f"Median by level: {medians}.", caption)
+    return figure
 
 
 def _box(
@@ -192,7 +180,7 @@ def _box(
     return pandas.DataFrame({"value": shown.to_numpy(), "row": float(row)})
 
 
-def own_levels(analysed: pandas.DataFrame) -> Drawn | None:
+def own_levels(analysed: pandas.DataFrame) -> Figure | None:
     """Histogram of the junction's entropy against the study's own other levels."""
     values = summaries.study_values(analysed, "entropy_difference")
     if len(values) < 3:
@@ -203,19 +191,10 @@ def own_levels(analysed: pandas.DataFrame) -> Drawn | None:
     axes.grid(axis="x", visible=False)
     axes.set(xlabel="L5/S1 minus median of the other levels (nats)", ylabel="Studies")
     _count_axis(axes)
-    spread = summaries.quartiles(values)
-    description = (
-        f"Histogram of {formats.count(len(values))} studies: median {formats.number(spread['median'], 3)}, "
-        f"middle half from {formats.number(spread['q1'], 3)} to {formats.number(spread['q3'], 3)} nats."
-    )
-    caption = (
-        "Each study against itself: field of view, pixel size and the network’s usual blob size cancel. Studies far to the "
-        "right have an L5/S1 blob larger or more spread than their own upper levels."
-    )
-    return _finished(figure, "fig-own", "L5/S1 against the study’s other levels", description, caption)
+    return figure
 
 
-def area(analysed: pandas.DataFrame) -> Drawn | None:
+def area(analysed: pandas.DataFrame) -> Figure | None:
     """Entropy against blob area with the line entropy = ln(area)."""
     relation = summaries.area_relation(analysed, JUNCTION)
     if relation is None:
@@ -229,19 +208,10 @@ def area(analysed: pandas.DataFrame) -> Drawn | None:
         "ln(area)", (line[40], np.log(line[40])), xytext=(8, -6), textcoords="offset points", ha="left", va="top"
     )
     axes.set(xlabel="Area of the L5/S1 blob (px of the 160 × 160 grid)", ylabel="L5/S1 entropy (nats)")
-    description = (
-        f"{formats.count(len(x))} studies: the logarithm of the area explains {100 * relation['r2']:.0f} % of the "
-        "variance of the entropy (squared correlation)."
-    )
-    caption = (
-        "Dashed: entropy = ln(area). In this cohort the logarithm of the blob’s area explains "
-        f"{100 * relation['r2']:.0f} % of the variance of the L5/S1 entropy; the rest is what the entropy adds to the "
-        "plain area."
-    )
-    return _finished(figure, "fig-area", "What the L5/S1 entropy measures", description, caption)
+    return figure
 
 
-def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Drawn | None:
+def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Figure | None:
     """Score against the L5/S1 entropy, with the threshold of the rule."""
     both = pandas.DataFrame(
         {
@@ -257,14 +227,7 @@ def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Dra
     if low <= thresholds["high"] <= high:
         axes.axvline(thresholds["high"], color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
     axes.set(xlabel="L5/S1 entropy (nats)", ylabel="Score")
-    correlation = both["entropy"].rank().corr(both["score"].rank())
-    agreement = f"Spearman’s correlation {formats.number(correlation, 2)}" if np.isfinite(correlation) else "no spread"
-    description = f"{formats.count(len(both))} studies; {agreement}."
-    caption = (
-        f"Each study by the rule (dashed: high above {thresholds['high']:g} nats) and by the score; {agreement}. "
-        "High up on the left are studies that the plain entropy does not see."
-    )
-    return _finished(figure, "fig-orders", "The rule beside the score", description, caption)
+    return figure
 
 
 def _scatter(x: pandas.Series, y: pandas.Series, axes: Axes) -> None:
@@ -283,7 +246,3 @@ def _count_axis(axes: Axes) -> None:
     assert isinstance(locator, MaxNLocator), "a linear axis"
     locator.set_params(integer=True)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-
-
-def _finished(figure: Figure, name: str, title: str, description: str, caption: str) -> Drawn:
-    return Drawn(title, inline(figure, name, title, description), caption)

@@ -26,7 +26,7 @@ QUALITY = Group("quality", "Image quality")
 
 
 def group_of(row: dict, *, ranked: bool) -> Group:
-    """The group of a row of the table. Without a ranking, a study stands out by the users' rule alone."""
+    """The group of a row of the table. Without a ranking, a study stands out by the stratum of its entropy alone."""
     if candidates.has_quality_problem(row):
         return QUALITY
     if candidates.is_localizers(row):
@@ -39,8 +39,8 @@ GROUPS = (STANDS_OUT, USUAL, LOCALIZER, QUALITY)
 
 
 def strata_by_group(rows: list[dict], group: dict[str, Group]) -> dict:
-    """The users' rule beside the groups: ``titles`` of the groups, ``rows`` (a stratum and a count per group), and of those
-    that stand out how many there are (``standing``) and how many the rule calls high (``high``)."""
+    """The strata by entropy beside the groups: ``titles`` of the groups, ``rows`` (a stratum and a count per group), and
+    of those that stand out how many there are (``standing``) and how many the rule calls high (``high``)."""
     counts = Counter((row["risk"], group[row["study_id"]]) for row in rows)
     return {
         "titles": [entry.title for entry in GROUPS],

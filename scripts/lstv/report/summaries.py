@@ -81,7 +81,8 @@ def study_table(frame: pandas.DataFrame) -> list[dict]:
 
 
 def area_relation(frame: pandas.DataFrame, level: str) -> dict | None:
-    """How far the level's entropy is ln(area): ``area`` (px), ``entropy`` (nats), and the squared correlation ``r2``.
+    """How far the level's entropy is ln(area): ``area`` (px), ``entropy`` (nats), both with the table's index, and the
+    squared correlation ``r2``.
 
     None where the table has no area, or fewer than three studies or no spread to correlate.
     """
@@ -96,4 +97,4 @@ def area_relation(frame: pandas.DataFrame, level: str) -> dict | None:
     correlation = np.corrcoef(np.log(both["area"]), both["entropy"])[0, 1] if both.nunique().min() > 1 else math.nan
     if not math.isfinite(correlation):
         return None
-    return {"area": both["area"].to_numpy(), "entropy": both["entropy"].to_numpy(), "r2": float(correlation**2)}
+    return {"area": both["area"], "entropy": both["entropy"], "r2": float(correlation**2)}
