@@ -19,8 +19,8 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.stats.nonparametric import rank_compare_2indep
 from statsmodels.stats.proportion import proportion_confint
 
-from lstv.cohort.labels import cohen_kappa
-from lstv.evaluation import curves, delong, logistic, probability, rates
+
+from lstv.evaluation import agreement, curves, delong, logistic, probability, rates
 from lstv_evidence.method.score_v1 import percentile_ranks
 
 SEEDS = range(12)
@@ -110,7 +110,7 @@ def test_agreement_of_two_readers(seed):
     first = rng.random(30) < 0.4
     second = np.where(rng.random(30) < 0.8, first, ~first)
     expected = cohen_kappa_score(first, second)
-    assert cohen_kappa(first.tolist(), second.tolist()) == pytest.approx(expected)
+    assert agreement.kappa(first.tolist(), second.tolist())["kappa"] == pytest.approx(expected)
 
 
 def test_percentile_ranks_are_average_ranks(sample):
