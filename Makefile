@@ -59,11 +59,13 @@ lint: $(READY) ## check format, style and types of workflow and code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && $(RUN) snakefmt --check workflow && $(RUN) snakemake --lint
 	@$(RUN) PYTHONPATH=scripts lint-imports --no-cache --no-logo
 
-docs: $(READY) ## write the generated parts of the docs and draw the rule graph (needs Graphviz)
+docs: $(READY) ## write the generated parts of the docs, draw the rule graph (needs Graphviz) and the demo's pictures
 	@$(RUN) python scripts/metrics_schema.py
 	@$(RUN) python scripts/method_docs.py
 	@$(RUN) python scripts/rule_graph.py
 	@$(RUN) python tests/support/fault_table.py
+	@$(RUN) python scripts/quiet_snakemake.py --profile profiles/local
+	@$(RUN) python scripts/reading_figures.py
 
 setup: $(READY) ## install the pinned packages into .venv
 

@@ -1,0 +1,56 @@
+"""The page for radiologists: its pictures are there, small, and of studies that the demo has."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import reading_figures as program
+from lstv.base.errors import UserError
+from lstv.report.standing_out import GROUPS
+from lstv_evidence import reading_figures
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reading.md").read_text(encoding="utf-8")
+
+
+def test_every_picture_is_on_the_page_and_small():
+    shown = set(re.findall(r"!\[[^\]]+\]\(figures/(\w+)\.webp\)", PAGE))
+    assert shown == {f"reading_{name}" for name in reading_figures.FIGURES}
+    for name in shown:
+        path = ROOT / f"docs/figures/{name}.webp"
+        assert path.stat().st_size < 60_000
+        with Image.open(path) as picture:
+            assert min(picture.size) > 400
+
+
+def test_the_words_under_a_picture_are_true_of_the_phantom():
+    with open(ROOT / "resources/demo/studies.csv", newline="") as stream:
+        kinds = {row["study_id"]: row for row in csv.DictReader(stream)}
+    for examples in reading_figures.FIGURES.values():
+        for example in examples:
+            drawn = kinds[example.study_id]
+            for kind in ("lumbarized", "sacralized"):
+                assert (kind in example.words) <= (drawn["kind"] == kind), example
+            if "false alarm" in example.words:
+                assert drawn["kind"] == "normal" and "scoliosis" in drawn["nuisances"]
+            if "miss" in example.words:
+                assert drawn["kind"] != "normal"
+
+
+def test_the_lists_are_called_as_in_the_report():
+    for group in GROUPS:
+        assert f"**{group.title}**" in PAGE
+
+
+def test_the_page_says_what_it_is_not():
+    assert "Research use only. Not a diagnosis." in PAGE and "What it cannot mean" in PAGE
+
+
+def test_without_the_demo_one_sentence_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match="run make demo first"):
+        program.main(["--results", str(tmp_path), "--out-dir", str(tmp_path)])
