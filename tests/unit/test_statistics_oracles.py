@@ -19,7 +19,6 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.stats.nonparametric import rank_compare_2indep
 from statsmodels.stats.proportion import proportion_confint
 
-
 from lstv.evaluation import agreement, curves, delong, logistic, probability, rates
 from lstv_evidence.method.score_v1 import percentile_ranks
 
