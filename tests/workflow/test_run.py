@@ -251,6 +251,17 @@ def test_evaluation_of_annotations(demo, demo_list):
     assert f"{len(given) + 1},x,,has no lstv" in demo.results("evaluation/annotations_not_used.csv").read_text()
 
 
+def test_the_reading_bundle_on_request(demo):
+    assert not demo.results("reading").exists()
+    done = demo.snakemake("reading")
+    assert done.returncode == 0 and "infer_heatmaps" not in done.stdout, done.stdout
+    queue = json.loads(demo.results("review_queue.json").read_text())
+    assert len(list(demo.results("reading/series").glob("case_*.js"))) == len(queue["studies"]) == 18
+    assert demo.results("reading/index.html").is_file()
+    again = demo.snakemake("reading", "-n")
+    assert "Nothing to be done" in again.stdout, again.stdout
+
+
 def test_a_trial_lists_the_others_as_not_selected(project):
     done = project.snakemake(
         "--configfile", "config/trial.yaml", "--config", "selection={mode: trial, trial_studies: 3}"

@@ -33,6 +33,31 @@ rule review_queue:
         " --csv {output.table:q} --json {output.queue:q} > {log:q} 2>&1"
 
 
+rule reading_bundle:
+    input:
+        **script("reading_bundle"),
+        queue=f"{RESULTS}/review_queue.json",
+        sheet=f"{RESULTS}/study_sheet.csv",
+    output:
+        bundle=directory(f"{RESULTS}/reading"),
+    log:
+        f"{RESULTS}/logs/reading_bundle.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/reading_bundle.tsv"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=60),
+    params:
+        cohort=CONFIG["cohort"],
+    message:
+        "Writing the reading bundle"
+    shell:
+        "python {input.script:q} --queue {input.queue:q} --sheet {input.sheet:q} --cohort {params.cohort:q}"
+        " --out {output.bundle:q} > {log:q} 2>&1"
+
+
 rule annotations:
     input:
         **script("import_annotations"),

@@ -8,9 +8,7 @@
                                  policy must allow that); rejected with a sentence for people
    lstv.decode(pack)             decodes all slices ahead of time; a promise. Call it for the next study while this one is read
    lstv.viewer(element, options) puts a viewer into an empty element; `options.label` is what the picture is of
-     .show(pack)                 another series; window, zoom and layers begin anew. A pack with a `reason` shows that sentence
-     .layers(layers)             what may be drawn over it, or null. A blinded page never calls this, and then there is
-                                 neither a layer nor a switch for one
+     .show(pack)                 another series; window and zoom begin anew. A pack with a `reason` shows that sentence
      .slice                      index of the slice shown; `.go(index)` shows another, `.step(n)` one n further
      .window(white, black)       8-bit values shown as white and black
      .reset()                    window, zoom and place as at first
@@ -18,18 +16,21 @@
      .remove()                   ends it
      .element                    gets the events `lstv-slice` and `lstv-ready` (the slice shown is decoded and drawn)
 
-   A pack is described in scripts/lstv/report/pages/series_pack.py. Layers:
+   A pack is described in scripts/lstv/report/pages/series_pack.py.
+
+   Keys, while the picture has the focus: up and down (or the wheel) another slice; Home and End the first and last; + and -
+   zoom; Shift with arrows move; , and . darker and brighter; < and > (or ; and :) less and more contrast; 0 reset.
+   Mouse: drag for window and level, with Shift or the right button to move; Ctrl and wheel zoom. Fingers: one, sideways,
+   another slice; two zoom and move. */
+/* layers: begin. A blinded page has a copy without what stands between such lines (lstv.review.bundle).
+   .layers(layers) of a viewer: what is drawn over the picture, or null for nothing; another series begins without.
      { slice, levels: [{ name, label, colour, point, heat, outline }], marks: [{ number, path, at, missing }], matrix, drawing }
    `slice` is the index of the slice that the network saw; `point` [column, row] on it, in pixels of the series from the
    centre of the first one, or null; `heat` a data URL of an image whose opacity is the probability, or null; `outline` an
    SVG path or empty. `marks` are an SVG path each and, at `at`, its number. `matrix` and `drawing` are the six numbers of a
    canvas transformation to pixels of the series, counted from its outer edge: from pixels of the heat image, and from the
    units of outlines and marks.
-
-   Keys, while the picture has the focus: up and down (or the wheel) another slice; Home and End the first and last; + and -
-   zoom; Shift with arrows move; , and . darker and brighter; < and > (or ; and :) less and more contrast; 0 reset.
-   Mouse: drag for window and level, with Shift or the right button to move; Ctrl and wheel zoom. Fingers: one, sideways,
-   another slice; two zoom and move. */
+   layers: end */
 window.lstv = window.lstv || {};
 (function (lstv) {
   const packs = new Map();
@@ -142,7 +143,7 @@ window.lstv = window.lstv || {};
     show(pack) {
       this.pack = pack && pack.frames ? pack : null;
       this.turn = (this.turn || 0) + 1;
-      this.layers(null);
+      if (this.layers) this.layers(null);
       this.message.textContent = pack && pack.reason ? `The series cannot be shown: ${pack.reason}` : "";
       this.message.hidden = !this.message.textContent;
       this.canvas.hidden = this.tools.hidden = !this.pack;
@@ -159,6 +160,7 @@ window.lstv = window.lstv || {};
       decodeFrom(pack, pack.centre, () => turn === this.turn);
     }
 
+    /* layers: begin */
     layers(layers) {
       this.over = layers;
       this.on = { heat: true, points: true, off: new Set() };
@@ -168,6 +170,7 @@ window.lstv = window.lstv || {};
       if (layers) this.offer(layers);
       this.draw();
     }
+    /* layers: end */
 
     go(index) {
       if (!this.pack) return;
@@ -300,6 +303,7 @@ window.lstv = window.lstv || {};
       };
     }
 
+    /* layers: begin */
     /* --- layers --- */
 
     offer(layers) {
@@ -332,6 +336,7 @@ window.lstv = window.lstv || {};
       });
     }
 
+    /* layers: end */
     /* --- drawing --- */
 
     /* width and height of the whole slice in the stage at zoom 1, in CSS pixels */
@@ -371,7 +376,9 @@ window.lstv = window.lstv || {};
         this.brighten(grey);
         pen.imageSmoothingQuality = "high";
         pen.drawImage(this.plane, x, y, width, height);
+        /* layers: begin */
         if (this.over) this.drawLayers(pen, x, y, scale);
+        /* layers: end */
       }
       this.drawFrame(pen, box, scale);
       this.range.value = slice;
@@ -390,6 +397,7 @@ window.lstv = window.lstv || {};
       this.plane.getContext("2d").putImageData(this.pixels, 0, 0);
     }
 
+    /* layers: begin */
     drawLayers(pen, x, y, scale) {
       const { over, on } = this, here = this.slice === over.slice, dense = window.devicePixelRatio || 1;
       const levels = over.levels.filter((level) => !on.off.has(level.name));
@@ -428,6 +436,7 @@ window.lstv = window.lstv || {};
       pen.restore();
     }
 
+    /* layers: end */
     /* letters at the edges, scale bar, number of the slice, window */
     drawFrame(pen, box, scale) {
       const { letters, window: known, frames } = this.pack;
@@ -474,6 +483,7 @@ window.lstv = window.lstv || {};
     pen.fillText(text, x, y);
   }
 
+  /* layers: begin */
   /* a point with its name beside it; hollow where the slice is not the one that the network saw */
   function drawPoint(pen, level, x, y, row, here, side) {
     pen.beginPath();
@@ -519,5 +529,6 @@ window.lstv = window.lstv || {};
     pen.fillText(String(mark.number), x, y + 0.5);
   }
 
+  /* layers: end */
   lstv.viewer = (element, options) => new Viewer(element, options);
 })(window.lstv);
