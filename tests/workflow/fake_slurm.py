@@ -23,10 +23,13 @@ OUTPUTS = {
     "study_metrics": ["metrics/{batch}.csv"],
     "cohort_table": ["lstv_uncertainty_metrics.csv"],
     "review_queue": ["review_queue.csv", "review_queue.json"],
+    "study_pages": ["page_files/{batch}.csv", "page_files/{batch}.json"],
     "cohort_report": ["report.html"],
 }
 
-HEADERS = {"lstv_uncertainty_metrics.csv": "study_id,status,reason\n"}
+LEVELS = ("l1_l2", "l2_l3", "l3_l4", "l4_l5", "l5_s1")
+MEASURED = ",".join(f"{level}_{name}" for level in LEVELS for name in ("confidence", "entropy"))
+HEADERS = {"lstv_uncertainty_metrics.csv": f"study_id,{MEASURED},status,reason\n"}
 """What a rule that runs beside SLURM reads."""
 
 

@@ -77,6 +77,8 @@ def fetched_images():
 def final_outputs():
     """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""
     wanted = ["lstv_uncertainty_metrics.csv", "review_queue.csv", "report.html", "failures.json"]
+    if CONFIG["report"]["pages"] != "none":
+        wanted.append("pages/index.html")
     if paths.labels(CONFIG):
         wanted += ["evaluation/evaluation.json", "evaluation/evaluation.html"]
     fetched = [LOCALIZER["checkpoint"]] if SOURCE["download"] else []

@@ -56,14 +56,8 @@ def _overlays(cards: list[dict], read: inputs.Inputs, files: Sequence[Path]) -> 
     for study_id, path in files_of.items():
         maps = heatmap_file.read_study(path, study_id, members=False)
         if maps.status == "ok":
-            result[study_id] = overlay.overlay(maps, points(read.studies.get(study_id, {})), reasons[study_id])
+            result[study_id] = overlay.overlay(maps, overlay.points(read.studies.get(study_id, {})), reasons[study_id])
     return result
-
-
-def points(document: dict) -> dict[str, list[float] | None]:
-    """(column, row) of every level on the network's grid from a metrics JSON; None where a level was not found."""
-    levels = document.get("levels", {})
-    return {level: levels.get(level, {}).get("point_px") for level in LEVELS}
 
 
 def _day(table: Path) -> str:

@@ -78,6 +78,12 @@ def probabilities(maps: Analysed) -> np.ndarray:
     return probability
 
 
+def points(document: dict) -> dict[str, list[float] | None]:
+    """(column, row) of every level on the network's grid from a metrics JSON; None where a level was not found."""
+    levels = document.get("levels", {})
+    return {level: levels.get(level, {}).get("point_px") for level in LEVELS}
+
+
 def overlay(maps: StudyMaps, points: dict[str, list[float] | None], reasons: Sequence[str] = ()) -> Overlay:
     """Layers of one study; ``points`` are (column, row) on the 160 x 160 grid, None where a level was not found; what the
     ``reasons`` speak of is marked."""

@@ -18,21 +18,26 @@ _MARK = 'document.documentElement.classList.add("with-js");'
 """Before anything is drawn: what only a script can use is shown, and long tables begin folded."""
 
 
-def page(template: str, **values: object) -> str:
-    """A page's HTML. Everything from outside is escaped; only the style, the script and our own drawings are not."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates, and how they write numbers. Everything from outside is escaped."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         count=formats.count, number=formats.number, significant=formats.significant, level=LEVEL_LABELS.__getitem__
     )
-    environment.globals.update(percent=formats.percent)
-    style, script = _part("report.css") + _part("chart.css"), _part("report.js")
-    return environment.get_template(template).render(
+    made.globals.update(percent=formats.percent)
+    return made
+
+
+def page(template: str, **values: object) -> str:
+    """A page's HTML. Only the style, the script and our own drawings are not escaped."""
+    style, script = "".join(map(_part, ("base.css", "report.css", "chart.css"))), _part("report.js")
+    return environment().get_template(template).render(
         **values,
         style=Markup(style),
         script=Markup(script),

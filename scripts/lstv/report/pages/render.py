@@ -1,0 +1,48 @@
+"""Pages as HTML. Everything from outside is escaped; a page's policy allows no script and no style but its own files."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from lstv.report import templating
+from lstv.report.overlay import Overlay
+
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'self' file:; script-src 'self' file:; base-uri 'none'; "
+    "form-action 'none'"
+)
+"""Scripts and styles from files alone, none in the page; ``file:`` is what some browsers call the folder's own. Hashes of
+files are of no use where there is no server: browsers compare none there."""
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = templating.environment()
+    environment.globals.update(policy=POLICY)
+    return environment
+
+
+def page_html(page: dict[str, Any], drawn: Overlay | None, layers: dict[str, Any] | None, no_series: str) -> str:
+    """A study's page. ``no_series``: why its series is not shown, else empty."""
+    data = {"name": page["file"], "label": page["called"], "layers": layers}
+    return (
+        _environment()
+        .get_template("study_page.html.j2")
+        .render(page=page, drawn=drawn, no_series=no_series, data=Markup(embedded(data)))
+    )
+
+
+def index_html(content: dict[str, Any]) -> str:
+    """The list of all pages."""
+    return _environment().get_template("pages_index.html.j2").render(content=content)
+
+
+def embedded(data: dict[str, Any]) -> str:
+    """JSON for a script element that holds data: nothing in it can end the element."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,51 @@
+"""Write what all study pages share: their list, the viewer and the style.
+
+The records of the batches (study_pages.py) say which studies have a page; files of studies that have none any more are
+removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv.base.cli import argument_parser, run
+from lstv.cohort import batches
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argument_parser(__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="the cohort table (CSV)")
+    parser.add_argument("--records", type=Path, nargs="*", default=[], metavar="JSON", help="records of the batches")
+    parser.add_argument("--records-dir", type=Path, metavar="DIR", help="folder of them, <batch>.json")
+    parser.add_argument(
+        "--batches", type=int, default=1, help="with --records-dir: batches of the cohort (0: one a study)"
+    )
+    parser.add_argument(
+        "--show-ids",
+        choices=("yes", "no"),
+        default="no",
+        help="call studies by id; no (the default) calls them by their line in the cohort table",
+    )
+    parser.add_argument("--title", default="Study pages", help="what the pages belong to, such as the cohort's name")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages, index.html and studies/")
+    parser.add_argument("--list", type=Path, required=True, help="list of the pages (CSV)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    from lstv.report.pages import cohort, index
+
+    known = cohort.Cohort(args.table, show_ids=args.show_ids == "yes")
+    names = sorted({batches.batch_of(study_id, args.batches) for study_id in known.groups}) if args.records_dir else []
+    made = index.records([*args.records, *(args.records_dir / f"{name}.json" for name in names)])
+    entries = known.pages(cohort.ALL, 0, ())
+    index.write(args.out_dir, args.list, entries, made, known, args.title)
+    print(f"{args.out_dir / 'index.html'}: {len(made)} pages")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

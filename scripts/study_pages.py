@@ -1,0 +1,81 @@
+"""Write the pages of a batch's studies: each an HTML file and its whole series, which work from a folder without a network.
+
+A study whose series cannot be read any more gets a page that says so. The files are named in a manifest with their sha256.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lstv.base.cli import argument_parser, run
+from lstv.base.defaults import default
+from lstv.base.errors import UserError
+from lstv.base.progress import Progress
+from lstv.cohort import study_sheet
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argument_parser(__doc__)
+    parser.add_argument(
+        "--sheet", type=Path, required=True, help="the study sheet of the batch, or of the cohort (CSV)"
+    )
+    parser.add_argument("--table", type=Path, required=True, help="the cohort table (CSV)")
+    parser.add_argument("--queue", type=Path, required=True, help="the review queue (JSON)")
+    parser.add_argument("--heatmaps", type=Path, nargs="+", required=True, metavar="H5", help="heatmap files")
+    parser.add_argument("--studies-dir", type=Path, required=True, help="folder of the metrics, <study_id>.json")
+    parser.add_argument(
+        "--which",
+        choices=("reviewed", "all"),
+        default="reviewed",
+        help="reviewed: what the report shows with pictures, and the review queue; all: every analysed study",
+    )
+    parser.add_argument(
+        "--top",
+        type=int,
+        default=default("report.top_candidates"),
+        help="so many of the studies that stand out, and of those whose points should be looked at",
+    )
+    parser.add_argument(
+        "--show-ids",
+        choices=("yes", "no"),
+        default="no",
+        help="call studies and files by id; no (the default) calls them by their line in the cohort table",
+    )
+    parser.add_argument("--title", default="Study pages", help="what the pages belong to, such as the cohort's name")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages")
+    parser.add_argument("--record", type=Path, required=True, help="what was made of each study (JSON)")
+    parser.add_argument("--manifest", type=Path, required=True, help="CSV of what was written: file, size, sha256")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.top < 0:
+        raise UserError(f"--top is {args.top}, but must be 0 or more.")
+    rows = {row.study_id: row for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"}
+    from lstv.report.pages import batch, cohort  # after the arguments are known to be good
+
+    known = cohort.Cohort(args.table, show_ids=args.show_ids == "yes")
+    wanted = known.pages(args.which, args.top, cohort.queued_studies(args.queue))
+    entries = [entry for entry in wanted if entry.study_id in rows]
+    with Progress(len(entries), "pages") as progress:
+        made = batch.make(
+            entries,
+            known,
+            rows=rows,
+            heatmap_files=args.heatmaps,
+            studies_dir=args.studies_dir,
+            folder=args.out_dir,
+            title=args.title,
+            step=progress.step,
+        )
+    batch.write_record(args.record, entries, made)
+    batch.write_manifest(args.manifest, args.out_dir, entries)
+    print(f"{args.manifest}: {progress.summary()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

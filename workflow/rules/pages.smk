@@ -1,0 +1,96 @@
+"""A page for each study that somebody will look at, with its whole series; by batches, because pictures come from the DICOM files."""
+
+WITH_PAGES = CONFIG["report"]["pages"] != "none"
+
+
+def page_files(ending):
+    """A file of each batch of pages; none where no pages are wanted."""
+    return lambda wildcards: [f"{RESULTS}/page_files/{batch}.{ending}" for batch in batches()] if WITH_PAGES else []
+
+
+@functools.cache
+def pages_folder():
+    return manifest.Folder(Path(f"{RESULTS}/pages/studies"), (".html", ".js"))
+
+
+def pages_to_write(wildcards):
+    """The batch's part of the study sheet. Where pages are gone or no longer those of the manifest, the batch is planned
+    again: Snakemake itself watches the manifest only."""
+    written = f"{RESULTS}/page_files/{wildcards.batch}.csv"
+    if not workflow.remote_exec and pages_folder().altered_files(Path(written)):
+        workflow.dag.forcefiles.add(written)
+    return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"
+
+
+def pages_arguments():
+    values = CONFIG["report"]
+    return options(title=CONFIG["cohort"], show_ids="yes" if values["show_ids"] else "no")
+
+
+rule study_pages:
+    input:
+        **script("study_pages"),
+        sheet=pages_to_write,
+        table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
+        queue=f"{RESULTS}/review_queue.json",
+        heatmaps=f"{RESULTS}/heatmaps/{{batch}}.h5",
+    output:
+        # of the files in {RESULTS}/pages/studies, which the manifest names with their sha256
+        manifest=f"{RESULTS}/page_files/{{batch}}.csv",
+        record=f"{RESULTS}/page_files/{{batch}}.json",
+    log:
+        f"{RESULTS}/logs/study_pages/{{batch}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/study_pages/{{batch}}.tsv"
+    group:
+        "pages"
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=5),
+    params:
+        pages=f"{RESULTS}/pages/studies",
+        studies=f"{RESULTS}/studies",
+        which=CONFIG["report"]["pages"],
+        top=CONFIG["report"]["top_candidates"],
+        options=pages_arguments(),
+    message:
+        "Writing the study pages of {wildcards.batch}"
+    shell:
+        "python {input.script:q} --sheet {input.sheet:q} --table {input.table:q} --queue {input.queue:q}"
+        " --heatmaps {input.heatmaps:q} --studies-dir {params.studies:q} --which {params.which} --top {params.top}"
+        " {params.options} --out-dir {params.pages:q} --record {output.record:q} --manifest {output.manifest:q} > {log:q} 2>&1"
+
+
+rule pages_index:
+    input:
+        **script("pages_index"),
+        table=f"{RESULTS}/lstv_uncertainty_metrics.csv",
+        records=page_files("json"),
+        manifests=page_files("csv"),
+    output:
+        index=f"{RESULTS}/pages/index.html",
+        viewer=[f"{RESULTS}/pages/viewer.js", f"{RESULTS}/pages/viewer.css"],
+        pages=[f"{RESULTS}/pages/pages.js", f"{RESULTS}/pages/pages.css"],
+        listed=f"{RESULTS}/page_list.csv",
+    log:
+        f"{RESULTS}/logs/pages_index.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pages_index.tsv"
+    localrule: True
+    container:
+        IMAGE
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        folder=f"{RESULTS}/pages",
+        records=f"{RESULTS}/page_files",
+        batches=batch_count,
+        options=pages_arguments(),
+    message:
+        "Listing the study pages"
+    shell:
+        "python {input.script:q} --table {input.table:q} --records-dir {params.records:q} --batches {params.batches}"
+        " {params.options} --out-dir {params.folder:q} --list {output.listed:q} > {log:q} 2>&1"
