@@ -28,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--which",
         choices=("reviewed", "all"),
-        default="reviewed",
+        default=default("report.pages"),
         help="reviewed: what the report shows with pictures, and the review queue; all: every analysed study",
     )
     parser.add_argument(

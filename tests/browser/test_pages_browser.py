@@ -43,9 +43,8 @@ def chromium():
 
 def drawn(page) -> str:
     """The picture, once it is drawn and no more is asked for."""
-    page.wait_for_function("document.querySelector('canvas').hasAttribute('aria-valuenow')")
-    page.wait_for_timeout(150)
-    return page.evaluate("document.querySelector('canvas').toDataURL()")
+    browser_pages.until(page, "document.querySelector('canvas').hasAttribute('aria-valuenow')")
+    return browser_pages.still(page, "document.querySelector('canvas').toDataURL()")
 
 
 def test_list_leads_to_a_study_and_the_study_to_the_next(chromium, folder, order):
@@ -69,10 +68,10 @@ def test_series_scrolls_and_heatmaps_switch_off_and_stay_off(chromium, folder, o
     assert canvas.evaluate("(element) => element === document.activeElement")
     assert canvas.get_attribute("aria-valuenow") == "3"
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.querySelector('canvas').getAttribute('aria-valuenow') === '4'")
+    browser_pages.until(page, "document.querySelector('canvas').getAttribute('aria-valuenow') === '4'")
     assert drawn(page) != with_heat
     page.get_by_role("button", name="Slice 3, which the network saw").click()
-    page.wait_for_function("document.querySelector('canvas').getAttribute('aria-valuenow') === '3'")
+    browser_pages.until(page, "document.querySelector('canvas').getAttribute('aria-valuenow') === '3'")
     assert drawn(page) == with_heat
     page.get_by_label("Heatmaps").uncheck()
     without = drawn(page)

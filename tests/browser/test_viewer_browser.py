@@ -55,7 +55,7 @@ def chromium():
 @pytest.fixture
 def page(chromium, folder):
     page = chromium.open(folder / "index.html")
-    page.wait_for_function("seen.length > 0")
+    browser_pages.until(page, "seen.length > 0")
     yield page
     page.context.close()
 
@@ -65,8 +65,7 @@ def state(page) -> list:
 
 
 def picture(page) -> str:
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return page.evaluate("document.querySelector('canvas').toDataURL()")
+    return browser_pages.still(page, "document.querySelector('canvas').toDataURL()")
 
 
 def test_keys_and_wheel_scroll_the_slices(page):
@@ -74,7 +73,7 @@ def test_keys_and_wheel_scroll_the_slices(page):
     canvas = page.locator("canvas")
     canvas.press("ArrowDown")
     assert state(page)[0] == 4
-    page.wait_for_function("seen.includes(4)")
+    browser_pages.until(page, "seen.includes(4)")
     assert canvas.get_attribute("aria-valuetext") == "5 of 7, 4 mm to R of the centre slice"
     canvas.press("End")
     canvas.press("ArrowDown")
@@ -83,16 +82,16 @@ def test_keys_and_wheel_scroll_the_slices(page):
     assert state(page)[0] == 0
     canvas.hover()
     page.mouse.wheel(0, 100)
-    page.wait_for_function("viewer.slice === 1")
+    browser_pages.until(page, "viewer.slice === 1")
 
 
 def test_slices_differ_and_a_slice_comes_back_as_it_was(page):
     first = picture(page)
     page.locator("canvas").press("ArrowDown")
-    page.wait_for_function("seen.includes(4)")
+    browser_pages.until(page, "seen.includes(4)")
     assert picture(page) != first
     page.locator("canvas").press("ArrowUp")
-    page.wait_for_function("seen.filter((slice) => slice === 3).length > 1")
+    browser_pages.until(page, "seen.filter((slice) => slice === 3).length > 1")
     assert picture(page) == first
 
 
@@ -133,7 +132,7 @@ def test_layers_come_by_a_call_of_their_own(page):
 def test_all_slices_are_decoded_ahead(page):
     page.evaluate("lstv.decode(pack)")
     page.locator("canvas").press("End")
-    page.wait_for_function("seen.includes(6)")
+    browser_pages.until(page, "seen.includes(6)")
 
 
 def test_reason_stands_in_place_of_the_picture(page):
@@ -151,7 +150,7 @@ def test_file_of_another_study_is_told(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_stands_against_accessibility(chromium, folder, width, scheme):
     page = chromium.open(folder / "index.html", width=width, color_scheme=scheme)
-    page.wait_for_function("seen.length > 0")
+    browser_pages.until(page, "seen.length > 0")
     page.evaluate(LAYERS)
     assert browser_pages.violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width

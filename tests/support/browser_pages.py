@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,25 @@ def browser() -> Iterator[Browser]:
             yield Browser(running)
         finally:
             running.close()
+
+
+def until(page, condition: str, seconds: float = 60) -> None:
+    """Wait for a condition in JavaScript; Playwright's own waiting needs an eval that our pages' policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, f"never came true: {condition}"
+        page.wait_for_timeout(50)
+
+
+def still(page, value: str, seconds: float = 60) -> str:
+    """What a script gives, once it has been the same three times in a row."""
+    end = time.monotonic() + seconds
+    seen = [page.evaluate(value)]
+    while len(seen) < 3 or len(set(seen[-3:])) > 1:
+        assert time.monotonic() < end, f"never the same: {value}"
+        page.wait_for_timeout(80)
+        seen.append(page.evaluate(value))
+    return seen[-1]
 
 
 def violations(page) -> list[str]:

@@ -21,6 +21,7 @@ AREAS = {
         "test_folder",
         "test_scan",
         "test_series_pack",
+        "test_study_pages",
     ),
     "Ids, sheets and tables": ("test_cohort", "test_report", "test_evaluate", "test_failures"),
     "Configuration": ("test_settings", "test_plan"),

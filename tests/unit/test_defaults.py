@@ -30,6 +30,8 @@ OTHER_NAMES = {
     ("study_metrics", "risk_moderate"): "metrics.entropy_moderate",
     ("study_metrics", "reference"): "metrics.feature_bank",
     ("build_report", "top"): "report.top_candidates",
+    ("study_pages", "top"): "report.top_candidates",
+    ("study_pages", "which"): "report.pages",
     ("evaluate", "seed"): "evaluation.seed",
     ("review_queue", "seed"): "review.seed",
     ("series_list", "seed"): "selection.seed",
@@ -37,6 +39,8 @@ OTHER_NAMES = {
 }
 NOT_THE_SAME = {
     ("build_report", "show_ids"): "by hand a report is made to be passed on",
+    ("study_pages", "show_ids"): "as with the report",
+    ("pages_index", "show_ids"): "as with the report",
     ("scan_folder", "key"): "by hand its place is named, or no key is made",
     ("fetch_images", "workers"): "connections to Kaggle",
     ("fetch_images", "whole_archive"): "a switch",

@@ -37,12 +37,16 @@ def environment() -> jinja2.Environment:
 def page(template: str, **values: object) -> str:
     """A page's HTML. Only the style, the script and our own drawings are not escaped."""
     style, script = "".join(map(_part, ("base.css", "report.css", "chart.css"))), _part("report.js")
-    return environment().get_template(template).render(
-        **values,
-        style=Markup(style),
-        script=Markup(script),
-        mark=Markup(_MARK),
-        hashes={"style": _hash(style), "script": _hash(script), "mark": _hash(_MARK)},
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            **values,
+            style=Markup(style),
+            script=Markup(script),
+            mark=Markup(_MARK),
+            hashes={"style": _hash(style), "script": _hash(script), "mark": _hash(_MARK)},
+        )
     )
 
 
