@@ -85,7 +85,7 @@ rule pages_index:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        folder=f"{RESULTS}/pages",
+        folder=lambda wildcards, output: os.path.dirname(output.index),
         records=f"{RESULTS}/page_files",
         batches=batch_count,
         options=pages_arguments(),
