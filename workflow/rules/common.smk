@@ -73,6 +73,10 @@ def fetched_images():
     return [f"{RESULTS}/kaggle/manifest.csv"] if SOURCE["download"] else []
 
 
+def pages_arguments():
+    return options(title=CONFIG["cohort"], show_ids="yes" if CONFIG["report"]["show_ids"] else "no")
+
+
 # --- what the targets need --------------------------------------------------------------------------------------------
 def final_outputs():
     """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""

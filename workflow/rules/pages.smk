@@ -1,31 +1,5 @@
 """A page for each study that somebody will look at, with its whole series; by batches, because pictures come from the DICOM files."""
 
-WITH_PAGES = CONFIG["report"]["pages"] != "none"
-
-
-def page_files(ending):
-    """A file of each batch of pages; none where no pages are wanted."""
-    return lambda wildcards: [f"{RESULTS}/page_files/{batch}.{ending}" for batch in batches()] if WITH_PAGES else []
-
-
-@functools.cache
-def pages_folder():
-    return manifest.Folder(Path(f"{RESULTS}/pages/studies"), (".html", ".js"))
-
-
-def pages_to_write(wildcards):
-    """The batch's part of the study sheet. Where pages are gone or no longer those of the manifest, the batch is planned
-    again: Snakemake itself watches the manifest only."""
-    written = f"{RESULTS}/page_files/{wildcards.batch}.csv"
-    if not workflow.remote_exec and pages_folder().altered_files(Path(written)):
-        workflow.dag.forcefiles.add(written)
-    return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"
-
-
-def pages_arguments():
-    values = CONFIG["report"]
-    return options(title=CONFIG["cohort"], show_ids="yes" if values["show_ids"] else "no")
-
 
 rule study_pages:
     input:

@@ -71,3 +71,22 @@ def heatmaps_to_measure(wildcards):
     if not workflow.remote_exec and metrics_files().altered(Path(written)):
         workflow.dag.forcefiles.add(written)
     return f"{RESULTS}/heatmaps/{wildcards.batch}.h5"
+
+
+def page_files(ending):
+    """A file with this ending of each batch of pages."""
+    return lambda wildcards: [f"{RESULTS}/page_files/{batch}.{ending}" for batch in batches()]
+
+
+@functools.cache
+def pages_folder():
+    return manifest.Folder(Path(f"{RESULTS}/pages/studies"), (".html", ".js"))
+
+
+def pages_to_write(wildcards):
+    """The batch's part of the study sheet. Where pages are gone or no longer those of the manifest, the batch is planned
+    again: Snakemake itself watches the manifest only."""
+    written = f"{RESULTS}/page_files/{wildcards.batch}.csv"
+    if not workflow.remote_exec and pages_folder().altered_files(Path(written)):
+        workflow.dag.forcefiles.add(written)
+    return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"
