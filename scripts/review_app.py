@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import secrets
 import signal
 import socket
@@ -50,6 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         help="configuration of the workflow: which network analyses a study that is given, and how",
     )
+    add("--blinded", action="store_true", help="of the results serve the blinded reading alone, for readers")
     add("--phantoms", action="store_true", help="offer the demo's phantoms to try")
     add("--port", type=int, default=8642, help="port to listen at; 0 takes a free one")
     add("--token", action="store_true", help="ask for a token on this machine too, where others can log in")
@@ -77,10 +79,13 @@ def main(argv: list[str] | None = None) -> int:
     from lstv.review.doors import LOOPBACK, Doors, is_loopback
     from lstv.review.jobs import Jobs
     from lstv.review.limits import Limits
+    from lstv.review.reading_cases import Cases
     from lstv.review.workspace import Workspace
 
     if args.results is None and args.config is None:
         raise UserError("there is nothing to show; give --results, --config or both.")
+    if args.blinded and args.results is None:
+        raise UserError("--blinded is for the reading of a cohort; give --results too.")
     cohort = None if args.results is None else Cohort(args.results)
     if cohort is not None:
         cohort.check()
@@ -97,7 +102,9 @@ def main(argv: list[str] | None = None) -> int:
             settings = Settings(**_settings(args.config))
             phantoms_only = checkpoint.read_checkpoint(settings.checkpoint, expected_sha256=settings.sha256).demo
             jobs = running.enter_context(Jobs(workspace.folder, settings, limits))
-        content = Content(phantoms_only, limits, _samples() if args.phantoms else (), cohort)
+        cases = None if cohort is None else Cases(cohort, workspace.folder / "series")
+        samples = _samples() if args.phantoms else ()
+        content = Content(phantoms_only, limits, samples, None if args.blinded else cohort, cases)
         app = create_app(content, jobs, Doors(names, token))
         server = _server(waitress, app, address, args.port, limits.upload_bytes)
         shown = socket.gethostname() if address in ("0.0.0.0", "::") else address
@@ -111,11 +118,16 @@ def main(argv: list[str] | None = None) -> int:
                 flush=True,
             )
         print("Ctrl-C ends it and removes what was given.", flush=True)
-        if not args.no_browser and address in LOOPBACK:
+        if not args.no_browser and address in LOOPBACK and _has_screen():
             webbrowser.open(url)
         server.run()
     print("The app has ended; what was given is removed.")
     return 0
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open a window here; a text browser would take over the terminal."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _settings(path: Path) -> dict[str, Any]:
@@ -123,7 +135,8 @@ def _settings(path: Path) -> dict[str, Any]:
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(path, f" cannot be read as a configuration ({error}); check the path.") from error
+        why = " ".join(str(error).split())
+        raise UserError(path, f" cannot be read as a configuration ({why}); check it and its path.") from error
     if not isinstance(given, dict):
         raise UserError(path, " is not a configuration; config/README.md describes one.")
     complete = run_settings.checked(given, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""The app as its user meets it: a phantom is given in the browser, and the numbers are the workflow's."""
+"""The app as its users meet it: a phantom given in the browser gets the workflow's numbers; two people read at once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+import browser_pages
 import demo_studies
+import reading_cases
 from lstv.base.levels import LEVEL_LABELS
+from lstv.cohort.labels import read_labels
+from lstv.cohort.study_sheet import write_sheet
+from lstv.review.cohort_files import TABLE
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: the app is not looked at"),
-]
+pytestmark = [*browser_pages.MARKS, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 STUDY = "104928817"
@@ -39,14 +40,19 @@ def study(tmp_path_factory) -> Path:
     return demo_studies.make(tmp_path_factory.mktemp("study"), [STUDY], members="full")
 
 
-@pytest.fixture
-def app(tmp_path) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
+class App(NamedTuple):
     """The running program, its address, and its folder for temporary files."""
-    temporary = tmp_path / "tmp"
+
+    running: subprocess.Popen[str]
+    address: str
+    temporary: Path
+
+
+@contextmanager
+def app(temporary: Path, *options: str | Path) -> Iterator[App]:
     temporary.mkdir()
-    command = [sys.executable, "scripts/review_app.py", "--config", "config/config.yaml", "--phantoms", "--port", "0"]
     running = subprocess.Popen(
-        [*command, "--no-browser"],
+        [sys.executable, "scripts/review_app.py", *map(str, options), "--port", "0", "--no-browser"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
@@ -55,24 +61,39 @@ def app(tmp_path) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
     )
     try:
         assert running.stdout is not None
-        found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+/)\n", running.stdout.readline())
-        assert found, running.stdout.read()
-        yield running, found[1], temporary
+        first = running.stdout.readline()
+        found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+/)\n", first)
+        assert found, first + running.stdout.read()
+        yield App(running, found[1], temporary)
     finally:
         running.kill()
         running.wait()
 
 
+def end(running: subprocess.Popen[str]) -> str:
+    """What the program says when it ends after Ctrl-C."""
+    running.send_signal(signal.SIGINT)
+    out, _ = running.communicate(timeout=60)
+    assert running.returncode == 0 and "Traceback" not in out
+    return out
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
     with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=browser_pages.CHROMIUM, args=["--no-sandbox"])
         yield found
         found.close()
 
 
-def violations(page: sync_api.Page) -> list[str]:
-    return [found["id"] for found in axe.Axe().run(page).response["violations"]]
+def opened(browser: sync_api.Browser, address: str, complaints: list[str]) -> sync_api.Page:
+    """A page of somebody's own: no cookie of another."""
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    return page
 
 
 def shown_levels(page: sync_api.Page) -> list[list[str]]:
@@ -80,50 +101,101 @@ def shown_levels(page: sync_api.Page) -> list[list[str]]:
     return [[cell.inner_text().strip() for cell in row.locator("th, td").all()] for row in rows.all()]
 
 
-def test_a_phantom_gets_the_numbers_of_the_workflow(app, study, browser, tmp_path):
-    running, address, temporary = app
+def test_a_phantom_gets_the_numbers_of_the_workflow(study, browser, tmp_path):
     with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
         for path in sorted((study / "images" / STUDY).rglob("*.dcm")):
             archive.write(path, path.relative_to(study / "images"))
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(PATIENCE)
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(address)
-    assert violations(page) == []
-    page.locator("input[type=file]").first.set_input_files(tmp_path / "study.zip")
-    page.get_by_role("button", name="Analyse", exact=True).first.click()
-    page.wait_for_url("**/analyze/*")
-    page.wait_for_selector("#viewer canvas")
+    with app(tmp_path / "tmp", "--config", "config/config.yaml", "--phantoms") as (running, address, temporary):
+        page = opened(browser, address, complaints)
+        assert browser_pages.violations(page) == []
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "study.zip")
+        page.get_by_role("button", name="Analyse", exact=True).first.click()
+        page.wait_for_url("**/analyze/*")
+        page.wait_for_selector("#viewer canvas")
 
-    expected = json.loads((study / f"metrics/{STUDY}.json").read_text())
-    levels = expected["levels"]
-    assert shown_levels(page) == [
-        [LEVEL_LABELS[name], f"{level['entropy']:.2f}", f"{level['confidence']:.3f}", "found"]
-        for name, level in levels.items()
-    ]
-    given = json.loads(page.request.get(f"{page.url}/metrics.json").text())
-    assert given["levels"] == levels and given["study"] == expected["study"]
-    assert "demo network ran" in page.locator("main").inner_text()
-    assert violations(page) == []
-    for width in (320, 390, 1024, 1920):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-    left = {path.suffix for path in temporary.rglob("*") if path.is_file()}
-    assert left <= {"", ".h5", ".js"}, "the images are still there"
+        expected = json.loads((study / f"metrics/{STUDY}.json").read_text())
+        levels = expected["levels"]
+        assert shown_levels(page) == [
+            [LEVEL_LABELS[name], f"{level['entropy']:.2f}", f"{level['confidence']:.3f}", "found"]
+            for name, level in levels.items()
+        ]
+        given = json.loads(page.request.get(f"{page.url}/metrics.json").text())
+        assert given["levels"] == levels and given["study"] == expected["study"]
+        assert "demo network ran" in page.locator("main").inner_text()
+        assert browser_pages.violations(page) == []
+        for width in (320, 390, 1024, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        left = {path.suffix for path in temporary.rglob("*") if path.is_file()}
+        assert left <= {"", ".h5", ".js", ".json"}, "the images are still there"
 
-    page.get_by_role("button", name="Remove this result now").click()
-    page.wait_for_url(f"{address}analyze")
-    assert not list(temporary.rglob("*.h5"))
+        page.get_by_role("button", name="Remove this result now").click()
+        page.wait_for_url(f"{address}analyze")
+        assert not list(temporary.rglob("*.h5"))
 
-    page.get_by_role("button", name="Analyse: No sagittal T2").click()
-    page.wait_for_selector("[role=alert]")
-    assert page.inner_text("[role=alert]").startswith("No usable sagittal T2")
-    assert violations(page) == []
-    assert complaints == []
+        page.get_by_role("button", name="Analyse: No sagittal T2").click()
+        page.wait_for_selector("[role=alert]")
+        assert page.inner_text("[role=alert]").startswith("No usable sagittal T2")
+        assert browser_pages.violations(page) == []
+        assert complaints == []
 
-    running.send_signal(signal.SIGINT)
-    out, _ = running.communicate(timeout=60)
-    assert running.returncode == 0 and "has ended" in out and "Traceback" not in out
-    assert list(temporary.iterdir()) == []
+        assert "has ended" in end(running)
+        assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """Results of a cohort of which three studies are queued."""
+    found = reading_cases.make(tmp_path, 3, ambiguous=1)
+    folder = tmp_path / "results/made"
+    folder.mkdir(parents=True)
+    shutil.copy(tmp_path / "queue.json", folder / "review_queue.json")
+    shutil.copy(tmp_path / "table.csv", folder / TABLE)
+    write_sheet(list(found.rows.values()), folder / "study_sheet.csv")
+    return folder
+
+
+def begin(page: sync_api.Page, name: str) -> None:
+    page.fill("#reader", name)
+    page.press("#reader", "Enter")
+
+
+def read(page: sync_api.Page, number: int, keys: str) -> None:
+    page.wait_for_selector(f"#desk[data-case='{number}']")
+    for key in keys:
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+
+
+def test_two_people_read_at_once_and_find_their_verdicts_again(results, browser, tmp_path):
+    complaints: list[str] = []
+    with app(tmp_path / "tmp", "--results", results) as (running, address, temporary):
+        one, other = (opened(browser, f"{address}reading/", complaints) for _ in range(2))
+        assert browser_pages.violations(one) == []
+        begin(one, "AB")
+        begin(other, "CD")
+        for number in (1, 2):
+            read(one, number, "n")
+            read(other, number, "s3b")
+        one.wait_for_selector("#desk[data-case='3']")
+        other.wait_for_selector("#desk[data-case='3']")
+        labels = read_labels(results / "verdicts/labels.csv").readings
+        assert sorted((reading.reader, reading.label) for reading in labels) == [
+            *(("AB", False), ("AB", False), ("CD", True), ("CD", True))
+        ]
+        # the same person again, elsewhere: what was said is there, and the third case is next
+        again = opened(browser, f"{address}reading/", complaints)
+        begin(again, "ab")
+        again.wait_for_selector("#begin:has-text('Go on')")
+        again.click("#begin")
+        again.wait_for_selector("#desk[data-case='3']")
+        home = opened(browser, address, complaints)
+        assert "AB: 2 of 3" in home.inner_text("main") and browser_pages.violations(home) == []
+        assert complaints == []
+        # what is not saved is not lost: it is told, and the case stays
+        end(running)
+        read(one, 3, "n")
+        one.wait_for_function("document.querySelector('#said').textContent.includes('does not answer')")
+        assert "Case 3" in one.inner_text("#case")
+        assert list(temporary.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ import pytest
 
 pytest.importorskip("flask")
 
+import review_app as program
+from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.review import app as review_app
 from lstv.review import child, jobs, workspace
@@ -229,6 +232,13 @@ def test_what_another_site_sends_is_refused(site, analyses, path):
     assert list(folder.iterdir()) == [] and analyses.given == []
 
 
+def test_another_site_cannot_load_anything_but_may_link_here(site):
+    client, _ = site
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert client.get("/samples/1.zip", headers=foreign).status_code == 403
+    assert client.get("/analyze", headers=foreign | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
+
+
 def test_a_token_is_asked_for_once_and_leaves_the_address(tmp_path, analyses):
     with jobs.Jobs(tmp_path, SETTINGS, LIMITS) as running:
         client = review_app.create_app(
@@ -329,3 +339,32 @@ def test_a_folder_that_somebody_else_made_is_refused(tmp_path):
     home.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="not a private folder"), Workspace(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "give --results, --config or both"),
+        (["--blinded", "--config", "config/config.yaml"], "give --results too"),
+        (["--results", "results/none"], "results/none does not exist; run the workflow first"),
+        (["--config", "config/none.yaml"], "config/none.yaml cannot be read"),
+        (["--config", "README.md"], "cannot be read as a configuration"),
+        (["--config", "config/config.yaml", "--port", "70000"], "must be from 0 to 65535"),
+    ],
+)
+def test_the_program_answers_bad_options_in_a_sentence(options, words, monkeypatch, capsys):
+    monkeypatch.chdir(Path(workspace.__file__).parents[3])
+    monkeypatch.setattr(sys, "argv", ["review_app.py", *options])
+    assert run(program.main) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_port_in_use_is_a_sentence(monkeypatch, capsys):
+    monkeypatch.chdir(Path(workspace.__file__).parents[3])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        monkeypatch.setattr(sys, "argv", ["review_app.py", "--config", "config/config.yaml", "--port", port])
+        assert run(program.main) == 2
+    assert f"--port {port} at 127.0.0.1 cannot be used" in capsys.readouterr().err

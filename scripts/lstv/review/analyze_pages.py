@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -68,7 +67,7 @@ def blueprint(content: Content, jobs: Jobs) -> Blueprint:
     @pages.get("/samples/<int:number>.zip")
     def sample_file(number: int) -> Response:
         sample = _sample(number)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=jobs.folder) as folder:
             sample.make(Path(folder))
             content_ = _zipped(Path(folder))
         name = f"phantom-{number}.zip"
@@ -143,5 +142,4 @@ def _zipped(folder: Path) -> bytes:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(folder))
-    shutil.rmtree(folder, ignore_errors=True)
     return buffer.getvalue()

@@ -18,11 +18,12 @@ from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import formats
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
-from lstv.review import analyze_pages, cohort_pages, uploads
+from lstv.review import analyze_pages, cohort_pages, reading_pages, uploads
 from lstv.review.cohort_files import Cohort
 from lstv.review.doors import Doors, csrf_token
 from lstv.review.jobs import Jobs
 from lstv.review.limits import Limits
+from lstv.review.reading_cases import Cases
 
 _HERE = Path(__file__).parent
 _REPORT = _HERE.parent / "report/templates"
@@ -53,13 +54,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Content:
-    """What an app serves: a ``cohort``, if any; whether the network for single studies knows ``phantoms_only``, and made-up
-    studies to try."""
+    """What an app serves: a ``cohort`` and the ``cases`` of its reading, if any; whether the network for single studies
+    knows ``phantoms_only``, and made-up studies to try."""
 
     phantoms_only: bool = False
     limits: Limits = Limits()
     samples: Sequence[Sample] = ()
     cohort: Cohort | None = None
+    cases: Cases | None = None
 
 
 def create_app(content: Content, jobs: Jobs | None, doors: Doors) -> Flask:
@@ -84,8 +86,11 @@ def create_app(content: Content, jobs: Jobs | None, doors: Doors) -> Flask:
     if jobs is not None:
         app.register_blueprint(analyze_pages.blueprint(content, jobs))
     if content.cohort is not None:
-        app.register_blueprint(cohort_pages.blueprint(content.cohort))
-    home = "cohort.home" if content.cohort is not None else "analyze.home"
+        app.register_blueprint(cohort_pages.blueprint(content.cohort, content.cases))
+    if content.cases is not None:
+        app.register_blueprint(reading_pages.blueprint(content.cases))
+    home = "analyze.home" if content.cases is None else "reading.read"
+    home = home if content.cohort is None else "cohort.home"
     app.jinja_env.globals.update(with_analysis=jobs is not None, with_cohort=content.cohort is not None, home=home)
     app.add_url_rule("/", "home", lambda: redirect(url_for(home)))
     return app

@@ -82,6 +82,12 @@ class Doors:
                 return redirect(request.path)  # without the token, which would stay in the history
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             _refuse_forgery()
+        # a picture or script of another site that asks here: it could see nothing of it, but keep this machine at work
+        if (
+            request.headers.get("Sec-Fetch-Site") == "cross-site"
+            and request.headers.get("Sec-Fetch-Mode") != "navigate"
+        ):
+            abort(403, "another web site asked for this; open the app's own page.")
         return None
 
 

@@ -45,7 +45,7 @@ class Jobs:
     """A context in which analyses run. Each ``limits.running`` thread starts one process after another."""
 
     def __init__(self, folder: Path, settings: Settings, limits: Limits) -> None:
-        self._folder, self._settings, self._limits = folder, settings, limits
+        self.folder, self._settings, self._limits = folder, settings, limits
         self._jobs: dict[str, Job] = {}
         self._queue: queue.Queue[Job | None] = queue.Queue()
         self._changed = threading.Lock()
@@ -71,7 +71,7 @@ class Jobs:
             waiting = sum(job.state in ("waiting", "running") for job in self._jobs.values())
             if waiting >= self._limits.running + self._limits.waiting:
                 raise StudyError(f"{waiting} studies are being analysed or wait for it; try again in a minute.")
-            job = Job(self._folder / secrets.token_hex(8))
+            job = Job(self.folder / secrets.token_hex(8))
             self._jobs[job.id] = job
         job.given.mkdir(parents=True, mode=0o700)
         return job

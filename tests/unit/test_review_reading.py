@@ -1,0 +1,204 @@
+"""Blinded reading in the app: saved at once through the store, two readers at a time, a sentence where something is gone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("flask")
+
+import reading_cases as made
+from lstv.cohort.labels import read_labels
+from lstv.cohort.study_sheet import write_sheet
+from lstv.ranking.review_queue import build_queue
+from lstv.review import app as review_app
+from lstv.review.cohort_files import TABLE, Cohort
+from lstv.review.doors import Doors
+from lstv.review.reading_cases import Cases
+
+COUNT = 4
+NORMAL = {"verdict": "normal"}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory) -> made.Cases:
+    return made.make(tmp_path_factory.mktemp("cohort"), COUNT, ambiguous=2)
+
+
+@pytest.fixture
+def results(cohort, tmp_path) -> Path:
+    """Results of a cohort of which all studies are queued."""
+    folder = tmp_path / "results/made"
+    folder.mkdir(parents=True)
+    shutil.copy(cohort.folder / "queue.json", folder / "review_queue.json")
+    shutil.copy(cohort.folder / "table.csv", folder / TABLE)
+    write_sheet(list(cohort.rows.values()), folder / "study_sheet.csv")
+    return folder
+
+
+@pytest.fixture
+def app(results, tmp_path):
+    cohort = Cohort(results)
+    cases = Cases(cohort, tmp_path / "series")
+    return review_app.create_app(review_app.Content(cohort=cohort, cases=cases), None, Doors())
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+def queue_of(results: Path) -> str:
+    return json.loads((results / "review_queue.json").read_text())["digest"]
+
+
+def post(client, path: str, given: dict):
+    token = client.get("/reading/session").get_json()["csrf"]
+    headers = {"X-CSRF-Token": token, "Accept": "application/json"}
+    return client.post(f"/reading/{path}", json=given, headers=headers)
+
+
+def say(client, results: Path, **more):
+    given = {"reader": "AB", "queue": queue_of(results), "case": "case_001", "repeat": 0, "answers": NORMAL}
+    return post(client, "verdicts", {**given, "seconds": 3.2, "blinded": True, **more})
+
+
+def saved(client, reader: str = "AB") -> list[dict]:
+    return client.get("/reading/verdicts", query_string={"reader": reader}).get_json()["saved"]
+
+
+def test_the_page_is_that_of_the_bundle_with_the_apps_saver_before_the_last_script(client):
+    text = client.get("/reading/").get_data(as_text=True)
+    assert text.index("files/cases.js") < text.index("files/saver.js") < text.index("files/reading.js")
+    for name in ("viewer.js", "viewer.css", "reading_log.js", "cases.js", "saver.js", "reading.js", "reading.css"):
+        assert client.get(f"/reading/files/{name}").status_code == 200, name
+    assert client.get("/reading/files/app.py").status_code == 404
+
+
+def test_what_a_reader_gets_says_nothing_of_score_rank_or_reasons(client, results):
+    given = [client.get(f"/reading/files/{name}").data for name in ("cases.js", "viewer.js", "reading.js")]
+    series = f"/reading/series/{queue_of(results)}/case_001.js"
+    given += [client.get("/reading/").data, client.get(series).data, client.get("/reading/readers").data]
+    hidden = [b"label changes", b"0.987123", b"sampling_fraction", b"flagged", b"5.31000"]
+    assert [word for word in hidden for text in given if word in text] == []
+
+
+def test_a_verdict_is_on_the_disk_before_the_answer(client, results):
+    answer = say(client, results, answers={"verdict": "sacralization", "castellvi": "III", "side": "both"})
+    assert answer.status_code == 200 and answer.get_json()["at"]
+    (line,) = [json.loads(line) for path in (results / "verdicts").glob("*.jsonl") for line in path.open()]
+    assert (line["reader"], line["verdict"]["castellvi"], line["seconds"]) == ("AB", "III", 3.2)
+    (reading,) = read_labels(results / "verdicts/labels.csv").readings
+    assert (reading.study_id, reading.label, reading.reader) == (line["study_id"], True, "AB")
+    assert client.get("/reading/labels.csv").data == (results / "verdicts/labels.csv").read_bytes()
+    (said,) = saved(client)
+    assert (said["case"], said["answers"]["verdict"], said["blinded"]) == ("case_001", "sacralization", True)
+
+
+def test_a_change_and_an_undo_keep_what_was_before(client, results):
+    say(client, results)
+    say(client, results, answers={"verdict": "other"})
+    assert post(client, "undo", {"reader": "AB", "queue": queue_of(results)}).status_code == 200
+    assert [("undo" in said) or said["answers"]["verdict"] for said in saved(client)] == ["normal", "other", True]
+    (reading,) = read_labels(results / "verdicts/labels.csv").readings
+    assert reading.label is False
+    post(client, "undo", {"reader": "AB", "queue": queue_of(results)})
+    answer = post(client, "undo", {"reader": "AB", "queue": queue_of(results)})
+    assert answer.status_code == 400 and "no verdict to take back" in answer.get_json()["sentence"]
+
+
+def test_two_readers_at_a_time_lose_nothing(app, results):
+    names = [f"case_{number:03d}" for number in range(1, COUNT + 1)]
+
+    def read(reader: str) -> None:
+        client = app.test_client()
+        for name in names:
+            assert say(client, results, reader=reader, case=name).status_code == 200
+
+    threads = [threading.Thread(target=read, args=(reader,)) for reader in ("AB", "CD")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    client = app.test_client()
+    assert [len(saved(client, reader)) for reader in ("AB", "CD")] == [COUNT, COUNT]
+    assert len(read_labels(results / "verdicts/labels.csv").readings) == 2 * COUNT
+    text = client.get("/cohort").get_data(as_text=True)
+    assert f"AB: {COUNT} of {COUNT}" in text and f"CD: {COUNT} of {COUNT}" in text
+    assert client.get("/reading/readers").get_json() == {"readers": ["AB", "CD"]}
+
+
+def test_a_name_in_another_spelling_is_the_same_reader(client, results):
+    say(client, results)
+    say(client, results, reader="  ab ", case="case_002")
+    assert len(saved(client, "Ab")) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"answers": {"verdict": "perhaps"}}, "is not one of normal"),
+        ({"answers": {}}, "choose one of normal"),
+        ({"answers": {"verdict": "normal", "castellvi": "II"}}, "only a transitional vertebra has one"),
+        ({"reader": " "}, "the reader has no name"),
+        ({"case": "case_999"}, "not in this reading"),
+        ({"case": "../../x"}, "not in this reading"),
+        ({"repeat": 7}, "repeat is 7"),
+        ({"queue": "0123456789abcdef"}, "drawn again since this page was opened"),
+        ({"seconds": "soon"}, "reload the page"),
+        ({"answers": "normal"}, "reload the page"),
+    ],
+)
+def test_what_cannot_be_saved_is_a_sentence_and_nothing_is_saved(client, results, more, words):
+    answer = say(client, results, **more)
+    assert answer.status_code == 400 and words in answer.get_json()["sentence"]
+    assert not list(results.rglob("*.jsonl"))
+
+
+def test_another_site_saves_nothing(client, results):
+    client.get("/reading/session")
+    assert client.post("/reading/verdicts", json={"reader": "AB"}).status_code == 403
+    assert not (results / "verdicts").exists()
+
+
+def test_a_queue_drawn_again_begins_anew_and_keeps_what_was_saved(client, results):
+    say(client, results)
+    other = build_queue(made.table(COUNT), ambiguous=2, sample=2, localizer=0, seed=99)
+    (results / "review_queue.json").write_text(json.dumps(other))
+    assert saved(client) == []
+    say(client, results, case="case_002")
+    assert len(saved(client)) == 1
+    assert len(read_labels(results / "verdicts/labels.csv").readings) == 1
+    assert sum(1 for path in (results / "verdicts").glob("*.jsonl") for _ in path.open()) == 2
+
+
+def test_a_study_whose_images_are_gone_is_a_case_that_says_so(client, cohort, results, tmp_path):
+    address = f"/reading/series/{queue_of(results)}/case_001.js"
+    gone = [replace(row, series_dir=f"{tmp_path}/gone") for row in cohort.rows.values()]
+    write_sheet(gone, results / "study_sheet.csv")
+    text = client.get(address).get_data(as_text=True)
+    assert text.startswith("lstv.series(") and '"reason"' in text and str(tmp_path) not in text
+    answer = client.get(address.replace("case_001", "case_777"), headers={"Accept": "application/json"})
+    assert answer.status_code == 400 and "no case_777 in this reading" in answer.get_json()["sentence"]
+
+
+def test_results_that_are_removed_under_the_app_are_a_sentence(client, results):
+    (results / "review_queue.json").unlink()
+    text = client.get("/cohort").get_data(as_text=True)
+    assert "There is no review queue" in text
+    answer = client.get("/reading/")
+    assert answer.status_code == 400 and "does not exist" in answer.get_data(as_text=True)
+
+
+def test_for_readers_only_the_reading_is_served(results, tmp_path):
+    cases = Cases(Cohort(results), tmp_path / "series")
+    client = review_app.create_app(review_app.Content(cases=cases), None, Doors()).test_client()
+    assert client.get("/").headers["Location"] == "/reading/"
+    assert client.get("/reading/").status_code == 200
+    for path in ("/cohort", f"/results/{TABLE}", "/results/review_queue.json", "/analyze"):
+        assert client.get(path).status_code == 404
