@@ -65,6 +65,11 @@ def test_differing_castellvi_is_left_empty(labels):
     assert result.studies["a"].castellvi == ""
 
 
+def test_labels_given_after_unblinding_are_named(labels):
+    file = labels("study_id,label,blinded,repeat,reader\na,1,yes,0,X\nb,0,no,0,X\nc,0,,0,X\na,1,no,1,X\n")
+    assert file.not_blinded == ("b",)
+
+
 def test_a_second_reading_by_the_same_reader_does_not_vote(labels):
     file = labels("study_id,label,reader,repeat,queue\na,1,X,0,q1\na,0,X,1,q1\nb,0,X,,q1\nc,,X,0,q1\n")
     assert [(r.study_id, r.label) for r in file.readings] == [("a", True), ("b", False)]

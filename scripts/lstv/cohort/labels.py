@@ -36,7 +36,8 @@ class LabelFile:
     """All verdicts of a label file; ``weighted`` says whether it had a weight or a sampling_fraction column.
 
     ``repeats`` are second readings of a study by the same reader, which serve the agreement with oneself and do not vote.
-    ``queue`` is the digest of the review queue that was read, empty where the file names none.
+    ``queue`` is the digest of the review queue that was read, empty where the file names none; ``not_blinded`` the studies
+    whose reader knew more than the pictures, by a column ``blinded`` that says no.
     """
 
     readings: tuple[Reading, ...]
@@ -44,6 +45,7 @@ class LabelFile:
     weighted: bool
     repeats: tuple[Reading, ...] = ()
     queue: str = ""
+    not_blinded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def read_labels(path: Path) -> LabelFile:
     readings: tuple[list[Reading], list[Reading]] = ([], [])
     seen: dict[tuple[str, str, int], int] = {}
     queues: dict[str, int] = {}
+    not_blinded: set[str] = set()
     patients: dict[str, str] = {}
     unread = 0
     for line, row in rows:
@@ -103,13 +106,17 @@ def read_labels(path: Path) -> LabelFile:
                 "patient, because the intervals take studies as independent."
             )
         readings[repeat].append(reading)
+        if row.get("blinded", "").lower() == "no" and not repeat:
+            not_blinded.add(reading.study_id)
     if len(queues) > 1:
         (one, first), (other, second) = list(queues.items())[:2]
         raise UserError(
             f"{path.name} has labels from two review queues, {one} (line {first}) and {other} (line {second}), whose "
             "weights differ; evaluate each queue with a file of its own."
         )
-    return LabelFile(tuple(readings[0]), unread, weighted, tuple(readings[1]), next(iter(queues), ""))
+    return LabelFile(
+        tuple(readings[0]), unread, weighted, tuple(readings[1]), next(iter(queues), ""), tuple(sorted(not_blinded))
+    )
 
 
 def consensus(readings: tuple[Reading, ...]) -> Consensus:

@@ -215,6 +215,12 @@ def _notes(record: dict) -> list[str]:
             f"{labels['used']} of {labels['studies_with_status_ok']} analysed studies are labelled, with equal weights: the "
             "numbers hold for the whole cohort only if these were drawn at random, not if they were picked by their rank."
         )
+    if labels["not_blinded"]:
+        count = len(labels["not_blinded"])
+        notes.append(
+            f"the label of {count} {'study' if count == 1 else 'studies'} was given by a reader who had been unblinded; it "
+            "may follow the score that it is compared with."
+        )
     if labels["queue"] and not labels["has_weights"]:
         notes.append(
             f"the labels were read from the review queue {labels['queue']}, whose weights were not given: flagged and "

@@ -77,6 +77,7 @@ def join(table: list[dict[str, str]], file: LabelFile, labels: Consensus) -> tup
         "prevalence": float(sample.weights[sample.labels].sum() / sample.weights.sum()) if used else None,
         "not_used": {"not_in_table": unknown, "tied": list(labels.tied), "unclear": list(labels.unclear), **not_ok},
         "queue": file.queue or None,
+        "not_blinded": list(file.not_blinded),
         "agreement": between(file.readings),
         "agreement_with_oneself": within(file.readings, file.repeats),
         "castellvi": {

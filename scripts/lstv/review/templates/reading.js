@@ -306,11 +306,18 @@
   byId("before").addEventListener("click", () => step(-1));
   byId("after").addEventListener("click", () => step(1));
 
+  /* the letter; where the keyboard writes others, such as Cyrillic ones, the letter printed beside it */
+  function keyIn(event) {
+    if (event.key.length !== 1) return event.key;
+    const printed = /^Key([A-Z])$/.exec(event.code || "");
+    return (event.key.charCodeAt(0) > 127 && printed ? printed[1] : event.key).toLowerCase();
+  }
+
   document.addEventListener("keydown", (event) => {
     if (byId("desk").hidden || event.altKey || event.metaKey || event.target.closest("input, textarea, select")) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = keyIn(event);
     if (event.ctrlKey && key !== "z") return;
-    if (byId("work").hidden && key !== "z") return;
+    if ((byId("work").hidden && key !== "z") || (event.repeat && !key.startsWith("Arrow"))) return;
     const onControl = event.target.closest("button, a, summary");
     if (key === "Enter" && !onControl) confirm();
     else if (key === " " && !onControl) confirm();
