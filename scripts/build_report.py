@@ -36,6 +36,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--evaluation", default="", metavar="LINK", help="the evaluation's page, as a link relative to the report"
     )
+    parser.add_argument("--pages-list", type=Path, metavar="CSV", help="list of the study pages (pages_index.py)")
+    parser.add_argument("--pages-dir", type=Path, metavar="DIR", help="folder of the study pages")
     parser.add_argument("--title", default="Lumbosacral junction report", help="heading of the page")
     parser.add_argument("--cohort", default="", help="name of the cohort, shown under the title")
     parser.add_argument(
@@ -56,6 +58,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    if (args.pages_list is None) != (args.pages_dir is None):
+        raise UserError("--pages-list and --pages-dir belong together; give both or none.")
     if args.top < 0:
         raise UserError(f"--top is {args.top}, but must be 0 or more.")
     used = [row.study_id for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"]
@@ -74,6 +78,8 @@ def main(argv: list[str] | None = None) -> int:
         show_ids=args.show_ids == "yes",
         cohort=args.cohort,
         evaluation=args.evaluation,
+        pages=args.pages_list,
+        pages_dir=args.pages_dir,
     )
     counts = page["counts"]
     print(f"{args.out}: {counts['entered']} studies, {counts['ok']} analysed, {counts['stands_out']} stand out")

@@ -11,6 +11,7 @@ import browser_pages
 import page_inputs
 import pages_index
 import study_pages
+from lstv.report.build import build
 
 pytestmark = browser_pages.MARKS
 
@@ -21,9 +22,11 @@ def folder(tmp_path_factory):
     files = page_inputs.make(tmp_path_factory.mktemp("pages"), ok=10, failed=0, excluded=0, unselected=0, with_series=9)
     assert study_pages.main(page_inputs.arguments(files)) == 0
     assert pages_index.main(page_inputs.index_arguments(files)) == 0
+    build(**files.arguments(pages=files.folder / "page_list.csv", pages_dir=files.folder / "pages"))
     copy = tmp_path_factory.mktemp("a copy, with blanks & signs #1")
     shutil.copytree(files.folder / "pages", copy / "pages")
-    shutil.copy(files.folder / "page_list.csv", copy / "page_list.csv")
+    for name in ("page_list.csv", "report.html"):
+        shutil.copy(files.folder / name, copy / name)
     shutil.rmtree(files.folder)
     return copy
 
@@ -45,6 +48,19 @@ def drawn(page) -> str:
     """The picture, once it is drawn and no more is asked for."""
     browser_pages.until(page, "document.querySelector('canvas').hasAttribute('aria-valuenow')")
     return browser_pages.still(page, "document.querySelector('canvas').toDataURL()")
+
+
+def test_report_leads_to_the_series_of_a_study(chromium, folder, order):
+    page = chromium.open(folder / "report.html", width=1440)
+    link = page.get_by_role("link", name="Open the whole series").first
+    link.click()
+    page.wait_for_url("**/pages/studies/*.html")
+    page.go_back()
+    row = page.locator("#studies tbody tr").first.get_by_role("link")
+    name = row.inner_text()
+    row.click()
+    page.wait_for_url(f"**/pages/studies/{name}.html")
+    page.context.close()
 
 
 def test_list_leads_to_a_study_and_the_study_to_the_next(chromium, folder, order):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import page_inputs
 import pages_index
@@ -18,6 +21,7 @@ import study_pages
 from lstv.base import ids, manifest
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
+from lstv.report.build import build
 from lstv.report.pages import layers, names
 from lstv.report.pages.cohort import ALL, REVIEWED, Cohort, queued_studies
 from lstv.report.pages.distribution import among
@@ -147,6 +151,41 @@ def test_queue_that_cannot_be_read_is_a_sentence(tmp_path):
     (tmp_path / "queue.json").write_text("{}")
     with pytest.raises(UserError, match="make it again"):
         queued_studies(tmp_path / "queue.json")
+
+
+# --- from the report --------------------------------------------------------------------------------------------------
+
+
+def report(files, **more) -> str:
+    """The report of the cohort with its pages."""
+    build(**files.arguments(**{"pages": files.folder / "page_list.csv", "pages_dir": files.folder / "pages"} | more))
+    return (files.folder / "report.html").read_text("utf-8")
+
+
+def test_every_study_of_the_report_leads_to_its_page(files):
+    text = report(files)
+    table = text[text.index('id="studies"') : text.index('id="strata"')]
+    for row in listed(files):
+        assert f'<a href="pages/studies/{row["file"]}.html">{row["study_id"]}</a>' in table
+    assert text.count("Open the whole series") == text.count('<article class="card"') > 0
+
+
+def test_pictures_of_the_report_have_the_resolution_of_the_series(files):
+    text = report(files)
+    drawn = re.findall(r'-slice" href="data:image/(\w+);base64,([^"]+)"', text)
+    whole = [base64.b64decode(data) for kind, data in drawn if kind == "webp"]
+    assert whole and {Image.open(io.BytesIO(data)).size for data in whole} == {(384, 400)}
+    assert {kind for kind, _ in drawn} <= {"webp", "png"}  # png: of those whose series is gone
+    assert "data:image/webp" not in report(files, pages=None, pages_dir=None)
+
+
+def test_damaged_series_of_a_page_is_a_sentence(tmp_path):
+    files = page_inputs.make(tmp_path, ok=4, failed=0, excluded=0, unselected=0, with_series=4)
+    assert study_pages.main(page_inputs.arguments(files)) == pages_index.main(page_inputs.index_arguments(files)) == 0
+    for path in (tmp_path / "pages/studies").glob("*.js"):
+        path.write_text("lstv.series({")
+    with pytest.raises(UserError, match="is not a series of a study page"):
+        report(files)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

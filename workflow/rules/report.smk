@@ -153,6 +153,7 @@ rule cohort_report:
         metrics=manifest_files,
         heatmaps=heatmap_files,
         scan=[f"{RESULTS}/scan/scan.json"] if SOURCE["kind"] == "folder" else [],
+        pages=[f"{RESULTS}/page_list.csv"] if CONFIG["report"]["pages"] != "none" else [],
     output:
         report=report(
             f"{RESULTS}/report.html",
@@ -176,12 +177,15 @@ rule cohort_report:
         options=arguments.report(CONFIG),
         scan=options(scan=f"{RESULTS}/scan/scan.json" if SOURCE["kind"] == "folder" else None),
         evaluation=options(evaluation="evaluation/evaluation.html" if paths.labels(CONFIG) else None),
+        pages=lambda wildcards, input: options(
+            pages_list=input.pages or None, pages_dir=f"{RESULTS}/pages" if input.pages else None
+        ),
     message:
         "Building the report"
     shell:
         "python {input.script:q} --table {input.table:q} --sheet {input.sheet:q} --studies-dir {params.studies:q}"
         " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options} {params.scan}"
-        " {params.evaluation}"
+        " {params.evaluation} {params.pages}"
         " --out {output.report:q} > {log:q} 2>&1"
 
 

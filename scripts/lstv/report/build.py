@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lstv.base.levels import LEVELS
 from lstv.folder import passed_over
 from lstv.localizer import heatmap_file
 from lstv.report import candidates, content, inputs, overlay, plots, templating
+from lstv.report.pages import picture
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 
 
@@ -30,25 +32,31 @@ def build(
     show_ids: bool,
     cohort: str = "",
     evaluation: str = "",
+    pages: Path | None = None,
+    pages_dir: Path | None = None,
 ) -> dict:
     """Write the report to ``out`` and return its content (see ``content.make``).
 
-    The same input, made on the same day, gives the same bytes. Raises UserError where the input is unreadable or does not
-    fit together.
+    ``pages`` is the list of the studies' own pages in ``pages_dir``: with them the report links to each, and shows its
+    pictures in the full resolution of the series. The same input, made on the same day, gives the same bytes. Raises
+    UserError where the input is unreadable or does not fit together.
     """
-    options = content.Options(title, cohort, _day(Path(table)), top, show_ids, Path(out), Path(table))
+    series = picture.Series(pages, pages_dir)
+    options = content.Options(title, cohort, _day(Path(table)), top, show_ids, Path(out), Path(table), series.pages)
     read = inputs.read(table, sheet, studies, settings)
     runs = [heatmap_file.read_run(path) for path in sorted(map(Path, heatmap_files))]
     page = content.make(read, runs, options)
     page["evaluation"] = evaluation
     page["passed_over"] = "" if scan is None else passed_over.sentence(scan)
     drawn = plots.draw(page["analysed"], page["thresholds"], page["places"])
-    overlays = _overlays([*page["candidates"], *page["localizer_cards"]], read, heatmap_files)
+    overlays = _overlays([*page["candidates"], *page["localizer_cards"]], read, heatmap_files, series)
     atomic.write_text(Path(out), render(page, drawn, overlays))
     return page
 
 
-def _overlays(cards: list[dict], read: inputs.Inputs, files: Sequence[Path]) -> dict[str, overlay.Overlay]:
+def _overlays(
+    cards: list[dict], read: inputs.Inputs, files: Sequence[Path], series: picture.Series
+) -> dict[str, overlay.Overlay]:
     """Overlays of the candidates by study id; a study that no heatmap file holds has none."""
     reasons = {card["study_id"]: card["reasons"] for card in cards}
     files_of = inputs.locate(files, reasons)
@@ -56,7 +64,10 @@ def _overlays(cards: list[dict], read: inputs.Inputs, files: Sequence[Path]) -> 
     for study_id, path in files_of.items():
         maps = heatmap_file.read_study(path, study_id, members=False)
         if maps.status == "ok":
-            result[study_id] = overlay.overlay(maps, overlay.points(read.studies.get(study_id, {})), reasons[study_id])
+            points = overlay.points(read.studies.get(study_id, {}))
+            drawn = overlay.overlay(maps, points, reasons[study_id])
+            seen = series.picture(study_id)
+            result[study_id] = drawn if seen is None else replace(drawn, image=seen, is_whole=True)
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from lstv.uncertainty import Thresholds
 @dataclass(frozen=True)
 class Options:
     """What was asked for: ``top`` candidates with images, whether study ids may be shown, and where the page will lie;
-    ``cohort`` is its name, ``made`` the day on which its numbers were made, both empty where they are not known."""
+    ``cohort`` is its name, ``made`` the day on which its numbers were made, both empty where they are not known; ``pages``
+    are the studies' own pages by study id."""
 
     title: str
     cohort: str
@@ -33,6 +34,7 @@ class Options:
     show_ids: bool
     out: Path
     table: Path
+    pages: dict[str, Path] = field(default_factory=dict)
 
 
 def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
@@ -63,7 +65,12 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
     def shown(row: dict, anchor: str) -> dict:
         study_id = row["study_id"]
         made = candidates.card(row, inputs.studies.get(study_id), names, thresholds)
-        return made | {"place": place[study_id], "json": link.json(study_id), "anchor": anchor}
+        return made | {
+            "place": place[study_id],
+            "json": link.json(study_id),
+            "page": link.page(study_id),
+            "anchor": anchor,
+        }
 
     cards = [shown(row, f"study-{number}") for number, row in enumerate(standing[: options.top], start=1)]
     doubtful = [shown(row, f"localizer-{number}") for number, row in enumerate(doubted[: options.top], start=1)]
@@ -130,7 +137,7 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
 
 def _target(line: dict) -> str | None:
     """Where a plot's point leads: as the study's name in the tables does."""
-    return f"#{line['anchor']}" if line["anchor"] else line.get("page") or line["json"]
+    return line["page"] or (f"#{line['anchor']}" if line["anchor"] else line["json"])
 
 
 def thresholds_of(settings: dict, documents: list[dict]) -> dict[str, float]:
@@ -187,6 +194,7 @@ def _line(row: dict, names: accounting.Names, link: _Links, thresholds: dict) ->
     return {
         "name": names(row["study_id"]),
         "json": link.json(row["study_id"]),
+        "page": link.page(row["study_id"]),
         "why": candidates.why(row, thresholds),
         "measures": [row.get(column) for column, _, _ in candidates.MEASURES],
         "split": row["split"] or "unknown",
@@ -214,6 +222,7 @@ class _Links:
 
     def __init__(self, json_paths: dict[str, Path], options: Options) -> None:
         self._json_paths = json_paths
+        self._pages = options.pages
         self._show_ids = options.show_ids
         self._folder = os.path.abspath(options.out.parent)
 
@@ -226,3 +235,7 @@ class _Links:
         if not self._show_ids or study_id not in self._json_paths:
             return None
         return self.name(self._json_paths[study_id])
+
+    def page(self, study_id: str) -> str | None:
+        """The page of a study with its whole series; None where it has none."""
+        return self.name(self._pages[study_id]) if study_id in self._pages else None

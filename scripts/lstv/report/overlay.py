@@ -54,7 +54,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Overlay:
-    """What the page needs to draw one study; ``image`` and ``heat`` are data URLs, lengths are in drawing units."""
+    """What the page needs to draw one study; ``image`` and ``heat`` are data URLs, lengths are in drawing units.
+    ``is_whole``: the image has the full resolution of the series, not that of the network's grid."""
 
     width: float
     height: float
@@ -70,6 +71,7 @@ class Overlay:
     bar_label: str
     strip: StripDrawing | None
     strip_image: str
+    is_whole: bool = False
 
 
 def probabilities(maps: Analysed) -> np.ndarray:
