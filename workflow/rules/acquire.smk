@@ -90,7 +90,7 @@ checkpoint scan_bids:
 # two may be the user's, put there by hand.
 rule fetch_pointnet:
     input:
-        script=ancient("scripts/fetch_pointnet.py"),
+        script=ancient(of_code("scripts/fetch_pointnet.py")),
     output:
         checkpoint=targets.fetched(checks.FETCHED[0], SOURCE["download"]),
     log:
@@ -115,7 +115,7 @@ rule fetch_pointnet:
 
 rule fetch_valid_ids:
     input:
-        script=ancient("scripts/fetch_pointnet.py"),
+        script=ancient(of_code("scripts/fetch_pointnet.py")),
     output:
         valid_ids=targets.fetched(checks.FETCHED[1], SOURCE["download"]),
     log:
@@ -140,7 +140,7 @@ rule fetch_valid_ids:
 
 checkpoint fetch_series_table:
     input:
-        script=ancient("scripts/fetch_series_table.py"),
+        script=ancient(of_code("scripts/fetch_series_table.py")),
         # who is selected is known when table and validation ids are both there
         valid_ids=ancient(SOURCE["valid_ids"] or []),
     output:
@@ -166,7 +166,7 @@ checkpoint fetch_series_table:
 
 rule fetch_images:
     input:
-        script=ancient("scripts/fetch_images.py"),
+        script=ancient(of_code("scripts/fetch_images.py")),
         listing=f"{RESULTS}/kaggle/series.csv",
     output:
         manifest=f"{RESULTS}/kaggle/manifest.csv",

@@ -1,15 +1,8 @@
 """Checked configuration and what the rules ask of it. Everything that can be tested alone stands in scripts/lstv."""
 
 import functools
-import os
-import sys
-from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
-
-ROOT = Path(workflow.basedir).parent
-sys.path.insert(0, str(ROOT / "scripts"))
 
 from lstv.base import ids
 from lstv.base.cli import options
@@ -20,9 +13,9 @@ from lstv.run.dependencies import library_files
 
 try:
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-    CONFIG = settings.checked(config, schema, in_job=workflow.remote_exec)
+    CONFIG = settings.checked(config, schema, code=ROOT, in_job=workflow.remote_exec)
     if workflow.is_main_process:  # now, so that no second run is planned beside this one
-        targets.begin(sys.argv, CONFIG["cohort"])
+        targets.begin(sys.argv, None if IS_MODULE else CONFIG["cohort"])
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -30,7 +23,7 @@ SOURCE, LOCALIZER, SELECTION = CONFIG["source"], CONFIG["localizer"], CONFIG["se
 RESULTS = paths.results(CONFIG)
 SOURCE_TABLE = paths.source_table(CONFIG)
 MADE_BY = changed.record_of(CONFIG["cohort"])
-DEMO_STUDIES = "resources/demo/studies.csv"
+DEMO_STUDIES = of_code("resources/demo/studies.csv")
 IMAGE = CONFIG["container"]
 MOST_WORKERS = 16
 
@@ -50,10 +43,10 @@ wildcard_constraints:
 @functools.cache
 def script(name):
     """``script=`` the program and ``lib=`` the library files that it imports, directly or not."""
-    program = Path(f"scripts/{name}.py")
+    program = f"scripts/{name}.py"
     return {
-        "script": str(program),
-        "lib": [str(path.relative_to(ROOT)) for path in library_files(ROOT / program)],
+        "script": of_code(program),
+        "lib": [of_code(str(path.relative_to(ROOT))) for path in library_files(ROOT / program)],
     }
 
 

@@ -1,14 +1,21 @@
-"""Where jobs run: each in a place of its own inside the container, and a check before the first one."""
+"""Where jobs run: each in a place of its own inside the container; a check before the first, a sentence after the last."""
+
+import shlex
 
 from snakemake.logging import logger
 
 from lstv.base import atomic
-from lstv.run import deployment, lock, software
+from lstv.run import deployment, lock, software, summary
 from lstv_kaggle import container
 
 # Every rule's command begins with this, inside the container where there is one. With a prefix of one's own Snakemake leaves
-# out its strict mode, so that stands here.
-shell.prefix("set -euo pipefail; . containers/job_environment.sh; ")
+# out its strict mode, so that stands here. A module's prefix is that of all rules, also of the workflow that took it; those
+# run no program of this one and are left alone.
+JOB_ENVIRONMENT = f". {shlex.quote(of_code('containers/job_environment.sh'))}; "
+if IS_MODULE:
+    programs = shlex.quote(f"{ROOT}/scripts/")
+    JOB_ENVIRONMENT = f'case "$BASH_EXECUTION_STRING" in *" "{programs}*) {JOB_ENVIRONMENT};; esac; '
+shell.prefix(f"set -euo pipefail; {JOB_ENVIRONMENT}".replace("{", "{{").replace("}", "}}"))
 
 
 def growing(**values):
@@ -28,7 +35,11 @@ if CONTAINED and deployment.container_program() is None:
     workflow.deployment_settings.deployment_method = frozenset()
 
 
-read_paths = functools.cache(lambda: paths.read(CONFIG))  # it looks at every folder of a sheet
+@functools.cache  # it looks at every folder of a sheet
+def read_paths():
+    """What jobs read and might lie outside the working directory."""
+    return paths.read(CONFIG) if IN_PLACE else [*paths.read(CONFIG), str(ROOT)]
+
 
 # Apptainer is told by variables what to show a job. What a download needs beside the data (credentials, proxies,
 # certificates) is for this machine alone, where downloads run; jobs on a node take over what was found here.
@@ -57,7 +68,7 @@ def image_file():
 
 def record_software():
     """Write down which software this run uses, once for all its jobs."""
-    program = ["python", "scripts/software_versions.py"]
+    program = ["python", of_code("scripts/software_versions.py")]
     image = None
     if CONTAINED:
         program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
@@ -66,12 +77,14 @@ def record_software():
     software.write(Path(RESULTS, "software_versions.yml"), software.of_run(ROOT, command, CONFIG, image, program))
 
 
-onstart:
+def before_first_job():
+    if IS_MODULE and not any("{input.script:q}" in (job.rule.shellcmd or "") for job in workflow.dag.needrun_jobs()):
+        return  # all jobs are the other workflow's
     executor = workflow.executor_plugin.name
     slurm = deployment.of_slurm(PROFILE_RESOURCES, workflow.executor_settings) if executor == "slurm" else {}
     try:
         mistakes = deployment.problems(deployment.Run(executor, METHODS, IMAGE, LOCALIZER["device"], **slurm))
-        fetching = [job.rule.name for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("fetch_")]
+        fetching = [job.rule.name for job in workflow.dag.needrun_jobs() if "fetch_" in job.rule.name]
         mistakes += deployment.refused_downloads(fetching, os.environ)
         if CONTAINED and not mistakes:
             # Apptainer does not start where a folder to be bound is missing
@@ -88,3 +101,40 @@ onstart:
         changed.keep(MADE_BY, CONFIG)
     for folder in (RESULTS, *deployment.folders(RESULTS)):
         atomic.remove_leftovers(Path(folder))
+
+
+def after_last_job():
+    if any(job.rule.name.endswith("cohort_report") for job in workflow.dag.jobs):
+        changed.keep(MADE_BY, CONFIG)
+        last = summary.sentence(
+            f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv", f"{RESULTS}/scan/scan.json"
+        )
+        if paths.labels(CONFIG):
+            last = summary.with_evaluation(last, f"{RESULTS}/evaluation/evaluation.html")
+        if last is not None:
+            print(last)
+
+
+def beside_main(event, ours):
+    """Call ``ours`` at an event of the workflow that took this one as a module, before what that one does there: a module's
+    own onstart and onsuccess are not called."""
+    register, theirs = getattr(workflow, event), getattr(workflow, f"_{event}")
+
+    def both(then):
+        return lambda log: (ours(), then(log))
+
+    setattr(workflow, f"_{event}", both(theirs))
+    setattr(workflow, event, lambda then: register(both(then)))  # where it is declared after the module
+
+
+onstart:
+    before_first_job()
+
+
+onsuccess:
+    after_last_job()
+
+
+if IS_MODULE:
+    beside_main("onstart", before_first_job)
+    beside_main("onsuccess", after_last_job)

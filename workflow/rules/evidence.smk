@@ -6,7 +6,7 @@ phantoms of the demo's make, and method_study_patients, with phantoms whose anat
 
 METHOD = "results/{method}"
 METHOD_GENERATORS = {"method_study": "tables", "method_study_patients": "patients"}
-METHOD_LOCALIZER = "resources/demo/pointnet_demo.pth"
+METHOD_LOCALIZER = of_code("resources/demo/pointnet_demo.pth")
 METHOD_TABLE = f"{METHOD}/dicom/{rsna_layout.SERIES_TABLE}"
 METHOD_IMAGES = f"{METHOD}/dicom/{rsna_layout.IMAGES}"
 

@@ -1,15 +1,5 @@
 """The chosen series as NIfTI in a BIDS folder, for other programs; asked for by the target ``bids``."""
 
-from lstv.bids import dataset as bids
-
-
-def sheet_to_export(wildcards):
-    """The batch's sheet. Where an image is gone or no longer the one that was written, the batch is exported again."""
-    written = f"{RESULTS}/bids_manifests/{wildcards.batch}.csv"
-    if not workflow.remote_exec and bids.altered(Path(written), Path(f"{RESULTS}/bids")):
-        workflow.dag.forcefiles.add(written)
-    return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"
-
 
 rule export_bids:
     input:
@@ -28,7 +18,7 @@ rule export_bids:
     resources:
         **growing(mem_mb=4000, runtime=30),
     params:
-        folder=f"{RESULTS}/bids",
+        folder=lambda wildcards: f"{RESULTS}/bids",
     message:
         "Writing the series of {wildcards.batch} as NIfTI"
     shell:
@@ -41,8 +31,8 @@ rule bids_dataset:
         **script("bids_dataset"),
         manifests=lambda wildcards: [f"{RESULTS}/bids_manifests/{batch}.csv" for batch in batches()],
     output:
-        description=f"{RESULTS}/bids/{bids.DESCRIPTION}",
-        participants=f"{RESULTS}/bids/{bids.PARTICIPANTS}",
+        description=f"{RESULTS}/bids/dataset_description.json",
+        participants=f"{RESULTS}/bids/participants.tsv",
         table=f"{RESULTS}/bids_export.csv",
     log:
         f"{RESULTS}/logs/bids_dataset.log",
@@ -54,7 +44,7 @@ rule bids_dataset:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        folder=f"{RESULTS}/bids",
+        folder=lambda wildcards, output: os.path.dirname(output.description),
         name=CONFIG["cohort"],
     message:
         "Describing the BIDS folder"

@@ -1,7 +1,5 @@
 """What people look at: the report, the review queue, one study as a figure."""
 
-from lstv.run import summary
-
 
 rule review_queue:
     input:
@@ -268,15 +266,3 @@ rule failure_guard:
     shell:
         "python {input.script:q} --table {input.table:q} --report {input.report:q} {params.options}"
         " --out {output.counts:q} > {log:q} 2>&1"
-
-
-onsuccess:
-    if any(job.rule.name == "cohort_report" for job in workflow.dag.jobs):
-        changed.keep(MADE_BY, CONFIG)
-        last = summary.sentence(
-            f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv", f"{RESULTS}/scan/scan.json"
-        )
-        if paths.labels(CONFIG):
-            last = summary.with_evaluation(last, f"{RESULTS}/evaluation/evaluation.html")
-        if last is not None:
-            print(last)

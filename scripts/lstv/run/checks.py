@@ -96,7 +96,7 @@ def _is_zip(path: str) -> bool:
 
 def _demo_checkpoint_is_for_the_demo(settings: Settings) -> Iterator[str]:
     checkpoint = settings["localizer"]["checkpoint"]
-    if settings["source"]["kind"] != "demo" and Path(checkpoint).parts[:2] == ("resources", "demo"):
+    if settings["source"]["kind"] != "demo" and Path(checkpoint).parts[-3:-1] == ("resources", "demo"):
         yield (
             "localizer.checkpoint is the demo's, which knows synthetic phantoms only; for your own data set it to "
             "the published point net, for instance resources/pointnet/00002484.pth."

@@ -20,12 +20,12 @@ from lstv.base.errors import Setting, UserError
 from lstv.run.checks import contradictions
 
 
-def checked(given: dict, schema: dict, *, in_job: bool = False) -> dict:
-    """The settings with defaults. Raises UserError with one sentence a line for each mistake in them; ``in_job`` as for
-    ``contradictions``."""
+def checked(given: dict, schema: dict, *, code: Path | None = None, in_job: bool = False) -> dict:
+    """The settings with defaults. Raises UserError with one sentence a line for each mistake in them; ``code`` as for
+    ``with_own_files``, ``in_job`` as for ``contradictions``."""
     given = typed(given, schema)
     mistakes = renamed(given) or problems(given, schema)
-    settings = given if mistakes else expanded(complete(given, schema))
+    settings = given if mistakes else with_own_files(expanded(complete(given, schema)), code)
     mistakes = mistakes or contradictions(settings, in_job=in_job)
     if mistakes:
         raise UserError("\n".join(["The configuration needs a correction.", *mistakes]))
@@ -127,6 +127,23 @@ def expanded(settings: dict) -> dict:
             value = settings[part][key]
             if value is not None:
                 settings[part][key] = os.path.expanduser(value)
+    return settings
+
+
+_OWN = {"localizer.checkpoint": "resources/demo/", "container": "containers/"}
+"""Files that come with the code or are made in its folder, by the key that may name one."""
+
+
+def with_own_files(settings: dict, code: Path | None) -> dict:
+    """A copy of complete settings in which the demo's checkpoint and the image are those of the folder ``code``, where the
+    settings name them as there and the working directory has none of that name. All other paths count from that."""
+    settings = copy.deepcopy(settings)
+    for key, place in _OWN.items() if code is not None else ():
+        part, _, name = key.rpartition(".")
+        values = settings[part] if part else settings
+        path = Path(code or "", values[name])
+        if values[name].startswith(place) and not os.path.exists(values[name]) and path.is_file():
+            values[name] = str(path)
     return settings
 
 

@@ -64,7 +64,14 @@ def ask(command: Sequence[str]) -> dict[str, Any] | None:
 
 
 def revision(folder: Path) -> dict[str, Any]:
-    """The git commit that the code in ``folder`` is of and whether files differ from it; None for both outside of git."""
+    """The git commit that the code in ``folder`` is of and whether files differ from it; None for both outside of git.
+
+    What was unpacked from a repository without its history says so in a file REVISION.
+    """
+    try:
+        return {"git_revision": (folder / "REVISION").read_text(encoding="ascii").strip(), "git_changes": False}
+    except (OSError, UnicodeDecodeError):
+        pass
     try:
         said = [
             subprocess.run(("git", *words), cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout

@@ -61,10 +61,11 @@ _NO_JOBS = frozenset(
 )
 
 
-def begin(command: Sequence[str], cohort: str) -> None:
-    """What is to be done before anything is planned: refuse a target of another cohort, and take the run's lock where jobs
-    will run. Raises UserError with one sentence."""
-    mistake = of_another_cohort(command[1:], cohort)
+def begin(command: Sequence[str], cohort: str | None) -> None:
+    """What is to be done before anything is planned: refuse a target of another cohort (of none where this is a module of
+    another workflow, whose results lie where it likes), and take the run's lock where jobs will run. Raises UserError with
+    one sentence."""
+    mistake = None if cohort is None else of_another_cohort(command[1:], cohort)
     if mistake is not None:
         raise UserError(mistake)
     if runs_jobs(command):
