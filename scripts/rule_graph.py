@@ -1,8 +1,8 @@
 """Draw the workflow's rules and what each takes from which, as Snakemake plans them, to docs/figures/rule_graph.svg.
 
-No single run has all rules, so the graphs of four plans are put together: the demo with evaluation, export and method
-study, a scanned folder, a BIDS folder, and a download. Needs Snakemake and Graphviz (Debian: apt install graphviz); run it
-after rules were added or renamed.
+No single run has all rules, so the graphs of four plans are put together: the demo with evaluation, second readers, export
+and method study, a scanned folder, a BIDS folder, and a download. Needs Snakemake and Graphviz (Debian: apt install
+graphviz); run it after rules were added or renamed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def _plans() -> list[list[str]]:
             "results/demo/figures",
             "results/demo/reading",
         ]
-        + ["--rulegraph", "dot", "--config", f"evaluation={{annotations: {_DEMO}}}"],
+        + ["--rulegraph", "dot", "--config", f"evaluation={{annotations: {_DEMO}}}"]
+        + ["second_reader={spineps: {}, totalspineseg: {}}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/folder.yaml"]
         + ["--config", "source={path: docs, key: resources/private/key}", "localizer={checkpoint: LICENSE}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/bids.yaml"]

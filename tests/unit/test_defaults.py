@@ -34,10 +34,12 @@ OTHER_NAMES = {
     ("study_pages", "which"): "report.pages",
     ("evaluate", "seed"): "evaluation.seed",
     ("review_queue", "seed"): "review.seed",
+    ("second_reader_studies", "seed"): "review.seed",
     ("series_list", "seed"): "selection.seed",
     ("study_sheet", "seed"): "selection.seed",
 }
 NOT_THE_SAME = {
+    ("build_report", "studies"): "metrics files",
     ("build_report", "show_ids"): "by hand a report is made to be passed on",
     ("study_pages", "show_ids"): "as with the report",
     ("pages_index", "show_ids"): "as with the report",

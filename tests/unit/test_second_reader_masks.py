@@ -280,6 +280,9 @@ def test_names_of_the_programs_and_of_bids(tmp_path):
     assert [path.name for path in found["a1"].parts] == ["sub-a1_acq-sag_mod-T2w_seg-spine_msk.nii.gz"]
     assert [path.name for path in found["study-2"].mask] == ["study-2_vert.nii.gz"]
     assert found["study-3"].mask == []
+    # as the workflow's own export names subjects
+    (tmp_path / "total/sub-bZ5F1_acq-sag_T2w.nii.gz").touch()
+    assert masks_of(tmp_path / "total", "totalspineseg", ["b_1"])["b_1"].mask[0].name.startswith("sub-bZ5F1")
     found = masks_of(tmp_path / "total", "totalspineseg", ["a1", "study-3"])
     assert [path.name for path in found["study-3"].mask] == ["sub-study3_acq-sag_T2w.nii.gz"]
     assert [path.name for path in found["a1"].mask] == ["a1.nii.gz"]

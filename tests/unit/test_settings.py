@@ -115,6 +115,12 @@ def test_mistakes(changes, sentence):
             {"localizer": {"checkpoint": "resources/demo/pointnet_demo.pth", "centroids": "none"}},
             "localizer.centroids none is not a directory",
         ),
+        ({"second_reader": {"spineps": {"masks": "none"}}}, "second_reader.spineps.masks none is not a directory"),
+        ({"second_reader": {"totalspineseg": {"models": "none"}}}, "second_reader.totalspineseg.models none is not"),
+        ({"second_reader": {"spineps": {"command": "spineps {picture}"}}}, "which names {picture}; use {image}"),
+        ({"second_reader": {"spineps": {"command": "spineps"}}}, "which does not name {image}"),
+        ({"second_reader": {"spineps": {"command": "spineps '{image}"}}}, "which is not a command line"),
+        ({"second_reader": {"spineps": {"command": "x {image} {models}"}}}, "second_reader.spineps.models is not set"),
     ],
 )
 def test_contradictions(changes, sentence):
@@ -135,6 +141,8 @@ def test_the_home_in_every_path(monkeypatch):
     given["container"] = "~/x"
     found = settings.expanded(settings.complete(demo(**given), SCHEMA))
     assert found["container"] == "/home/me/x"
+    second = settings.complete(demo(second_reader={"spineps": {"models": "~/w", "container": "~/c.sif"}}), SCHEMA)
+    assert settings.expanded(second)["second_reader"]["spineps"]["models"] == "/home/me/w"
     given = settings.complete(demo(source={"kind": "folder", "key": "~nobody-here/key"}), SCHEMA)
     assert checks.contradictions(settings.expanded(given))  # no home, no traceback
     assert {part: {key: found[part][key] for key in keys} for part, keys in settings.PATHS.items()} == {

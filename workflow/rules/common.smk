@@ -70,6 +70,11 @@ def pages_arguments():
     return options(title=CONFIG["cohort"], show_ids="yes" if CONFIG["report"]["show_ids"] else "no")
 
 
+def second_reader_table():
+    """The table of the second readers, where there are any."""
+    return [f"{RESULTS}/second_reader/second_reader.csv"] if checks.second_readers(CONFIG) else []
+
+
 # --- what the targets need --------------------------------------------------------------------------------------------
 def final_outputs():
     """Everything the configuration asks for, and all that it fetches, so that a plan shows it before a checkpoint."""

@@ -67,6 +67,7 @@ rule cohort_table:
         **script("cohort_table"),
         sheet=f"{RESULTS}/study_sheet.csv",
         metrics=manifest_files,
+        second_reader=second_reader_table(),
     output:
         table=report(
             f"{RESULTS}/lstv_uncertainty_metrics.csv",
@@ -85,7 +86,9 @@ rule cohort_table:
         **growing(mem_mb=2000, runtime=20),
     params:
         studies=f"{RESULTS}/studies",
+        second=options(second_reader=next(iter(second_reader_table()), None)),
     message:
         "Collecting the cohort table"
     shell:
-        "python {input.script:q} --sheet {input.sheet:q} --studies-dir {params.studies:q} --out {output.table:q} > {log:q} 2>&1"
+        "python {input.script:q} --sheet {input.sheet:q} --studies-dir {params.studies:q} {params.second}"
+        " --out {output.table:q} > {log:q} 2>&1"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import string
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -218,6 +219,39 @@ def _centroids_are_a_folder(settings: Settings) -> Iterator[str]:
         yield f"localizer.centroids {path} is not a directory; correct the path or set it to null."
 
 
+def second_readers(settings: Settings) -> dict[str, Any]:
+    """Settings of the programs that are asked for as second readers, by name."""
+    return {name: values for name, values in settings["second_reader"].items() if isinstance(values, dict)}
+
+
+def _second_readers_folders(settings: Settings) -> Iterator[str]:
+    for name, values in second_readers(settings).items():
+        for key in ("models", "masks"):
+            path = values[key]
+            if path is not None and not os.path.isdir(path):
+                yield f"second_reader.{name}.{key} {path} is not a directory; correct the path or set it to null."
+
+
+def _second_readers_commands(settings: Settings) -> Iterator[str]:
+    for name, values in second_readers(settings).items():
+        command = values["command"]
+        if values["masks"] is not None:
+            continue
+        try:
+            named = {field for _, field, _, _ in string.Formatter().parse(command) if field is not None}
+            shlex.split(command)
+        except ValueError as error:
+            yield f"second_reader.{name}.command is {command!r}, which is not a command line ({error})."
+            continue
+        strange = sorted(named - {"image", "out", "models"})
+        if strange or "image" not in named:
+            wrong = f"names {{{strange[0]}}}" if strange else "does not name {image}"
+            yield f"second_reader.{name}.command is {command!r}, which {wrong}; use {{image}}, {{out}} and {{models}}."
+        elif "models" in named and values["models"] is None:
+            key = f"second_reader.{name}.models"
+            yield f"second_reader.{name}.command uses {{models}}, but {key} is not set; name the folder."
+
+
 FUTURE = 120.0
 """Seconds that a file may be dated ahead of this machine's clock."""
 
@@ -260,6 +294,8 @@ CHECKS: tuple[Check, ...] = (
     _labels_come_from_one_file,
     _files_exist,
     _centroids_are_a_folder,
+    _second_readers_folders,
+    _second_readers_commands,
     _files_are_of_today,
 )
 

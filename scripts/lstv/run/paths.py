@@ -55,6 +55,7 @@ def read(settings: Settings) -> list[str]:
     sheet. Raises UserError where the sheet cannot be read."""
     given = settings["source"]
     names = [settings[part][key] for part, keys in PATHS.items() for key in keys if key not in _WRITTEN]
+    names += [program[key] for program in checks.second_readers(settings).values() for key in ("models", "masks")]
     names += [f"{name}.sha256" for name in (settings["localizer"]["checkpoint"], given["valid_ids"]) if name]
     if given["kind"] in ("rsna", *SCANNED):
         images = os.path.join(given["path"], rsna_layout.IMAGES if given["kind"] == "rsna" else "")

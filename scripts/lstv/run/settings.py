@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from lstv.base.errors import Setting, UserError
+from lstv.run import checks
 from lstv.run.checks import contradictions
 
 
@@ -122,6 +123,10 @@ def expanded(settings: dict) -> dict:
     """A copy of complete settings in which ``~`` is the user's home, as in a shell; in a container it is another one."""
     settings = copy.deepcopy(settings)
     settings["container"] = os.path.expanduser(settings["container"])
+    for program in checks.second_readers(settings).values():
+        for key in ("container", "models", "masks"):
+            if program[key] is not None:
+                program[key] = os.path.expanduser(program[key])
     for part, keys in PATHS.items():
         for key in keys:
             value = settings[part][key]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lstv.bids.names import label_of
 from lstv.second_reader.numbering import SPINEPS
 
 SUFFIX = ".nii.gz"
@@ -28,9 +29,9 @@ class Found:
 def masks_of(folder: Path, program: str, study_ids: Iterable[str]) -> dict[str, Found]:
     """The masks that a folder and its subfolders hold of each of the studies.
 
-    A file is of a study where its name, or its BIDS subject, is the study's id; BIDS allows letters and digits only, so
-    other signs of the id may be missing there. Of SPINEPS' files those with ``seg-vert`` and ``seg-spine`` in their names
-    are taken.
+    A file is of a study where its name, or its BIDS subject, is the study's id, or the label that this workflow's export
+    makes of the id; where another export left out what BIDS does not allow, the id without that. Of SPINEPS' files those
+    with ``seg-vert`` and ``seg-spine`` in their names are taken.
     """
     by_subject: dict[str, Found] = {}
     for path in sorted(Path(folder).rglob(f"*{SUFFIX}")):
@@ -42,8 +43,13 @@ def masks_of(folder: Path, program: str, study_ids: Iterable[str]) -> dict[str, 
         (entry.parts if kind == PARTS else entry.mask).append(path)
     nothing = Found()
     return {
-        study_id: by_subject.get(study_id) or by_subject.get(bids_label(study_id)) or nothing for study_id in study_ids
+        study_id: next((by_subject[name] for name in _names_of(study_id) if name in by_subject), nothing)
+        for study_id in study_ids
     }
+
+
+def _names_of(study_id: str) -> tuple[str, ...]:
+    return study_id, label_of(study_id), bids_label(study_id)
 
 
 def bids_label(study_id: str) -> str:

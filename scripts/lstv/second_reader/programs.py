@@ -1,0 +1,130 @@
+"""How SPINEPS and TotalSpineSeg are run on one image, and which of the files that they leave are the masks.
+
+Sources: SPINEPS 2.1.3 (README, ``entrypoint.py``, ``seg_run.py``): ``spineps sample -i IMAGE`` writes into a folder beside
+the image, the masks as ``*_seg-vert_msk.nii.gz`` and ``*_seg-spine_msk.nii.gz``; weights in $SPINEPS_SEGMENTOR_MODELS.
+TotalSpineSeg 20260807 (README, ``inference.py``): ``totalspineseg IMAGE FOLDER`` writes ``FOLDER/step2_output/IMAGE``;
+weights in $TOTALSPINESEG_DATA.
+
+This file is run by the Python of the programs' own environments, so it and what it imports need the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstv.base.errors import Setting, UserError
+from lstv.second_reader.numbering import PROGRAMS, SPINEPS, TOTALSPINESEG
+
+COMMAND = Setting("command", "the program's command")
+MODELS = {SPINEPS: "SPINEPS_SEGMENTOR_MODELS", TOTALSPINESEG: "TOTALSPINESEG_DATA"}
+"""Variables by which the programs find their weights."""
+PLACEHOLDERS = ("image", "out", "models")
+_LAST_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program as it is configured: ``command`` with {image}, {out} and {models}; ``minutes`` it may take a study."""
+
+    name: str
+    command: str
+    models: Path | None
+    minutes: float
+
+    def words(self, image: Path, out: Path) -> list[str]:
+        """The command's words for one image. Raises UserError where it names something else in braces, or no image."""
+        values = {"image": str(image), "out": str(out), "models": str(self.models or "")}
+        try:
+            words = [word.format_map(values) for word in shlex.split(self.command)]
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(
+                COMMAND,
+                f" is {self.command!r}, which cannot be filled in ({error}); use {{image}}, {{out}} and {{models}}.",
+            ) from error
+        if "{image}" not in self.command or not words:
+            raise UserError(COMMAND, f" is {self.command!r}, which does not name the {{image}}.")
+        if "{models}" in self.command and self.models is None:
+            raise UserError(COMMAND, " uses {models}, but no folder of weights is set; name it.")
+        return words
+
+
+def masks_made(program: str, out: Path, image: Path) -> dict[str, Path]:
+    """The masks in the folder ``out`` after a run on ``image``, by their kind as in ``files``; none = there is no mask."""
+    if program == TOTALSPINESEG:
+        made = out / "step2_output" / image.name
+        return {"": made} if made.is_file() else {}
+    found = {}
+    for kind in ("vert", "spine"):
+        paths = sorted(path for path in out.rglob(f"*_seg-{kind}_msk.nii.gz") if path.is_file())
+        if paths:
+            found[f"_{kind}"] = paths[0]
+    return found if "_vert" in found else {}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: ``reason`` why there is no mask, empty where there is one."""
+
+    reason: str
+    seconds: float
+
+
+def run(program: Program, image: Path, work: Path, log: Path) -> Ended:
+    """Run a program on an image in the empty folder ``work``; what it prints goes to ``log``.
+
+    The image is copied there, for SPINEPS writes beside it. Raises UserError where the command cannot be started at all.
+    """
+    called = PROGRAMS[program.name]
+    own = work / image.name
+    shutil.copyfile(image, own)
+    words = program.words(own, work)
+    begin = time.monotonic()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(log, "wb") as stream:
+            ended = subprocess.run(
+                words,
+                cwd=work,
+                env=_environment(program, os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=60 * program.minutes,
+                check=False,
+            )
+    except subprocess.TimeoutExpired:
+        minutes = f"{program.minutes:g}"
+        return Ended(f"{called} was ended after {minutes} minutes; its output: {log}.", time.monotonic() - begin)
+    except OSError as error:
+        raise UserError(
+            COMMAND, f" cannot be started: {words[0]} ({error.strerror}); name the program as it is called there."
+        ) from error
+    seconds = time.monotonic() - begin
+    if ended.returncode != 0:
+        return Ended(f"{called} ended with status {ended.returncode}{_last_words(log)}; its output: {log}.", seconds)
+    if not masks_made(program.name, work, own):
+        return Ended(f"{called} ended without a mask{_last_words(log)}; its output: {log}.", seconds)
+    return Ended("", seconds)
+
+
+def _environment(program: Program, outside: Mapping[str, str]) -> dict[str, str]:
+    inside = dict(outside)
+    if program.models is not None:
+        inside[MODELS[program.name]] = str(program.models.absolute())
+    return inside
+
+
+def _last_words(log: Path) -> str:
+    try:
+        text = log.read_bytes()[-2000:].decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f" ({lines[-1][:_LAST_CHARACTERS]})" if lines else ""

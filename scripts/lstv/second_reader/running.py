@@ -1,0 +1,107 @@
+"""A program run on many studies, one after the other; masks that are there are taken as they are.
+
+Standard library only, as in ``programs``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from lstv.base import atomic
+from lstv.base.errors import UserError
+from lstv.second_reader import outcomes, programs
+from lstv.second_reader.numbering import SPINEPS
+from lstv.second_reader.programs import Program
+
+SUFFIX = ".nii.gz"
+TAKEN, MADE, NOT_MADE = "taken", "made", "failed"
+COLUMNS = ("study_id", "status", "reason", "seconds")
+"""Of the manifest."""
+
+
+def in_part(study_id: str, part: int, parts: int) -> bool:
+    """Whether a study is of this part of ``parts`` (from 1): by the hash of its id, so that others do not move it."""
+    return int(hashlib.sha256(study_id.encode()).hexdigest(), 16) % parts == part - 1
+
+
+def images_of(manifest: Path) -> dict[str, dict[str, str]]:
+    """Rows of the manifest of exported images by study id. Raises UserError where it cannot be read."""
+    try:
+        with open(manifest, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        return {row["study_id"]: row for row in rows}
+    except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
+        raise UserError(
+            manifest, f" cannot be read as the list of exported images ({error}); make it again."
+        ) from error
+
+
+def run_all(
+    program: Program,
+    images: dict[str, dict[str, str]],
+    folder: Path,
+    masks: Path,
+    logs: Path,
+    step: Callable[[str, str, str], None],
+) -> list[dict[str, str | float | None]]:
+    """Run the program on every image that has no mask yet; returns the rows of the manifest.
+
+    ``images``: ``image`` (path in ``folder``), ``sha256``, ``status`` and ``reason`` by study id; ``step`` hears study,
+    status and reason.
+    """
+    rows: list[dict[str, str | float | None]] = []
+    for study_id, exported in images.items():
+        status, reason, seconds = _one(program, study_id, exported, folder, masks, logs)
+        rows.append({"study_id": study_id, "status": status, "reason": reason, "seconds": seconds})
+        step(study_id, status, reason)
+    return rows
+
+
+def _one(
+    program: Program, study_id: str, exported: dict[str, str], folder: Path, masks: Path, logs: Path
+) -> tuple[str, str, float | None]:
+    if _is_there(program.name, study_id, exported, masks):
+        return TAKEN, "", None
+    if exported["status"] != "ok" or not exported["image"]:
+        reason = f"there is no image of the study: {exported['reason'] or 'it was not exported'}."
+        outcomes.write(masks, study_id, {"status": outcomes.FAILED, "reason": reason})
+        return NOT_MADE, reason, None
+    image = (folder / exported["image"]).absolute()
+    if not image.is_file():
+        raise UserError(image, " does not exist, though the list of exported images names it; export it again.")
+    atomic.remove_leftovers(masks)
+    with tempfile.TemporaryDirectory(prefix="second-reader-") as name:
+        work = Path(name)
+        ended = programs.run(program, image, work, logs / f"{study_id}.log")
+        made = {} if ended.reason else programs.masks_made(program.name, work, image)
+        for kind, path in made.items():
+            with atomic.replacing(masks / f"{study_id}{kind}{SUFFIX}") as temporary:
+                shutil.copyfile(path, temporary)
+    outcomes.write(
+        masks,
+        study_id,
+        {
+            "status": outcomes.FAILED if ended.reason else outcomes.DONE,
+            "reason": ended.reason,
+            "command": program.command,
+            "image_sha256": exported.get("sha256", ""),
+            "seconds": round(ended.seconds, 1),
+        },
+    )
+    return (NOT_MADE if ended.reason else MADE), ended.reason, round(ended.seconds, 1)
+
+
+def _is_there(name: str, study_id: str, exported: dict[str, str], masks: Path) -> bool:
+    """Whether a mask is there, of this image as far as is known: one put there by hand has no outcome beside it."""
+    kind = "_vert" if name == SPINEPS else ""
+    if not (masks / f"{study_id}{kind}{SUFFIX}").is_file():
+        return False
+    outcome = outcomes.read(masks, study_id)
+    if outcome is None:
+        return True
+    return outcome.get("status") == outcomes.DONE and outcome.get("image_sha256") == exported.get("sha256", "")

@@ -1,0 +1,209 @@
+"""Running the programs: their commands, what they leave, what becomes of a study whose run fails, what is not run again."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import run_second_reader as program
+import second_reader_studies as selection
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.cohort import study_sheet
+from lstv.ranking.second_reader_selection import QueueOptions, chosen
+from lstv.second_reader import outcomes, programs, running
+from lstv.second_reader.programs import Program
+
+ROOT = Path(__file__).parents[2]
+FAKE = """
+import pathlib, sys
+image, out, models = map(pathlib.Path, sys.argv[1:4])
+print('models', models)
+study = image.name.split('_')[0]
+if study == 'sub-bad':
+    print('RuntimeError: no memory'); sys.exit(3)
+if study == 'sub-none':
+    sys.exit(0)
+folder = image.parent / 'derivatives_seg'
+folder.mkdir()
+for kind in ('vert', 'vert-raw', 'spine'):
+    (folder / image.name.replace('_T2w', '_mod-T2w_seg-%s_msk' % kind)).write_bytes(image.read_bytes() + kind.encode())
+step = out / 'step2_output'
+step.mkdir()
+(step / image.name).write_bytes(b'labels')
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A fake program, and exported images of three studies and of one that could not be exported."""
+    (tmp_path / "fake.py").write_text(FAKE)
+    (tmp_path / "models").mkdir()
+    lines = ["study_id,status,reason,image,bytes,sha256,split"]
+    for study_id in ("good", "bad", "none"):
+        image = f"sub-{study_id}/anat/sub-{study_id}_acq-sag_T2w.nii.gz"
+        (tmp_path / "bids" / image).parent.mkdir(parents=True)
+        (tmp_path / "bids" / image).write_bytes(study_id.encode())
+        lines.append(f"{study_id},ok,,{image},4,sum-{study_id},unknown")
+    lines.append("gone,failed,its slices do not lie evenly,,,,unknown")
+    (tmp_path / "images.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def arguments(place: Path, *more: str, name: str = "spineps", command: str | None = None) -> list[str]:
+    command = command or f"{sys.executable} {place}/fake.py {{image}} {{out}} {{models}}"
+    return [
+        *("--program", name, "--command", command, "--models", f"{place}/models", "--study-minutes", "1"),
+        *("--images", f"{place}/images.csv", "--folder", f"{place}/bids", "--masks", f"{place}/masks"),
+        *("--logs", f"{place}/logs", "--manifest", f"{place}/manifest.csv", *more),
+    ]
+
+
+def manifest(place: Path) -> dict[str, dict[str, str]]:
+    with open(place / "manifest.csv", newline="") as stream:
+        return {row["study_id"]: row for row in csv.DictReader(stream)}
+
+
+def test_each_study_ends_for_itself(place, capsys):
+    assert program.main(arguments(place)) == 0
+    rows = manifest(place)
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "good": "made", "bad": "failed", "none": "failed", "gone": "failed"
+    }  # fmt: skip
+    assert (place / "masks/good_vert.nii.gz").read_bytes() == b"goodvert"
+    assert (place / "masks/good_spine.nii.gz").read_bytes() == b"goodspine"
+    assert rows["bad"]["reason"].startswith("SPINEPS ended with status 3 (RuntimeError: no memory); its output: ")
+    assert rows["none"]["reason"].startswith("SPINEPS ended without a mask")
+    assert rows["gone"]["reason"] == "there is no image of the study: its slices do not lie evenly."
+    assert outcomes.reason(place / "masks", "bad") == rows["bad"]["reason"]
+    assert outcomes.reason(place / "masks", "good") is None
+    assert f"models {place}/models" in (place / "logs/good.log").read_text()
+    assert "SPINEPS: 1 made, 0 taken, 3 failed" in capsys.readouterr().out
+    assert sorted(path.name for path in (place / "masks").iterdir()) == [
+        "bad.json", "gone.json", "good.json", "good_spine.nii.gz", "good_vert.nii.gz", "none.json"
+    ]  # fmt: skip
+
+
+def test_totalspinesegs_mask_is_that_of_its_second_step(place):
+    program.main(arguments(place, name="totalspineseg"))
+    assert (place / "masks/good.nii.gz").read_bytes() == b"labels"
+
+
+def test_masks_that_are_there_are_taken_as_they_are(place):
+    program.main(arguments(place))
+    (place / "masks/none_vert.nii.gz").write_bytes(b"by hand")
+    (place / "masks/none.json").unlink()
+    broken = arguments(place, command=f"{sys.executable} -c raise_error {{image}}")
+    program.main(broken)
+    rows = manifest(place)
+    assert rows["good"]["status"] == rows["none"]["status"] == "taken"
+    assert (place / "masks/good_vert.nii.gz").read_bytes() == b"goodvert"
+    # of another image than the one that is there now, it is made again
+    lines = (place / "images.csv").read_text().replace("sum-good", "sum-other")
+    (place / "images.csv").write_text(lines)
+    program.main(broken)
+    assert manifest(place)["good"]["status"] == "failed"
+
+
+def test_a_program_that_takes_too_long(place, tmp_path):
+    slow = Program("spineps", f'{sys.executable} -c "import time; time.sleep(60)" {{image}}', None, 0.005)
+    (tmp_path / "work").mkdir()
+    image = place / "bids/sub-good/anat/sub-good_acq-sag_T2w.nii.gz"
+    ended = programs.run(slow, image, tmp_path / "work", tmp_path / "log")
+    assert ended.reason.startswith("SPINEPS was ended after 0.005 minutes")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("no-such-program {image}", "--command cannot be started: no-such-program"),
+        ("python {picture}", "cannot be filled in"),
+        ("python script.py", "does not name the {image}"),
+        ("python {image} 'unclosed", "cannot be filled in"),
+    ],
+)
+def test_a_command_that_cannot_be_run_ends_the_job(place, command, words, capsys, monkeypatch):
+    args = arguments(place, command=command)
+    monkeypatch.setattr(sys, "argv", ["run_second_reader", *args])
+    assert run(lambda: program.main(args)) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_parts_share_the_studies():
+    names = [f"study-{number}" for number in range(40)]
+    shares = [[name for name in names if running.in_part(name, part, 3)] for part in (1, 2, 3)]
+    assert sorted(sum(shares, [])) == sorted(names) and all(shares)
+
+
+def test_the_programs_python_needs_nothing_but_its_standard_library():
+    done = subprocess.run(
+        [sys.executable, "-S", "scripts/run_second_reader.py", "--version"],
+        cwd=ROOT,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# --- which studies ----------------------------------------------------------------------------------------------------
+
+
+def table() -> list[dict[str, str]]:
+    found = [
+        {
+            "study_id": f"s{place}",
+            "series_id": "x",
+            "status": "ok",
+            "reason": "",
+            "flags": "",
+            "risk": "low",
+            "rank": str(place),
+        }
+        for place in (3, 1, 2, 4)
+    ]
+    return [*found, {**found[0], "study_id": "bad", "status": "failed", "rank": ""}]
+
+
+QUEUE = QueueOptions(ambiguous=1, sample=1, localizer=0, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("first 2", ["s1", "s2"]),
+        ("last 2", ["s3", "s4"]),
+        ("first 9", ["s1", "s2", "s3", "s4"]),
+        ("last 9", ["s1", "s2", "s3", "s4"]),
+        ("all", ["s1", "s2", "s3", "s4"]),
+    ],
+)
+def test_the_choice_follows_the_ranking(choice, expected):
+    assert chosen(table(), choice, QUEUE) == expected
+
+
+def test_the_queue_is_the_review_queue():
+    found = chosen(table(), "queue", QUEUE)
+    assert found[0] == "s1" and len(found) == 2
+
+
+@pytest.mark.parametrize("choice", ["first", "first 0", "last -1", "everything", "first 2.5", ""])
+def test_another_choice_is_refused(choice):
+    with pytest.raises(UserError, match="first N, last N, queue or all"):
+        chosen(table(), choice, QUEUE)
+
+
+def test_the_chosen_studies_are_a_study_sheet(tmp_path):
+    columns = list(table()[0])
+    with open(tmp_path / "table.csv", "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(table())
+    study_sheet.write_sheet([study_sheet.Row(row["study_id"], "x") for row in table()], tmp_path / "sheet.csv")
+    args = ["--table", f"{tmp_path}/table.csv", "--sheet", f"{tmp_path}/sheet.csv", "--out", f"{tmp_path}/out.csv"]
+    assert selection.main([*args, "--studies", "last 1"]) == 0
+    assert [row.study_id for row in study_sheet.read_sheet(tmp_path / "out.csv")] == ["s4"]
