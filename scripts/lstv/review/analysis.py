@@ -7,15 +7,16 @@ files and settings. What needs a cohort is not given: a study alone has no rank.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lstv.base import checksums
+from lstv.base import atomic, checksums
 from lstv.base.errors import StudyError
 from lstv.cohort.study_sheet import Row
 from lstv.folder import sheet
@@ -25,11 +26,12 @@ from lstv.folder.scan import NOTICES, Scan, scan
 from lstv.folder.series import build_studies
 from lstv.localizer import checkpoint, heatmap_file
 from lstv.localizer.decoding import prepared_studies
-from lstv.localizer.heatmap_file import StudyMaps
+from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking.score import rank_studies
-from lstv.report.pages import series_pack
+from lstv.report import overlay
+from lstv.report.pages import layers, series_pack
 from lstv.review.limits import Limits, check_given
 from lstv.uncertainty import Thresholds, feature_bank, study_record
 from lstv.uncertainty.records import StudyRecord
@@ -50,8 +52,9 @@ WITHOUT_COHORT = (
 )
 """Why a result has no rank, in words."""
 
-HEATMAPS, SERIES = "heatmaps.h5", "series.js"
-"""What an analysis leaves in its folder: the heatmap file, and the whole series for the viewer (``report.pages``)."""
+HEATMAPS, SERIES, LAYERS = "heatmaps.h5", "series.js", "layers.json"
+"""What an analysis leaves in its folder: the heatmap file, the whole series for the viewer, and what it draws over it
+(``report.pages``)."""
 
 SERIES_NAME = "study"
 """By which a page asks the viewer for that series."""
@@ -134,16 +137,38 @@ def analyse(
     stored = heatmap_file.read_study(out / HEATMAPS, row.study_id)
     thresholds = Thresholds(settings.entropy_high, settings.entropy_moderate)
     record = study_record.rounded_record(study_record.study_record(stored, run, thresholds, bank))
+    reasons = tuple(reason for standing in rank_studies([record]) for reason in standing.reasons)
     say("pictures")
-    series_pack.write(out / SERIES, series_pack.of_study(row), SERIES_NAME)
+    _write_pictures(out, row, stored, record, reasons)
     return Result(
         record=record,
-        reasons=tuple(reason for standing in rank_studies([record]) for reason in standing.reasons),
+        reasons=reasons,
         series=sheet.series_rows([choice], naming, sheet.describe_all),
         chosen=choice.reason,
         passed_over=tuple(f"{number} x {NOTICES[kind]}" for kind, number in sorted(found.notices.items())),
         network=run,
     )
+
+
+def _write_pictures(out: Path, row: Row, maps: StudyMaps, record: StudyRecord, reasons: Sequence[str]) -> None:
+    """The series for the viewer, and what is drawn over it: ``null`` where nothing is."""
+    over = None
+    try:
+        series = series_pack.read_series(row)
+        pack = series_pack.of_volume(series)
+        if isinstance(maps, Analysed):
+            points = {level: values["point_px"] for level, values in record["levels"].items()}
+            drawn = overlay.overlay(maps, points, sentences(reasons))
+            over = layers.layers(maps, drawn, points, series.slices)
+    except StudyError as error:
+        pack = series_pack.unreadable(str(error))
+    series_pack.write(out / SERIES, pack, SERIES_NAME)
+    atomic.write_text(out / LAYERS, json.dumps(over, allow_nan=False))
+
+
+def sentences(reasons: Sequence[str]) -> list[str]:
+    """Reasons as they are shown, with a capital."""
+    return [reason[:1].upper() + reason[1:] for reason in reasons]
 
 
 def _folder_of(given: Path, out: Path) -> Path:

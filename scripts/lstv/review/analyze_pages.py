@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lstv.base.errors import StudyError
 from lstv.review import present, uploads
-from lstv.review.analysis import SERIES, SERIES_NAME, STAGES
+from lstv.review.analysis import LAYERS, SERIES, SERIES_NAME, STAGES
 from lstv.review.jobs import Job, Jobs
 
 if TYPE_CHECKING:
@@ -104,10 +104,11 @@ def blueprint(content: Content, jobs: Jobs) -> Blueprint:
 
     @pages.get("/analyze/<job_id>/series.js")
     def series(job_id: str) -> Response:
-        job = found(job_id)
-        if job.result is None or not (job.out / SERIES).is_file():
-            abort(404, _GONE)
-        return Response((job.out / SERIES).read_bytes(), mimetype="text/javascript")
+        return Response(_left(found(job_id), SERIES), mimetype="text/javascript")
+
+    @pages.get("/analyze/<job_id>/layers.json")
+    def over(job_id: str) -> Response:
+        return Response(_left(found(job_id), LAYERS), mimetype="application/json")
 
     @pages.post("/analyze/<job_id>/remove")
     def remove(job_id: str) -> AnyResponse:
@@ -115,6 +116,13 @@ def blueprint(content: Content, jobs: Jobs) -> Blueprint:
         return redirect(url_for("analyze.home"), 303)
 
     return pages
+
+
+def _left(job: Job, name: str) -> bytes:
+    """What an analysis left, by its name."""
+    if job.result is None or not (job.out / name).is_file():
+        abort(404, _GONE)
+    return (job.out / name).read_bytes()
 
 
 def _to(job: Job) -> AnyResponse:

@@ -29,6 +29,7 @@ _HERE = Path(__file__).parent
 _REPORT = _HERE.parent / "report/templates"
 
 _SHARED = {
+    "base.css": _REPORT / "base.css",
     "report.css": _REPORT / "report.css",
     "app.css": _HERE / "templates/app.css",
     "analyze.js": _HERE / "templates/analyze.js",

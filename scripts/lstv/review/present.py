@@ -10,7 +10,7 @@ from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.localizer import heatmap_file
 from lstv.report import formats, overlay, wording
 from lstv.report.palette import JUNCTION
-from lstv.review.analysis import HEATMAPS, Result
+from lstv.review.analysis import HEATMAPS, Result, sentences
 from lstv.uncertainty.records import StudyRecord
 
 _MEMBERS = {
@@ -23,7 +23,7 @@ _MEMBERS = {
 def page(result: Result, out: Path) -> dict[str, Any]:
     """What the template needs. The pictures come from the heatmap file that the analysis left in ``out``."""
     record = result.record
-    reasons = [reason[:1].upper() + reason[1:] for reason in result.reasons]
+    reasons = sentences(result.reasons)
     maps = heatmap_file.read_study(out / HEATMAPS, record["study_id"], members=False)
     points = {level: values["point_px"] for level, values in record["levels"].items()}
     return {
