@@ -39,7 +39,7 @@ def drawn(n: int) -> dict[str, ElementTree.Element]:
 
 def test_every_study_is_a_point_with_its_value_and_its_link():
     frame = table(40)
-    plot = drawn(40)["The rule beside the score"]
+    plot = drawn(40)["The entropy beside the score"]
     assert len(plot.findall(".//circle")) == 40
     links = {link.get("href"): link.find("circle/title").text for link in plot.findall("a")}
     assert set(links) == {f"#study-{i}" for i in range(1, 40, 2)}
@@ -75,4 +75,4 @@ def test_files_for_papers(tmp_path):
 def test_the_report_needs_neither_seaborn_nor_matplotlib():
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import lstv.report.build; print(' '.join(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"seaborn", "matplotlib", "scipy.stats"} & set(modules)
+    assert not {"seaborn", "matplotlib", "scipy.stats", "pydicom"} & set(modules)

@@ -80,10 +80,12 @@ def junction_entropy(analysed: pandas.DataFrame, thresholds: dict[str, float]) -
         if name not in inside
     ]
     caption = (
-        "Dashed: thresholds of the rule. A narrow peak that sits on a threshold means that the rule cuts through the bulk "
-        "of the cohort, not that it has found a group apart."
+        "Dashed: thresholds of the strata. A narrow peak that sits on a threshold means that it cuts through the bulk of "
+        "the cohort, not that it has found a group apart."
+        if inside
+        else "No threshold of the strata lies among these values."
     )
-    return Drawn(chart.title, chart.svg(), " ".join([caption, *beyond]))
+    return Drawn(chart.title, chart.svg(), " ".join([caption, *(beyond if inside else [])]))
 
 
 def per_level(
@@ -196,16 +198,18 @@ def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float], places
     x, y = both["entropy"], both["score"]
     chart = Chart(
         "plot-orders",
-        "The rule beside the score",
+        "The entropy beside the score",
         f"{formats.count(len(both))} studies; {agreement}.",
         axis("L5/S1 entropy (nats)", float(x.min()), float(x.max()), margin=0.04),
         axis("Score", float(y.min()), float(y.max()), margin=0.06),
     )
-    if chart.x.low <= thresholds["high"] <= chart.x.high:
+    shown = chart.x.low <= thresholds["high"] <= chart.x.high
+    if shown:
         chart.threshold(thresholds["high"], f"high > {thresholds['high']:g}")
     _scatter(chart, x, y, analysed, places, ("entropy {:.2f}", "score {:.3f}"))
+    dashed = f" (dashed: high above {thresholds['high']:g} nats)" if shown else ""
     caption = (
-        f"Each study by the rule (dashed: high above {thresholds['high']:g} nats) and by the score; {agreement}. "
+        f"Each study by the entropy{dashed} and by the score; {agreement}. "
         "High up on the left are studies that the plain entropy does not see."
     )
     return Drawn(chart.title, chart.svg(), caption)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lstv.base.levels import LEVEL_LABELS
-from lstv.dicom.stored import FLAGS as SERIES_FLAGS
 from lstv.uncertainty.flags import MEANINGS
 
 
@@ -70,7 +69,11 @@ def flag_meaning(flag: str) -> str:
     """What a flag says, from where it is raised; its words where no meaning is written down."""
     level = _level_of(flag)
     general = flag.replace(level, "{level}", 1) if level else flag
-    return MEANINGS.get(general) or SERIES_FLAGS.get(flag) or flag_words(flag)
+    if general in MEANINGS:
+        return MEANINGS[general]
+    from lstv.dicom.stored import FLAGS  # pydicom takes a quarter of a second, and few studies have such a flag
+
+    return FLAGS.get(flag) or flag_words(flag)
 
 
 def _level_of(flag: str) -> str | None:
