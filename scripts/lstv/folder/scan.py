@@ -17,10 +17,11 @@ from pathlib import Path
 from lstv.base.errors import UserError
 from lstv.cohort import training_guard
 from lstv.cohort.rsna_layout import IMAGES, SERIES_TABLE
-from lstv.dicom.headers import FIELDS, DamagedHeader, DicomDirectory, NotDicom, Readable, headers, read
+from lstv.dicom.headers import FIELDS, DamagedHeader, DicomDirectory, NotDicom, Readable
 from lstv.dicom.nifti import looks_like_nifti
 from lstv.dicom.pixels import quiet_pydicom
 from lstv.folder import archives
+from lstv.folder.first_bytes import FirstBytes
 from lstv.folder.series import Own, Source
 
 CHUNK = 256
@@ -289,25 +290,25 @@ def _read_chunk(archive: str | None, names: list[str]) -> _Part:
 
 
 def _read_files(names: list[str]) -> _Part:
-    part = _Part()
+    part, first_bytes = _Part(), FirstBytes()
     for index, path in enumerate(names):
         try:
             with open(path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                _sort(part, index, file if size <= _LARGEST_VALUE else _Bounded(file), inside=False)
+                _sort(part, index, file if size <= _LARGEST_VALUE else _Bounded(file), first_bytes, inside=False)
         except OSError as error:
             part.noted.append((_os_kind(error), index))
     return part
 
 
 def _read_entries(archive: str, names: list[str]) -> _Part:
-    part = _Part()
+    part, first_bytes = _Part(), FirstBytes()
     try:
         with archives.opened(archive) as reader:
             for index, name in enumerate(names):
                 try:
                     with reader.open(name) as member:
-                        _sort(part, index, _Bounded(member, _LONGEST_HEADER), inside=True)
+                        _sort(part, index, _Bounded(member, _LONGEST_HEADER), first_bytes, inside=True)
                 except archives.ZIP_ERRORS:
                     part.noted.append(("damaged_zip", index))
     except archives.ZIP_ERRORS:
@@ -337,10 +338,10 @@ class _Bounded:
         return self._stream.seek(offset, whence)
 
 
-def _sort(part: _Part, index: int, stream: Readable, *, inside: bool) -> None:
+def _sort(part: _Part, index: int, stream: Readable, first_bytes: FirstBytes, *, inside: bool) -> None:
     """Put one file where it belongs by its content; its name says nothing."""
     try:
-        described = headers(read(stream))
+        described = first_bytes.headers(stream)
     except (NotDicom, DamagedHeader) as error:
         if inside and isinstance(error.__cause__, (zipfile.BadZipFile, zlib.error)):
             raise error.__cause__ from error
