@@ -70,7 +70,7 @@ def _plans() -> list[list[str]]:
         ]
         + ["--rulegraph", "dot", "--config", f"evaluation={{annotations: {_DEMO}}}"]
         + ["second_reader={spineps: {}, totalspineseg: {}}"],
-        ["all", "--rulegraph", "dot", "--configfile", "config/folder.yaml"]
+        ["all", "results/folder/scan/contact/any.html", "--rulegraph", "dot", "--configfile", "config/folder.yaml"]
         + ["--config", "source={path: docs, key: resources/private/key}", "localizer={checkpoint: LICENSE}"],
         ["all", "--rulegraph", "dot", "--configfile", "config/bids.yaml"]
         + ["--config", "source={path: docs}", "localizer={checkpoint: LICENSE}"],

@@ -43,6 +43,7 @@ NOT_THE_SAME = {
     ("build_report", "show_ids"): "by hand a report is made to be passed on",
     ("study_pages", "show_ids"): "as with the report",
     ("pages_index", "show_ids"): "as with the report",
+    ("contact_sheet", "key"): "by hand its place is named, as in the scan",
     ("scan_folder", "key"): "by hand its place is named, or no key is made",
     ("fetch_images", "workers"): "connections to Kaggle",
     ("fetch_images", "whole_archive"): "a switch",

@@ -68,3 +68,30 @@ rule pages_index:
     shell:
         "python {input.script:q} --table {input.table:q} --records-dir {params.records:q} --batches {params.batches}"
         " {params.options} --out-dir {params.folder:q} --list {output.listed:q} > {log:q} 2>&1"
+
+
+# For choosing a series by eye: all series of one study of a scanned folder, on request.
+rule contact_sheet:
+    input:
+        **script("contact_sheet"),
+        studies=f"{RESULTS}/scan/studies.csv",
+        choices=SOURCE["choices"] or [],
+    output:
+        sheet=f"{RESULTS}/scan/contact/{{study}}.html",
+    log:
+        f"{RESULTS}/logs/contact_sheet/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/contact_sheet/{{study}}.tsv"
+    container:
+        IMAGE
+    threads: 4
+    resources:
+        **growing(mem_mb=4000, runtime=60),
+    params:
+        folder=SOURCE["path"],
+        options=options(**{name: SOURCE[name] for name in ("ids", "key", "choices", "descriptions")}),
+    message:
+        "Showing all series of study {wildcards.study}"
+    shell:
+        "python {input.script:q} --folder {params.folder:q} --study={wildcards.study:q} {params.options}"
+        " --jobs {threads} --out {output.sheet:q} > {log:q} 2>&1"

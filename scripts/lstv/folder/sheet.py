@@ -116,13 +116,13 @@ def _study_row(
         name = f"{study_id}_{series_id}"
         series = choice.study.series[stack.facts.series_uid]
         return replace(
-            row, series_dir=str(_location(stack, series, name, naming.pseudonymous, private_folders, directories))
+            row, series_dir=str(location(stack, series, name, naming.pseudonymous, private_folders, directories))
         )
     except StudyError as error:
         return replace(row, reason=str(error))
 
 
-def _location(
+def location(
     stack: Stack, series: Series, name: str, hide: bool, private_folders: PrivateFolders, directories: Mapping[str, int]
 ) -> Path:
     """Where a stack can be read: a folder that holds exactly it, or a list of its files and frames, called ``name``.

@@ -45,7 +45,7 @@ def page(template: str, **values: object) -> str:
             style=Markup(style),
             script=Markup(script),
             mark=Markup(_MARK),
-            hashes={"style": _hash(style), "script": _hash(script), "mark": _hash(_MARK)},
+            hashes={"style": source_hash(style), "script": source_hash(script), "mark": source_hash(_MARK)},
         )
     )
 
@@ -54,6 +54,6 @@ def _part(name: str) -> str:
     return f"\n{(_TEMPLATES / name).read_text(encoding='utf-8')}"
 
 
-def _hash(text: str) -> str:
+def source_hash(text: str) -> str:
     """The source expression by which a policy allows this text and no other (Content Security Policy 3, 2.3.1)."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

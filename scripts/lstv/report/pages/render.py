@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lstv.report import templating
 from lstv.report.overlay import Overlay
+from lstv.report.pages import assets
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'self' file:; script-src 'self' file:; base-uri 'none'; "
@@ -40,6 +41,16 @@ def page_html(page: dict[str, Any], drawn: Overlay | None, layers: dict[str, Any
 def index_html(content: dict[str, Any]) -> str:
     """The list of all pages."""
     return _environment().get_template("pages_index.html.j2").render(content=content)
+
+
+def contact_sheet_html(content: dict[str, Any]) -> str:
+    """All series of a scanned study, in one file."""
+    style = "".join(map(assets.text, ("base.css", "contact_sheet.css")))
+    return (
+        _environment()
+        .get_template("contact_sheet.html.j2")
+        .render(sheet=content, style=Markup(style), hash=templating.source_hash(style))
+    )
 
 
 def embedded(data: dict[str, Any]) -> str:
