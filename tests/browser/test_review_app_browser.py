@@ -134,6 +134,14 @@ def test_a_phantom_gets_the_numbers_of_the_workflow(study, browser, tmp_path):
         page.wait_for_url(f"{address}analyze")
         assert not list(temporary.rglob("*.h5"))
 
+        (tmp_path / "folder/below").mkdir(parents=True)
+        (tmp_path / "folder/below/letter.txt").write_text("Dear colleague")
+        page.locator("input[webkitdirectory]").set_input_files(tmp_path / "folder")
+        page.get_by_role("button", name="Analyse", exact=True).first.click()
+        page.wait_for_selector("[role=alert]")
+        assert page.inner_text("[role=alert]").startswith("The file is not DICOM")
+        page.goto(f"{address}analyze")
+
         page.get_by_role("button", name="Analyse: No sagittal T2").click()
         page.wait_for_selector("[role=alert]")
         assert page.inner_text("[role=alert]").startswith("No usable sagittal T2")
