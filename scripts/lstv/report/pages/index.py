@@ -11,11 +11,8 @@ from lstv.report.inputs import read_json
 from lstv.report.pages import assets
 from lstv.report.pages.batch import SUFFIXES
 from lstv.report.pages.cohort import Cohort, Entry
+from lstv.report.pages.names import COLUMNS
 from lstv.report.pages.render import index_html
-
-COLUMNS = ("study_id", "file", "series", "picture")
-"""Of the list of pages: a study, the name of its files without an ending, why its series is not shown (else empty), and the
-index of the slice of the series that the network saw (empty where the series has no such slice in the same position)."""
 
 
 def records(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:

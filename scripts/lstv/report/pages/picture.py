@@ -15,7 +15,7 @@ from lstv.base.arrays import ByteArray
 from lstv.base.errors import UserError
 from lstv.base.tables import read_table
 from lstv.report import brightness
-from lstv.report.pages.index import COLUMNS
+from lstv.report.pages.names import COLUMNS
 
 QUALITY = 80
 """Of WebP, 0 to 100; higher than in the page, because the picture is written a second time."""
