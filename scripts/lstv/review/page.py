@@ -84,9 +84,10 @@ def cases_script(cohort: str, queue: str, cases: Sequence[Case]) -> str:
 
 def file_text(name: str) -> str:
     """The text of one of the page's own files, or of the viewer as a blinded page has it."""
-    if name in OWN:
-        return (_TEMPLATES / name).read_text(encoding="utf-8")
-    return blinded(assets.text(name))
+    if name not in OWN:
+        return blinded(assets.text(name))
+    own = (_TEMPLATES / name).read_text(encoding="utf-8")
+    return assets.text("base.css") + own if name == "reading.css" else own
 
 
 def blinded(viewer: str) -> str:
