@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
@@ -17,6 +18,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--queue", type=Path, required=True, metavar="JSON", help="the review queue, review_queue.json")
     parser.add_argument("--sheet", type=Path, required=True, metavar="CSV", help="the study sheet")
     parser.add_argument("--cohort", default="this cohort", help="name of the cohort, which readers see")
+    parser.add_argument(
+        "--unblinding",
+        type=Path,
+        metavar="JSON",
+        help="copy of the queue to keep beside the bundle: it unblinds, and stays when the queue is drawn again",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the bundle, replaced as a whole")
     return parser.parse_args(argv)
 
@@ -29,7 +36,10 @@ def main(argv: list[str] | None = None) -> int:
 
     with Progress(len(queue["studies"]), "cases") as progress:
         bundle.write(args.out, queue, rows, cohort=args.cohort, step=progress.step)
-    print(f"{args.out}: {progress.summary()}. Hand out this folder; {args.queue} unblinds it and stays with you.")
+    if args.unblinding is not None:
+        atomic.write_json(args.unblinding, queue)
+    key = args.unblinding or args.queue
+    print(f"{args.out}: {progress.summary()}. Hand out this folder; {key} unblinds it and stays with you.")
     return 0
 
 

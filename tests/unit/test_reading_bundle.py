@@ -113,7 +113,8 @@ def test_the_program_replaces_the_folder_as_a_whole(cases, tmp_path, capsys):
     out.mkdir()
     (out / "case_999.js").write_text("of an earlier draw")
     files = ["--queue", str(cases.folder / "queue.json"), "--sheet", str(tmp_path / "sheet.csv"), "--out", str(out)]
-    assert program.main([*files, "--cohort", "made"]) == 0
+    assert program.main([*files, "--cohort", "made", "--unblinding", str(tmp_path / "key.json")]) == 0
+    assert json.loads((tmp_path / "key.json").read_text()) == cases.queue
     assert content(out) == content(cases.bundle)
     assert "12 of 12 cases" in capsys.readouterr().out
 

@@ -258,6 +258,7 @@ def test_the_reading_bundle_on_request(demo):
     queue = json.loads(demo.results("review_queue.json").read_text())
     assert len(list(demo.results("reading/series").glob("case_*.js"))) == len(queue["studies"]) == 18
     assert demo.results("reading/index.html").is_file()
+    assert json.loads(demo.results("reading_key.json").read_text()) == queue
     again = demo.snakemake("reading", "-n")
     assert "Nothing to be done" in again.stdout, again.stdout
 

@@ -38,6 +38,7 @@ rule reading_bundle:
         sheet=f"{RESULTS}/study_sheet.csv",
     output:
         bundle=directory(f"{RESULTS}/reading"),
+        key=f"{RESULTS}/reading_key.json",
     log:
         f"{RESULTS}/logs/reading_bundle.log",
     benchmark:
@@ -53,7 +54,7 @@ rule reading_bundle:
         "Writing the reading bundle"
     shell:
         "python {input.script:q} --queue {input.queue:q} --sheet {input.sheet:q} --cohort {params.cohort:q}"
-        " --out {output.bundle:q} > {log:q} 2>&1"
+        " --unblinding {output.key:q} --out {output.bundle:q} > {log:q} 2>&1"
 
 
 rule annotations:

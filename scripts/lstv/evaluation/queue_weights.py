@@ -26,8 +26,8 @@ def weighted(file: LabelFile, queue: Path | None) -> LabelFile:
         raise UserError(
             f"the labels were read from the review queue {file.queue}, and ",
             queue,
-            f" is queue {drawn['digest']}, of another cohort or drawn again since: give the review_queue.json that was "
-            "read (",
+            f" is queue {drawn['digest']}, of another cohort or drawn again since: give the queue that was read, such as "
+            "reading_key.json (",
             QUEUE,
             "), or the labels of this one.",
         )
