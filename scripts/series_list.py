@@ -12,9 +12,8 @@ from pathlib import Path
 from lstv.base import tables
 from lstv.base.atomic import write_csv
 from lstv.base.cli import argument_parser, run
-from lstv.base.defaults import default
 from lstv.base.errors import UserError
-from lstv.cohort import known_studies, rsna_layout, selection
+from lstv.cohort import known_studies, rsna_layout, selection, selection_options
 
 COLUMNS = ("study_id", "series_id", "series_description")
 
@@ -22,26 +21,7 @@ COLUMNS = ("study_id", "series_id", "series_description")
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--path", type=Path, required=True, help=f"folder that holds {rsna_layout.SERIES_TABLE}")
-    parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on")
-    parser.add_argument(
-        "--mode",
-        choices=("production", "trial", "validation", "list"),
-        default=default("selection.mode"),
-        help="which studies: all, a few for a trial, the validation studies, or those of --list",
-    )
-    parser.add_argument(
-        "--trial-studies", type=int, default=default("selection.trial_studies"), help="mode trial: how many studies"
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=default("selection.seed"),
-        help="mode trial: which studies; the same seed, the same ones",
-    )
-    parser.add_argument("--list", help="mode list: file with one study id per line")
-    parser.add_argument(
-        "--allow-training-studies", action="store_true", help="use studies that the localizer was trained on, too"
-    )
+    selection_options.add_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="CSV with study_id, series_id, series_description")
     return parser.parse_args(argv)
 
@@ -50,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     table = args.path / rsna_layout.SERIES_TABLE
     rows = tables.read_table(table, COLUMNS)
-    wanted_by = selection.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
+    wanted_by = selection_options.asked(args)
     wanted = selection.selected(known_studies.known_studies(table), wanted_by, args.valid_ids)
     chosen = [row for row in rows if row["study_id"] in wanted and row["series_description"] == rsna_layout.SAGITTAL_T2]
     if not chosen:

@@ -7,35 +7,15 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
-from lstv.base.defaults import default
 from lstv.base.errors import UserError
-from lstv.cohort import batches, rsna_layout, selection, study_sheet, training_guard
+from lstv.cohort import batches, rsna_layout, selection, selection_options, study_sheet, training_guard
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--kind", choices=("rsna", "sheet", "demo"), required=True, help="layout of the source")
     parser.add_argument("--path", type=Path, required=True, help="rsna, demo: the root folder; sheet: the CSV file")
-    parser.add_argument("--valid-ids", help="valid_id.npy: studies the point net was not trained on; rsna needs it")
-    parser.add_argument(
-        "--mode",
-        choices=("production", "trial", "validation", "list"),
-        default=default("selection.mode"),
-        help="which studies: all, a few for a trial, the validation studies, or those of --list",
-    )
-    parser.add_argument(
-        "--trial-studies", type=int, default=default("selection.trial_studies"), help="mode trial: how many studies"
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=default("selection.seed"),
-        help="mode trial: which studies; the same seed, the same ones",
-    )
-    parser.add_argument("--list", help="mode list: file with one study id per line")
-    parser.add_argument(
-        "--allow-training-studies", action="store_true", help="use studies that the localizer was trained on, too"
-    )
+    selection_options.add_to(parser)
     parser.add_argument("--batch", help="write the studies of this inference batch only")
     parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
     parser.add_argument("--out", type=Path, required=True, help="the study sheet, CSV")
@@ -53,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
             "--kind rsna needs --valid-ids, without which no study is marked that the point net was trained on."
         )
     rows = study_sheet.sheet_rows(args.path) if args.kind == "sheet" else rsna_layout.rsna_rows(args.path, wanted)
-    chosen = selection.Selection(args.mode, args.trial_studies, args.seed, args.list, args.allow_training_studies)
+    chosen = selection_options.asked(args)
     rows = [row for row in selection.apply_selection(rows, chosen, args.valid_ids) if wanted(row.study_id)]
     study_sheet.write_sheet(training_guard.refuse_unmarked(rows) if args.kind == "sheet" else rows, args.out)
     used = sum(row.use == "yes" for row in rows)

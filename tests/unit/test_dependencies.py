@@ -36,6 +36,7 @@ def test_direct_indirect_and_late_imports():
         "lstv/cohort/known_studies.py",
         "lstv/cohort/rsna_layout.py",
         "lstv/cohort/selection.py",
+        "lstv/cohort/selection_options.py",
         "lstv/cohort/study_sheet.py",
         "lstv/cohort/training_guard.py",
     }

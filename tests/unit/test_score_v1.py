@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstv_evidence.method.score_v1 import COMPONENTS, percentile_ranks, scores, tail_places
+from lstv_evidence.method.score_v1 import COMPONENTS, percentile_ranks, scores, tail_positions
 
 FIT = np.ones(5, bool)
 
@@ -17,9 +17,9 @@ def test_percentile_ranks_average_ties_and_skip_the_undefined() -> None:
 
 
 def test_tail_places() -> None:
-    places = tail_places(np.array([1.0, 2.0, 2.0, np.nan, 4.0]), FIT)
+    places = tail_positions(np.array([1.0, 2.0, 2.0, np.nan, 4.0]), FIT)
     assert places[[0, 1, 2, 4]] == pytest.approx(np.log([0.875, 0.5, 0.5, 0.125]) / np.log(0.1))
-    assert tail_places(np.array([1.0, 9.0, 0.0]), np.array([True, False, False])) == pytest.approx([0.5, 1.0, 0.0])
+    assert tail_positions(np.array([1.0, 9.0, 0.0]), np.array([True, False, False])) == pytest.approx([0.5, 1.0, 0.0])
 
 
 def test_score_is_the_mean_place_of_at_least_three_components() -> None:

@@ -39,8 +39,8 @@ _MAD_TO_SD = 1.4826
 def scores(values: Mapping[str, np.ndarray], reference: np.ndarray) -> np.ndarray:
     """Scores float64 (studies,) from the components (studies,), NaN = undefined; ``reference`` bool (studies,): those of
     good quality, which say what is usual."""
-    places = [tail_places(_floored(name, values[name], reference), reference) for name in COMPONENTS]
-    stack = np.array(places)
+    tail_positions_of = [tail_positions(_floored(name, values[name], reference), reference) for name in COMPONENTS]
+    stack = np.array(tail_positions_of)
     known = np.isfinite(stack).sum(axis=0)
     return np.where(known >= MIN_COMPONENTS, np.nansum(stack, axis=0) / np.maximum(known, 1), np.nan)
 
@@ -82,7 +82,7 @@ def percentile_ranks(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def tail_places(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def tail_positions(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """ln t / ln(1 / (2 n + 2)) of each value, t its upper tail among the n defined values of the ``reference``.
 
     0 where all others are above, 1 where none of the reference is as high, NaN where the value is undefined.
