@@ -174,7 +174,7 @@ def test_program_measures_against_a_reference(tmp_path: Path) -> None:
     ("study_id", "extra", "words"),
     [
         ("3", [], "has no study 3"),
-        ("1", ["--risk-moderate", "6"], "entropy_moderate"),
+        ("1", ["--risk-moderate", "6"], "--risk-moderate is 6"),
         ("1", ["--reference", "none.npz"], "none.npz"),
     ],
 )
