@@ -84,7 +84,6 @@
     tasks = [...first, ...again.map((each) => ({ ...each, repeat: 1 }))];
     byId("start").hidden = true;
     byId("desk").hidden = false;
-    document.body.classList.add("at-work");
     byId("who").textContent = reader;
     const next = open();
     if (next < 0) finish(); else show(next);
