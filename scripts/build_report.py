@@ -34,6 +34,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--scan", type=Path, metavar="JSON", help="summary of the scan of a folder: what it passed over"
     )
     parser.add_argument(
+        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
+    )
+    parser.add_argument(
         "--evaluation", default="", metavar="LINK", help="the evaluation's page, as a link relative to the report"
     )
     parser.add_argument("--pages-list", type=Path, metavar="CSV", help="list of the study pages (pages_index.py)")
@@ -72,6 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         heatmap_files=[*args.heatmaps, *_listed(args.heatmaps_list), *_heatmaps_of(args, used)],
         settings=args.config_summary,
         scan=args.scan,
+        software=args.software,
         out=args.out,
         title=args.title,
         top=args.top,

@@ -702,3 +702,22 @@ def test_made_up_input_is_of_the_real_layout(files):
     assert list(inputs.read_table(files.table).columns) == cohort_table.columns()
     for path in files.studies:
         study_record.read(path)
+
+
+def test_the_run_that_made_the_report_is_recorded_in_it(files, tmp_path):
+    record = tmp_path / "software_versions.yml"
+    record.write_text(
+        "git_revision: 0123abcd\ngit_changes: true\ncommand: snakemake --profile slurm\nconfiguration_sha256: feed\n"
+        "image: {name: /site/images/lstv.sif, sha256: beef}\n"
+        "rules: {python: 3.12.1, libraries: {numpy: 2.1.0, torch: null}, decoders: {pydicom: 3.0.1}}\n"
+    )
+    content = build(**files.arguments(software=record, out=tmp_path / "report.html"))
+    told = {row["label"]: row["value"] for row in content["provenance"]}
+    assert told["Git revision"] == "0123abcd with changes" and told["Command"] == "snakemake --profile slurm"
+    assert told["Container image"] == "lstv.sif, sha256 beef" and told["Libraries"] == "numpy 2.1.0"
+    assert told["Decoders"] == "pydicom 3.0.1" and told["Configuration sha256"] == "feed"
+    assert "snakemake --profile slurm" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+    for broken in ("[1]", "a: [", "rules: 3\nimage: x\nscheduler: []"):
+        record.write_text(broken)
+        content = build(**files.arguments(software=record, out=tmp_path / "report.html"))
+        assert "Libraries" not in {row["label"] for row in content["provenance"]}

@@ -66,3 +66,15 @@ def test_the_file_and_the_image(tmp_path):
     software.write(tmp_path / "results/software_versions.yml", {"image": image})
     found = yaml.safe_load((tmp_path / "results/software_versions.yml").read_text())
     assert found["lstv_uncertainty"] == __version__ and found["image"] == image and found["scheduler"]["snakemake"]
+
+
+def test_the_configuration_is_shown_without_places():
+    settings = {
+        "cohort": "a",
+        "source": {"path": "data/ward", "key": None},
+        "localizer": {"checkpoint": "/home/me/n.pth"},
+    }
+    shown = software.configuration(settings, ["data/ward"])
+    assert shown["source"] == {"path": software.NOT_SHOWN, "key": None}
+    assert shown["localizer"] == {"checkpoint": ".../n.pth"} and shown["cohort"] == "a"
+    assert settings["source"]["path"] == "data/ward"

@@ -73,8 +73,10 @@ def record_software():
     if CONTAINED:
         program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
         image = software.image(IMAGE, Path(image_file().removeprefix("file://")))
-    command = software.command_line(sys.argv, paths.private(CONFIG))
-    software.write(Path(RESULTS, "software_versions.yml"), software.of_run(ROOT, command, CONFIG, image, program))
+    private = paths.private(CONFIG)
+    command = software.command_line(sys.argv, private)
+    record = software.of_run(ROOT, command, CONFIG, image, program, private)
+    software.write(Path(RESULTS, "software_versions.yml"), record)
 
 
 def before_first_job():

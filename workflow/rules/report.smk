@@ -174,6 +174,7 @@ rule cohort_report:
         heatmaps=f"{RESULTS}/heatmaps",
         batches=batch_count,
         options=arguments.report(CONFIG),
+        software=f"{RESULTS}/software_versions.yml",
         scan=options(scan=f"{RESULTS}/scan/scan.json" if SOURCE["kind"] == "folder" else None),
         evaluation=options(evaluation="evaluation/evaluation.html" if paths.labels(CONFIG) else None),
         pages=lambda wildcards, input: options(
@@ -184,7 +185,7 @@ rule cohort_report:
     shell:
         "python {input.script:q} --table {input.table:q} --sheet {input.sheet:q} --studies-dir {params.studies:q}"
         " --heatmaps-dir {params.heatmaps:q} --batches {params.batches} {params.options} {params.scan}"
-        " {params.evaluation} {params.pages}"
+        " {params.evaluation} {params.pages} --software {params.software:q}"
         " --out {output.report:q} > {log:q} 2>&1"
 
 

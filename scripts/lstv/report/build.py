@@ -26,6 +26,7 @@ def build(
     heatmap_files: Sequence[Path],
     settings: Path | None,
     scan: Path | None = None,
+    software: Path | None = None,
     out: Path,
     title: str,
     top: int,
@@ -43,7 +44,7 @@ def build(
     """
     series = picture.Series(pages, pages_dir)
     options = content.Options(title, cohort, _day(Path(table)), top, show_ids, Path(out), Path(table), series.pages)
-    read = inputs.read(table, sheet, studies, settings)
+    read = inputs.read(table, sheet, studies, settings, software)
     runs = [heatmap_file.read_run(path) for path in sorted(map(Path, heatmap_files))]
     page = content.make(read, runs, options)
     page["evaluation"] = evaluation

@@ -128,7 +128,7 @@ def make(inputs: Inputs, runs: list[dict], options: Options) -> dict:
         "levels": summaries.level_table(analysed),
         "study_metrics": summaries.study_table(analysed),
         "definitions": uncertainty.metrics(),
-        "provenance": provenance.facts(runs, documents),
+        "provenance": provenance.facts(runs, documents) + provenance.of_run(inputs.software),
         "settings": provenance.settings_rows(inputs.settings),
         "analysed": analysed,
         "places": places,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas
+import yaml
 
 from lstv.base import atomic
 from lstv.base.errors import UserError
@@ -28,16 +29,20 @@ TEXT = ("study_id", "series_id", "status", "reason", "flags", "split", "risk", "
 @dataclass(frozen=True)
 class Inputs:
     """``table`` is the cohort table (text columns as str without missing values, the others as numbers), ``sheet`` the
-    study sheet by study id, ``studies`` the metrics JSONs by study id, ``json_paths`` where they lie."""
+    study sheet by study id, ``studies`` the metrics JSONs by study id, ``json_paths`` where they lie,
+    ``software`` what is recorded of the run."""
 
     table: pandas.DataFrame
     sheet: dict[str, study_sheet.Row]
     studies: dict[str, dict] = field(default_factory=dict)
     json_paths: dict[str, Path] = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
+    software: dict = field(default_factory=dict)
 
 
-def read(table: Path, sheet: Path, studies: Iterable[Path], settings: Path | None) -> Inputs:
+def read(
+    table: Path, sheet: Path, studies: Iterable[Path], settings: Path | None, software: Path | None = None
+) -> Inputs:
     """Read all but the heatmaps. Raises UserError where a file is unreadable or two of them contradict each other."""
     frame = read_table(table)
     rows = {row.study_id: row for row in study_sheet.read_sheet(sheet)}
@@ -59,7 +64,17 @@ def read(table: Path, sheet: Path, studies: Iterable[Path], settings: Path | Non
                 f"{path} is of study {study_id}, which {table} has not; give only the studies of this table."
             )
         documents[study_id], paths[study_id] = document, Path(path)
-    return Inputs(frame, rows, documents, paths, read_json(settings) if settings else {})
+    given = read_json(settings) if settings else {}
+    return Inputs(frame, rows, documents, paths, given, read_software(software))
+
+
+def read_software(path: Path | None) -> dict:
+    """What the workflow recorded of the run; empty without a path, a file or an entry in it."""
+    try:
+        record = yaml.safe_load(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def read_table(path: Path) -> pandas.DataFrame:

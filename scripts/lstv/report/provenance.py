@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import PurePath
+from typing import Any
 
 LABELS = {
     "software_version": "lstv-uncertainty",
@@ -39,8 +41,44 @@ def facts(runs: list[dict], documents: list[dict]) -> list[dict]:
             decoders.update(record["decoders"])
     if decoders:
         listed = "; ".join(f"{name}: {count:,} files" for name, count in sorted(decoders.items()))
-        result.append({"key": "decoders", "label": "DICOM decoders", "value": listed})
+        result.append({"key": "decoders_used", "label": "Decoders used", "value": listed})
     return result
+
+
+_OF_RUN = {
+    "git_revision": "Git revision",
+    "image": "Container image",
+    "python": "Python of the rules",
+    "libraries": "Libraries",
+    "decoders": "Decoders",
+    "scheduler": "Scheduler",
+    "configuration_sha256": "Configuration sha256",
+    "command": "Command",
+}
+
+
+def of_run(software: Mapping[str, Any]) -> list[dict]:
+    """``label`` and ``value`` of what the workflow recorded of the run that made this report (software_versions.yml): code,
+    image, versions, configuration, command. What is not recorded is left out."""
+    rules = _mapping(software.get("rules"))
+    known: dict[str, Any] = {key: software.get(key) for key in ("configuration_sha256", "command")}
+    if software.get("git_revision"):
+        known["git_revision"] = str(software["git_revision"]) + (" with changes" if software.get("git_changes") else "")
+    if image := _mapping(software.get("image")):
+        known["image"] = f"{PurePath(str(image.get('name'))).name}, sha256 {image.get('sha256') or 'not known'}"
+    known["python"] = rules.get("python")
+    for key, versions in (
+        ("libraries", rules.get("libraries")),
+        ("decoders", rules.get("decoders")),
+        ("scheduler", software.get("scheduler")),
+    ):
+        named = [f"{name} {version}" for name, version in _mapping(versions).items() if version]
+        known[key] = ", ".join(named)
+    return [{"key": key, "label": label, "value": str(known[key])} for key, label in _OF_RUN.items() if known.get(key)]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def uses_demo_weights(runs: list[dict], documents: list[dict]) -> bool:

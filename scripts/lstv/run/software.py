@@ -28,7 +28,15 @@ LIBRARIES = (
     "matplotlib",
     "jinja2",
 )
-DECODERS = ("pydicom", "python-gdcm", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle")
+DECODERS = (
+    "nibabel",
+    "pydicom",
+    "python-gdcm",
+    "pylibjpeg",
+    "pylibjpeg-libjpeg",
+    "pylibjpeg-openjpeg",
+    "pylibjpeg-rle",
+)
 SCHEDULER = ("snakemake", "snakemake-executor-plugin-slurm")
 NOT_SHOWN = "(path not shown)"
 
@@ -87,6 +95,22 @@ def image(name: str, file: Path) -> dict[str, Any]:
     return {"name": name, "sha256": checksums.file_digest(file) if file.is_file() else None}
 
 
+def configuration(settings: Mapping[str, Any], private: Iterable[str]) -> dict[str, Any]:
+    """Complete settings as they are shown: of a path only its last name, of a ``private`` one not even that."""
+    hidden = set(private)
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: shown(inner) for key, inner in value.items()}
+        if not isinstance(value, str):
+            return value
+        if value in hidden:
+            return NOT_SHOWN
+        return f".../{Path(value).name}" if value.startswith(("/", "~")) else value
+
+    return {key: shown(value) for key, value in settings.items()}
+
+
 def configuration_digest(settings: Mapping[str, Any]) -> str:
     """The sha256 of complete settings, whatever the order in which they were given."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
@@ -106,13 +130,16 @@ def of_run(
     settings: Mapping[str, Any],
     used_image: Mapping[str, Any] | None,
     ask_rules: Sequence[str],
+    private: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """What is recorded of a run: the revision of the folder ``code``, the ``command`` as shown, the digest of the settings,
-    the image as ``image`` gives it, and what ``ask_rules`` (a command for ``ask``) says of the rules' environment."""
+    """What is recorded of a run: the revision of the folder ``code``, the ``command`` as shown, the settings with their digest
+    (paths that are ``private`` are not shown), the image as ``image`` gives it, and what ``ask_rules`` (a command for
+    ``ask``) says of the rules' environment."""
     return {
         **revision(code),
         "command": command,
         "configuration_sha256": configuration_digest(settings),
+        "configuration": configuration(settings, private),
         "image": used_image,
         "rules": ask(ask_rules),
     }
