@@ -71,3 +71,7 @@ if workflow.modifier.path_modifier.prefix or workflow.modifier.path_modifier.mod
         "The module of lstv-uncertainty has a prefix, which its results cannot have: remove prefix and replace_prefix, and name "
         "the run by cohort in its configuration (results/<cohort>)."
     )
+
+
+# the working directory's, or else the one that comes with the code; options of the command line are laid over it
+configfile: "config/config.yaml" if os.path.exists("config/config.yaml") else of_code("config/config.yaml")

@@ -56,3 +56,4 @@ rule bids_dataset:
 rule bids:
     input:
         rules.bids_dataset.output.description,
+    localrule: True

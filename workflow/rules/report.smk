@@ -268,3 +268,9 @@ rule failure_guard:
     shell:
         "python {input.script:q} --table {input.table:q} --report {input.report:q} {params.options}"
         " --out {output.counts:q} > {log:q} 2>&1"
+
+
+rule reading:
+    input:
+        f"{RESULTS}/reading",
+    localrule: True

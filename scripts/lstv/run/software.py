@@ -132,8 +132,8 @@ def of_run(
     ask_rules: Sequence[str],
     private: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """What is recorded of a run: the revision of the folder ``code``, the ``command`` as shown, the settings with their digest
-    (paths that are ``private`` are not shown), the image as ``image`` gives it, and what ``ask_rules`` (a command for
+    """What is recorded of a run: the revision of the folder ``code``, the ``command`` as shown, the settings with their
+    digest (paths that are ``private`` are not shown), the image as ``image`` gives it, and what ``ask_rules`` (a command for
     ``ask``) says of the rules' environment."""
     return {
         **revision(code),
