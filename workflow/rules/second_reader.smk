@@ -70,7 +70,7 @@ rule second_reader_images:
     resources:
         **growing(mem_mb=4000, runtime=60),
     params:
-        folder=f"{SECOND}/images",
+        folder=lambda wildcards: f"{SECOND}/images",
     message:
         "Writing the series for the second readers as NIfTI"
     shell:
@@ -100,9 +100,9 @@ rule spineps:
     params:
         # as a function, because the command holds braces
         options=lambda wildcards: READERS.arguments("spineps"),
-        folder=f"{SECOND}/images",
-        masks=f"{SECOND}/spineps",
-        logs=f"{SECOND}/logs/spineps",
+        folder=lambda wildcards: f"{SECOND}/images",
+        masks=lambda wildcards: f"{SECOND}/spineps",
+        logs=lambda wildcards: f"{SECOND}/logs/spineps",
     message:
         "Running SPINEPS, part {wildcards.part} of {wildcards.parts}; progress: tail -f {log}"
     shell:
@@ -125,9 +125,9 @@ use rule spineps as totalspineseg with:
         READERS.container("totalspineseg") or IMAGE
     params:
         options=lambda wildcards: READERS.arguments("totalspineseg"),
-        folder=f"{SECOND}/images",
-        masks=f"{SECOND}/totalspineseg",
-        logs=f"{SECOND}/logs/totalspineseg",
+        folder=lambda wildcards: f"{SECOND}/images",
+        masks=lambda wildcards: f"{SECOND}/totalspineseg",
+        logs=lambda wildcards: f"{SECOND}/logs/totalspineseg",
     message:
         "Running TotalSpineSeg, part {wildcards.part} of {wildcards.parts}; progress: tail -f {log}"
 
@@ -168,7 +168,7 @@ rule second_reader:
         heatmaps=f"{RESULTS}/heatmaps",
         batches=batch_count,
         masks=options(**READERS.folders(SECOND)),
-        records=f"{SECOND}/studies",
+        records=lambda wildcards: f"{SECOND}/studies",
     message:
         "Setting the second readers beside the point net"
     shell:
