@@ -10,6 +10,7 @@ import pytest
 import browser_pages
 import page_inputs
 import pages_index
+import report_inputs
 import study_pages
 from lstv.report.build import build
 
@@ -128,4 +129,24 @@ def test_picture_is_large_on_a_desk(chromium, folder, order):
     page = chromium.open(folder / f"pages/studies/{order[0][0]}.html", width=1440, height=900)
     box = page.locator("canvas").bounding_box()
     assert box["width"] >= 560 and box["height"] >= 560 and box["y"] + box["height"] < 900
+    page.context.close()
+
+
+def test_all_rows_of_a_long_table_come_and_go_when_asked_for(chromium, tmp_path):
+    files = report_inputs.make(tmp_path, ok=900, failed=0, excluded=0, unselected=0, drawn=1, all_files=False)
+    build(**files.arguments(top=1))
+    page = chromium.open(tmp_path / "report.html")
+    shown = "[...document.querySelectorAll('#studies tbody tr')].filter((row) => !row.hidden).length"
+    buttons = page.locator("#studies").get_by_role("button")
+    assert page.evaluate(shown) == 100
+    buttons.filter(has_text="Show all").click()
+    browser_pages.until(page, f"{shown} === 900")
+    order = "[...document.querySelectorAll('#studies tbody tr')].slice(0, 900).map((row) => row.cells[1].textContent)"
+    first = page.evaluate(order)
+    buttons.filter(has_text="Show 100 at a time").click()
+    assert page.evaluate(shown) == 100
+    buttons.filter(has_text="Show all").click()
+    buttons.filter(has_text="Show 100 at a time").click()  # before all have come
+    page.wait_for_timeout(300)
+    assert page.evaluate(shown) == 100 and page.evaluate(order) == first
     page.context.close()

@@ -27,6 +27,8 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
+  const AT_ONCE = 400;
+
   function enhance(table) {
     const body = table.tBodies[0];
     const rows = Array.from(body.rows);
@@ -70,10 +72,19 @@
       state.first = Math.max(0, Math.min(state.first, Math.floor((matching.length - 1) / pageSize) * pageSize));
       const page = new Set(state.all ? matching : matching.slice(state.first, state.first + pageSize));
       const kept = new Set(matching);
+      /* a browser needs seconds to lay out thousands of rows: the first ones are there at once, the others as it gets to them */
+      const late = state.all ? matching.slice(AT_ONCE) : [];
+      const now = new Set(state.all ? matching.slice(0, AT_ONCE) : page);
+      clearTimeout(state.waiting);
+      const more = () => {
+        late.splice(0, AT_ONCE).forEach((row) => { row.hidden = false; });
+        if (late.length) state.waiting = setTimeout(more, 0);
+      };
+      if (late.length) state.waiting = setTimeout(more, 0);
       /* only what is seen is put in order; on paper all is */
       if (state.order !== rows) body.prepend(...page);
       rows.forEach((row) => {
-        if (row.hidden === page.has(row)) row.hidden = !row.hidden;
+        if (row.hidden === now.has(row)) row.hidden = !row.hidden;
         /* on paper all rows that fit are printed */
         const away = !kept.has(row);
         if (row.classList.contains("away") !== away) row.classList.toggle("away", away);
