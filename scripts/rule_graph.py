@@ -66,7 +66,7 @@ def _plans() -> list[list[str]]:
             "method_study_patients",
             f"results/demo/debug/{study}.png",
             "results/demo/figures",
-            "results/demo/reading",
+            "reading",
         ]
         + ["--rulegraph", "dot", "--config", f"evaluation={{annotations: {_DEMO}}}"]
         + ["second_reader={spineps: {}, totalspineseg: {}}"],
