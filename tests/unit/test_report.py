@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import os
 import re
@@ -30,6 +31,7 @@ from lstv.ranking import cohort_table
 from lstv.report import (
     accounting,
     brightness,
+    candidates,
     formats,
     inputs,
     overlay,
@@ -332,6 +334,39 @@ def test_reasons_are_those_of_the_table(files, made):
     assert all(
         card["reasons"] and "nan" not in " ".join(card["reasons"]).lower().split() for card in content["candidates"]
     )
+
+
+def test_what_second_readers_say_is_on_the_card(files, made, tmp_path, no_figures):
+    first = made[0]["candidates"][0]["study_id"]
+    with open(files.table, newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    said = "SPINEPS counts six lumbar vertebrae; the point net's L5/S1 lies on its L6/S1"
+    cells = {"second_reader_words": said, "spineps_status": "ok", "totalspineseg_status": "failed"}
+    rows = [row | (cells if row["study_id"] == first else dict.fromkeys(cells, "")) for row in rows]
+    with open(tmp_path / "table.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    out = tmp_path / "report.html"
+    content = build(**files.arguments(table=tmp_path / "table.csv", out=out))
+    cards = {card["study_id"]: card["second_readers"] for card in content["candidates"]}
+    assert cards.pop(first) == [
+        "SPINEPS counts six lumbar vertebrae",
+        "the point net's L5/S1 lies on its L6/S1",
+        "TotalSpineSeg has no mask that can be used",
+    ]
+    assert set(map(tuple, cards.values())) == {()}
+    words = Page(out.read_text(encoding="utf-8")).words
+    assert words.count("Second readers of the numbering") == 1 and "SPINEPS counts six lumbar vertebrae" in words
+
+
+def test_second_readers_that_agree():
+    row = {"second_reader_words": "", "spineps_status": "ok", "spineps_offset": 0.0, "totalspineseg_status": "ok"}
+    assert candidates.second_readers(row | {"totalspineseg_offset": float("nan")}) == [
+        "SPINEPS names the discs as the point net does",
+        "TotalSpineSeg cannot be compared",
+    ]
+    assert candidates.second_readers({}) == []
 
 
 def test_median_and_quartiles_by_hand():

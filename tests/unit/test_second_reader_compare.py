@@ -134,7 +134,8 @@ def test_a_program_that_did_not_run_leaves_the_study_to_the_others():
     assert row["second_reader_disagreement"] is None
     refused = Reading("spineps", study.REFUSED, flags=("empty",), sentence="mask.nii.gz holds no label; look at it.")
     row = study.comparison(made_masks.levels(), {"spineps": refused})
-    assert row["second_reader_words"] == "SPINEPS is left out: mask.nii.gz holds no label; look at it"
+    assert row["second_reader_left_out"] == "SPINEPS is left out: mask.nii.gz holds no label; look at it"
+    assert row["second_reader_words"] == ""
 
 
 def test_a_spine_without_its_ends_is_compared_but_not_counted():

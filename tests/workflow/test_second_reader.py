@@ -55,12 +55,12 @@ def test_from_ranking_to_masks_to_table(project, monkeypatch):
     read = [name for name in order[:ASKED] if name != last]
     for study_id in read:
         row = table[study_id]
-        assert row["spineps_status"] == row["totalspineseg_status"] == "ok", row["second_reader_words"]
+        assert row["spineps_status"] == row["totalspineseg_status"] == "ok", row["second_reader_left_out"]
         assert row["spineps_totalspineseg_offset"] == "0" and row["spineps_offset"] == row["totalspineseg_offset"]
         assert row["rank_with_second_reader"] and row["spineps_l5_taper"]
     assert last in order[:ASKED], "the phantoms' ranking has changed: choose another study to fail"
     assert table[last]["spineps_status"] == "failed" and table[last]["rank_with_second_reader"] == ""
-    assert "SPINEPS ended with status 1 (RuntimeError: CUDA out of memory)" in table[last]["second_reader_words"]
+    assert "SPINEPS ended with status 1 (RuntimeError: CUDA out of memory)" in table[last]["second_reader_left_out"]
     agreement = json.loads(project.results("second_reader/agreement.json").read_text())
     assert agreement["pairs"]["spineps/totalspineseg"]["same"] == len(read)
     assert "<svg" in project.results("second_reader/agreement.svg").read_text()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lstv.base.atomic import write_text
 
@@ -131,10 +132,14 @@ def write_agreement(pairs: dict[str, dict], called: dict[str, str], path: Path) 
             where = [index + (place - (len(shown) - 1) / 2) * width for index in range(len(offsets))]
             bars = axes.bar(where, counts, width, color=colour, label=f"{other} against {one} (n = {entry['studies']})")
             axes.bar_label(bars, [str(count) if count else "" for count in counts], fontsize=8)
-        axes.set_xticks(range(len(offsets)), [f"{offset:+d}" if offset else "0" for offset in offsets])
+        axes.set_xticks(
+            range(len(offsets)), [f"{offset:+d}".replace("-", "\u2212") if offset else "0" for offset in offsets]
+        )
         axes.set_xlabel("levels by which the names differ")
         axes.set_ylabel("studies")
         axes.grid(axis="x", visible=False)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # room for the legend
         axes.legend(fontsize=8)
         return True
 

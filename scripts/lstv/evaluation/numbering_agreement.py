@@ -51,8 +51,10 @@ def _offsets(studies: Sequence[Named]) -> dict[str, int]:
     counts = {str(offset): 0 for offset in range(-2, 3)}
     for named in studies:
         differences = [other - one for one, other in named]
-        most = str(max(sorted(set(differences)), key=differences.count))
-        counts[most] = counts.get(most, 0) + 1
+        most = max(map(differences.count, differences))
+        # where as many levels say one as the other, the lowest counts: the junction is what is asked about
+        offset = str(next(value for value in reversed(differences) if differences.count(value) == most))
+        counts[offset] = counts.get(offset, 0) + 1
     return counts
 
 

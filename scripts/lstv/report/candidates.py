@@ -12,6 +12,8 @@ from lstv.anatomy.points import FOUND
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import accounting, formats, summaries, wording
 from lstv.report.palette import JUNCTION
+from lstv.second_reader import study
+from lstv.second_reader.numbering import PROGRAMS
 
 MEASURES = (
     ("junction_disc_contrast", "L5/S1 disc contrast", 2),
@@ -79,11 +81,25 @@ def card(row: dict, document: dict | None, names: accounting.Names, thresholds: 
         "more_facts": facts[MOST_FACTS:],
         "reasons": reasons[:MOST_REASONS],
         "more_reasons": reasons[MOST_REASONS:],
+        "second_readers": second_readers(row),
         "notes": wording.study_notes(row),
         "flags": _flag_words(row),
         "not_found": lost,
         "measures": _measures((document or {}).get("study", {})),
     }
+
+
+def second_readers(row: dict) -> list[str]:
+    """What SPINEPS and TotalSpineSeg say of the numbering; empty where they were not asked."""
+    said = [part for part in row.get("second_reader_words", "").split("; ") if part]
+    for program, called in PROGRAMS.items():
+        status = row.get(f"{program}_status", "")
+        if status == study.OK and not any(called in part for part in said):
+            same = row.get(f"{program}_offset") == 0
+            said.append(f"{called} names the discs as the point net does" if same else f"{called} cannot be compared")
+        elif status in (study.REFUSED, study.FAILED):
+            said.append(f"{called} has no mask that can be used")
+    return said
 
 
 def _lost(row: dict) -> list[str]:

@@ -24,6 +24,8 @@ REQUIRED = (
     "reason",
 )
 TEXT = ("study_id", "series_id", "status", "reason", "flags", "split", "risk", "quality", "rank_group", "reasons")
+OF_SECOND_READERS = ("second_reader_words", "spineps_status", "totalspineseg_status")
+"""Text columns that are there only where second readers were asked."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,11 @@ def read_table(path: Path) -> pandas.DataFrame:
     try:
         # text is text: NULL, NA, nan or 007 are ids like others, and only an empty cell is a missing value
         frame = pandas.read_csv(
-            path, dtype=dict.fromkeys(TEXT, str), encoding="utf-8-sig", keep_default_na=False, na_values=[""]
+            path,
+            dtype=dict.fromkeys((*TEXT, *OF_SECOND_READERS), str),
+            encoding="utf-8-sig",
+            keep_default_na=False,
+            na_values=[""],
         )
     except (OSError, ValueError) as error:
         raise UserError(f"the cohort table {path} cannot be read ({error}); make it again.") from error
@@ -91,6 +97,8 @@ def read_table(path: Path) -> pandas.DataFrame:
         raise UserError(f"the cohort table {path} has no column {absent[0]}; make it again with this version.")
     for name in TEXT:
         frame[name] = frame[name].fillna("").map(atomic.original) if name in frame else ""
+    for name in (name for name in OF_SECOND_READERS if name in frame):
+        frame[name] = frame[name].fillna("").map(atomic.original)
     twice = frame["study_id"][frame["study_id"].duplicated()]
     if len(twice):
         raise UserError(f"the cohort table {path} has study {twice.iloc[0]} twice; make it again.")

@@ -59,6 +59,11 @@ def comparison(levels: Mapping[str, Mapping[str, object]], readings: Mapping[str
     row: dict[str, Any] = {}
     raised: list[str] = []
     words: list[str] = []
+    left_out = [
+        f"{PROGRAMS[program]} is left out: {reading.sentence.rstrip('.')}"
+        for program, reading in readings.items()
+        if reading.sentence
+    ]
     for program, reading in readings.items():
         own, own_flags, own_words = _of_program(program, reading, points)
         row |= own
@@ -68,12 +73,13 @@ def comparison(levels: Mapping[str, Mapping[str, object]], readings: Mapping[str
     row["second_reader_disagreement"] = disagreement(row)
     row["second_reader_flags"] = ";".join(flags.in_order(raised))
     row["second_reader_words"] = "; ".join(words)
+    row["second_reader_left_out"] = "; ".join(left_out)
     return row
 
 
 def columns(programs: list[str] | tuple[str, ...] = tuple(PROGRAMS), measures: tuple[str, ...] = ()) -> list[str]:
     """Names of the columns, in their order, for the programs that were asked for."""
-    names = ["second_reader_words", "second_reader_flags", "second_reader_disagreement"]
+    names = ["second_reader_words", "second_reader_left_out", "second_reader_flags", "second_reader_disagreement"]
     both = all(program in programs for program in PROGRAMS)
     if both:
         names += ["spineps_totalspineseg_offset", "discs_only_spineps", "discs_only_totalspineseg"]
@@ -103,11 +109,9 @@ def disagreement(row: Mapping[str, Any]) -> float | None:
 
 def _of_program(program: str, reading: Reading, points: Discs) -> tuple[dict[str, Any], list[str], list[str]]:
     row: dict[str, Any] = {f"{program}_status": reading.status, f"{program}_numbering": reading.numbering}
-    raised, words = list(reading.flags), []
-    if reading.sentence:
-        words.append(f"{PROGRAMS[program]} is left out: {reading.sentence.rstrip('.')}")
+    raised = list(reading.flags)
     if reading.spine is None:
-        return row, raised, words
+        return row, raised, []
     spine, discs = reading.spine, compare.of_spine(reading.spine)
     found = compare.match(points, discs)
     if found.problem:
@@ -127,7 +131,7 @@ def _of_program(program: str, reading: Reading, points: Discs) -> tuple[dict[str
     }
     away = compare.distances(points, discs)
     row |= {f"{level}_{program}_distance_mm": away.get(index) for index, level in enumerate(LEVELS)}
-    return row, raised, words + _words(PROGRAMS[program], spine, found, counted)
+    return row, raised, _words(PROGRAMS[program], spine, found, counted)
 
 
 def disc_names(spine: Spine, uppers: list[str]) -> list[str]:
