@@ -102,7 +102,10 @@ def main(argv: list[str] | None = None) -> int:
             settings = Settings(**_settings(args.config))
             phantoms_only = checkpoint.read_checkpoint(settings.checkpoint, expected_sha256=settings.sha256).demo
             jobs = running.enter_context(Jobs(workspace.folder, settings, limits))
-        cases = None if cohort is None else Cases(cohort, workspace.folder / "series")
+        cases = None
+        if cohort is not None:
+            cases = Cases(cohort, workspace.folder / "series")
+            running.callback(cases.close)
         samples = _samples() if args.phantoms else ()
         content = Content(phantoms_only, limits, samples, None if args.blinded else cohort, cases)
         app = create_app(content, jobs, Doors(names, token))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from lstv.cohort.labels import read_labels
 from lstv.cohort.study_sheet import write_sheet
 from lstv.ranking.review_queue import build_queue
 from lstv.review import app as review_app
+from lstv.review import series_reader
 from lstv.review.cohort_files import TABLE, Cohort
 from lstv.review.doors import Doors
 from lstv.review.reading_cases import Cases
@@ -45,7 +49,8 @@ def results(cohort, tmp_path) -> Path:
 def app(results, tmp_path):
     cohort = Cohort(results)
     cases = Cases(cohort, tmp_path / "series")
-    return review_app.create_app(review_app.Content(cohort=cohort, cases=cases), None, Doors())
+    yield review_app.create_app(review_app.Content(cohort=cohort, cases=cases), None, Doors())
+    cases.close()
 
 
 @pytest.fixture
@@ -185,6 +190,31 @@ def test_a_study_whose_images_are_gone_is_a_case_that_says_so(client, cohort, re
     assert text.startswith("lstv.series(") and '"reason"' in text and str(tmp_path) not in text
     answer = client.get(address.replace("case_001", "case_777"), headers={"Accept": "application/json"})
     assert answer.status_code == 400 and "no case_777 in this reading" in answer.get_json()["sentence"]
+
+
+def _crash(row):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _hang(row):
+    time.sleep(600)
+
+
+@pytest.mark.slow
+def test_a_decoder_that_crashes_or_hangs_costs_its_case_only(cohort, monkeypatch):
+    row = next(iter(cohort.rows.values()))
+    reader = series_reader.SeriesReader(seconds=60)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(series_reader.series_pack, "of_study", _crash)
+            assert "a DICOM decoder crashed" in reader.pack(row)["reason"]
+        assert len(reader.pack(row)["frames"]) == 5
+        reader._seconds = 0.1
+        with monkeypatch.context() as patched:
+            patched.setattr(series_reader.series_pack, "of_study", _hang)
+            assert "took longer than 0.1 s" in reader.pack(row)["reason"]
+    finally:
+        reader.close()
 
 
 def test_results_that_are_removed_under_the_app_are_a_sentence(client, results):

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from lstv.base.errors import StudyError, UserError
-from lstv.base.processes import bounded_memory, die_with
+from lstv.base.processes import bounded_memory, die_with, started_without_ctrl_c
 from lstv.base.shareable import shareable
 from lstv.review.analysis import Result, Settings, analyse
 from lstv.review.limits import Limits
@@ -50,7 +50,8 @@ def run(
     arguments = (told, os.getpid(), given, out, settings, limits)
     # no daemon: those may not have the processes that decode
     process = get_context("spawn").Process(target=_work, args=arguments, daemon=False)
-    process.start()
+    with started_without_ctrl_c():
+        process.start()
     told.close()
     deadline = time.monotonic() + _STARTUP_S
     try:
@@ -87,7 +88,6 @@ def _why_it_died(code: int | None) -> str:
 
 
 def _work(pipe: Connection, parent: int, given: Path, out: Path, settings: Settings, limits: Limits) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     die_with(parent)
     out.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(out)  # whatever a library puts aside goes with the rest

@@ -7,7 +7,6 @@ order and its id.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections import defaultdict
 from pathlib import Path
@@ -20,6 +19,7 @@ from lstv.ranking.review_queue import Queue, read_queue
 from lstv.report.pages import series_pack
 from lstv.review import bundle, label_rows, page
 from lstv.review.cohort_files import Cohort
+from lstv.review.series_reader import SeriesReader
 from lstv.review.store import VerdictStore
 
 QUEUE, SHEET, VERDICTS, LABELS = "review_queue.json", "study_sheet.csv", "verdicts", "labels.csv"
@@ -33,6 +33,7 @@ class Cases:
         self._folder = folder
         self._series: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._labels = threading.Lock()
+        self._reader = SeriesReader()
 
     def queue(self) -> Queue:
         """The queue as it is now: a run of the workflow may have drawn another. Raises UserError where it is gone."""
@@ -114,8 +115,8 @@ class Cases:
         rows: dict[str, Row] = {row.study_id: row for row in read_sheet(self.cohort.folder / SHEET)}
         if study_id not in rows:
             return series_pack.unreadable("the study is no longer in the study sheet")
-        return series_pack.of_study(rows[study_id])
+        return self._reader.pack(rows[study_id])
 
-    def forget_series(self) -> None:
-        """Remove what was kept of series."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def close(self) -> None:
+        """End the process that reads series."""
+        self._reader.close()
