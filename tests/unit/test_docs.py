@@ -62,4 +62,5 @@ def test_the_rule_graph_has_every_rule():
         for text in texts
         for name in re.findall(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)(?::| with:)$", text, re.MULTILINE)
     }
-    assert drawn - {"all"} == rules, "run make docs (it needs Graphviz)"
+    targets = {"all", "reading"}  # which only name files that other rules make
+    assert drawn - targets == rules - targets, "run make docs (it needs Graphviz)"
