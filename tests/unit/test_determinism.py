@@ -24,7 +24,7 @@ def prepared(seed: int, offsets: tuple[int, ...]) -> Prepared:
     return Prepared(f"study{seed}", "s", images, offsets, study().geometry, (), {}, images[:3])
 
 
-@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+@pytest.fixture(params=[pytest.param(1, id="one thread"), pytest.param(2, id="two threads", marks=pytest.mark.slow)])
 def runner(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)

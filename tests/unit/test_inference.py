@@ -135,6 +135,7 @@ def test_neighbours_outside_the_stack_are_left_out(checkpoint, tmp_path):
     assert heatmap_file.read_study(tmp_path / "x.h5", "thin").members.names == ("slice-1", "slice+1")
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_centre_slice(runs, checkpoint):
     network = load_localizer(checkpoint).network
     for study in ("good0", "good2"):
@@ -260,6 +261,7 @@ def test_a_gpu_that_this_torch_is_not_built_for(monkeypatch, capability, built, 
             inference.choose_device("cuda")
 
 
+@pytest.mark.slow
 def test_a_study_whose_results_cannot_be_put_together_is_a_record(monkeypatch, sheet, checkpoint, tmp_path):
     """The others are as they are without it."""
     arguments_ = arguments(sheet, checkpoint, tmp_path / "whole.h5")

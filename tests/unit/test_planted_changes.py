@@ -167,6 +167,12 @@ def test_brushes_take_the_disc_away(spine, name, left):
 # --- effects ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def few_replicates(monkeypatch):
+    """No test here looks at the intervals of the bootstrap."""
+    monkeypatch.setattr(effects, "_REPLICATES", 20)
+
+
 def made(index, **shift):
     """A study whose metrics are all ``index`` and, after each change, moved by ``shift`` (metric -> amount)."""
     from lstv import uncertainty
@@ -187,7 +193,7 @@ def made(index, **shift):
     return Planted(f"s{index}", "", {ORIGINAL: record({})} | records, {})
 
 
-def test_effects_count_direction_and_size_in_units_of_the_originals():
+def test_effects_count_direction_and_size_in_units_of_the_originals(few_replicates):
     studies = [made(k, junction_margin=-3.0, blob_count=0.0, caudal_residual=None) for k in range(7)]
     record = effects.effects(studies)
     found = {entry["metric"]: entry["changes"]["erase_l5_s1"] for entry in record["metrics"]}
@@ -200,14 +206,14 @@ def test_effects_count_direction_and_size_in_units_of_the_originals():
     assert "**−1.0, 0↑ 7↓**" in text and "moves with: none of them" in text
 
 
-def test_a_change_in_few_studies_is_no_movement():
+def test_a_change_in_few_studies_is_no_movement(few_replicates):
     studies = [made(k, junction_margin=-3.0 if k < 2 else 0.0) for k in range(7)]
     found = {entry["metric"]: entry for entry in effects.effects(studies)["metrics"]}
     assert found["junction_margin"]["changes"]["crop_caudal"]["down"] == 2
     assert not found["junction_margin"]["changes"]["crop_caudal"]["moved"]
 
 
-def test_changes_both_ways_are_no_movement_however_large():
+def test_changes_both_ways_are_no_movement_however_large(few_replicates):
     studies = [made(k, junction_margin=-30.0 if k < 4 else 30.0) for k in range(7)]
     found = {entry["metric"]: entry for entry in effects.effects(studies)["metrics"]}["junction_margin"]["changes"]
     assert found["crop_caudal"]["median_in_sd"] < -1 and not found["crop_caudal"]["moved"]

@@ -104,7 +104,16 @@ def test_a_series_list_is_known_by_its_lines_and_its_files(tmp_path):
     assert reuse.state(Row("a", "s", str(tmp_path / "none.txt")), None) == ""
 
 
-@pytest.mark.parametrize("change", ["members", "uids", "weights", "program", "asked", "another series"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "program",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("members", "uids", "weights", "asked", "another series")
+        ),
+    ],
+)
 def test_nothing_is_taken_that_would_come_out_otherwise(monkeypatch, cohort, checkpoint, tmp_path, change):
     out = tmp_path / "x.h5"
     infer(monkeypatch, cohort, checkpoint, out)
@@ -127,7 +136,7 @@ def test_nothing_is_taken_that_would_come_out_otherwise(monkeypatch, cohort, che
     assert set(infer(monkeypatch, cohort, checkpoint, out, *options)) == {*NAMES, "unused"}
 
 
-@pytest.mark.parametrize("until", [1, 3, 5])
+@pytest.mark.parametrize("until", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_an_interrupted_run_goes_on_where_it_was(monkeypatch, cohort, checkpoint, tmp_path, until):
     monkeypatch.setattr("lstv.localizer.inference.Runner.studies_at_once", lambda *_: 1)
     out, whole = tmp_path / "out/x.h5", tmp_path / "whole/x.h5"
@@ -141,6 +150,7 @@ def test_an_interrupted_run_goes_on_where_it_was(monkeypatch, cohort, checkpoint
     assert sorted(path.name for path in (tmp_path / "out" / reuse.FOLDER).iterdir()) == ["x.json", "x.maps"]
 
 
+@pytest.mark.slow
 def test_runs_that_are_interrupted_again_and_again_leave_one_journal(monkeypatch, cohort, checkpoint, tmp_path):
     monkeypatch.setattr("lstv.localizer.inference.Runner.studies_at_once", lambda *_: 1)
     out = tmp_path / "x.h5"
@@ -152,6 +162,7 @@ def test_runs_that_are_interrupted_again_and_again_leave_one_journal(monkeypatch
     assert infer(monkeypatch, cohort, checkpoint, out) == ["d", "e", "unused"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_takes_nothing_from_what_an_earlier_run_left(monkeypatch, cohort, checkpoint, tmp_path):
     monkeypatch.setattr("lstv.localizer.inference.Runner.studies_at_once", lambda *_: 1)
     out, appended = tmp_path / "x.h5", journal.Journal.append
@@ -183,6 +194,7 @@ def test_what_is_kept_of_batches_of_an_earlier_division_goes(monkeypatch, cohort
     assert sorted(path.name for path in work.iterdir()) == sorted([*own, *others])
 
 
+@pytest.mark.slow
 def test_a_journal_may_end_anywhere(monkeypatch, cohort, checkpoint, tmp_path):
     """As after ``kill -9`` or a full disk: what is whole is taken, the rest is inferred."""
     out = tmp_path / "x.h5"
@@ -214,6 +226,7 @@ def test_a_journal_may_end_anywhere(monkeypatch, cohort, checkpoint, tmp_path):
     assert out.read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_damaged_earlier_file_is_not_believed(monkeypatch, cohort, checkpoint, tmp_path):
     out = tmp_path / "x.h5"
     infer(monkeypatch, cohort, checkpoint, out)

@@ -118,6 +118,7 @@ def test_a_cohort(cohort, capsys):
     assert "2 ok, 1 failed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(cohort):
     program.main(arguments(cohort))
     alone = {path.name: path.read_bytes() for path in (cohort / "out").rglob("*.*")}
