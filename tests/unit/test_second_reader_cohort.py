@@ -130,7 +130,7 @@ def test_without_a_program_there_is_nothing_to_compare(cohort, capsys, monkeypat
     args = [word for word in arguments(cohort) if not word.endswith(("/spineps", "/total"))]
     args = [word for word in args if word not in ("--spineps", "--totalspineseg")]
     assert run(lambda: program.main(args)) == 2
-    assert "give at least one folder of masks" in capsys.readouterr().err
+    assert "no folder of masks is given" in capsys.readouterr().err
     missing = [word.replace("/total", "/none") for word in arguments(cohort)]
     assert run(lambda: program.main(missing)) == 2
     assert "is not a directory" in capsys.readouterr().err

@@ -160,7 +160,7 @@ def _rounded(value: Any) -> Any:
 def check_programs(folders: Mapping[str, Path]) -> None:
     """Raises UserError where no program is given or a folder is not one."""
     if not folders:
-        raise UserError(f"give at least one folder of masks: {' or '.join(f'--{name}' for name in PROGRAMS)}.")
+        raise UserError(f"no folder of masks is given; name that of {' or '.join(PROGRAMS)}.")
     for folder in folders.values():
         with suppress(OSError):
             if folder.is_dir():
