@@ -17,6 +17,7 @@ from lstv.cohort import study_sheet
 from lstv.evaluation.numbering_agreement import agreement
 from lstv.localizer import heatmap_file
 from lstv.ranking import second_reader as ranking
+from lstv.ranking import table_columns
 from lstv.ranking.score import Standing
 from lstv.second_reader import outcomes
 from lstv.uncertainty import study_record
@@ -152,6 +153,18 @@ def test_the_cohort_table_gets_the_columns_and_a_rank_of_its_own(cohort):
     assert [full[name]["rank_with_second_reader"] for name in "abc"] == ["2", "1", ""]
     assert float(full["b"]["score_with_second_reader"]) > float(full["a"]["score_with_second_reader"])
     assert full["c"]["spineps_status"] == "failed"
+
+
+def test_the_evaluation_knows_the_direction_of_the_columns(cohort):
+    program.main(arguments(cohort))
+    args = ["--sheet", f"{cohort}/sheet.csv", "--studies-dir", f"{cohort}/metrics", "--out", f"{cohort}/with.csv"]
+    table_program.main([*args, "--second-reader", f"{cohort}/out/table.csv"])
+    rows = table_columns.read_cohort_table(cohort / "with.csv")
+    found = {
+        column.name: column.sign for column in table_columns.score_columns(rows, table_columns.registered_metrics())
+    }
+    assert (found["rank_with_second_reader"], found["second_reader_disagreement"]) == (-1, 1)
+    assert found["spineps_lumbar"] == 0 and "second_reader_words" not in found and "spineps_status" not in found
 
 
 def test_a_rank_follows_groups_then_scores():

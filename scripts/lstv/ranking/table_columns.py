@@ -26,6 +26,7 @@ _WORDS = {"study_id", "series_id", "series_dir", "series_description", "split", 
 _WORDS |= {"flags", "risk", "quality", "rank_group"}
 _COORDINATE = "_point_"  # where a level is in the image or the scanner; no score
 _BY_DEFINITION = {PRIMARY: 1, "rank": -1, "rank_entropy": -1}
+_BY_DEFINITION |= {"rank_with_second_reader": -1, "score_with_second_reader": 1, "second_reader_disagreement": 1}
 _NUISANCE: tuple[str, ...] = (
     "n_slices",
     "pixel_spacing",
