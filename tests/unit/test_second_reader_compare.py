@@ -119,7 +119,9 @@ def test_names_that_jump_within_the_spine():
     levels = made_masks.levels()
     for index, level in enumerate(("l4_l5", "l5_s1"), start=5):
         levels[level]["point_mm"] = list(made_masks.disc_mm(index))
-    row = compared(levels, spineps=reading(made_masks.SIX))
+    both = {"spineps": reading(made_masks.SIX), "totalspineseg": reading(made_masks.SIX, "totalspineseg")}
+    row = compared(levels, **both)
+    assert row["second_reader_disagreement"] == pytest.approx(4 / 5)
     assert row["spineps_offset"] == 0 and "spineps_uneven" in row["second_reader_flags"]
     assert "L5/S1 lies on its L6/S1" in row["second_reader_words"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +70,7 @@ def comparison(levels: Mapping[str, Mapping[str, object]], readings: Mapping[str
         raised += [f"{program}_{flag}" for flag in own_flags]
         words += own_words
     row |= _between(readings)
-    row["second_reader_disagreement"] = disagreement(row)
+    row["second_reader_disagreement"] = disagreement(row, raised)
     row["second_reader_flags"] = ";".join(flags.in_order(raised))
     row["second_reader_words"] = "; ".join(words)
     row["second_reader_left_out"] = "; ".join(left_out)
@@ -90,17 +90,21 @@ def columns(programs: list[str] | tuple[str, ...] = tuple(PROGRAMS), measures: t
     return names
 
 
-def disagreement(row: Mapping[str, Any]) -> float | None:
+def disagreement(row: Mapping[str, Any], raised: Sequence[str]) -> float | None:
     """Share of the questions that were answered on which somebody disagrees with an ordinary spine or with another reader.
 
-    Questions: is the offset to the point net 0 (each program), is it between the programs, does each program count five
-    lumbar vertebrae and no T13? None unless both programs gave a mask that could be read.
+    Questions: does each program name all discs as the point net does, is the offset between the programs 0, does each
+    program count five lumbar vertebrae and no T13? ``raised``: the study's flags. None unless both programs gave a mask
+    that could be read.
     """
     if any(row.get(f"{program}_status") != OK for program in PROGRAMS):
         return None
-    offsets = [row.get(f"{program}_offset") for program in PROGRAMS] + [row.get("spineps_totalspineseg_offset")]
-    answers = [value != 0 for value in offsets if value is not None]
+    between = row.get("spineps_totalspineseg_offset")
+    answers = [] if between is None else [between != 0]
     for program in PROGRAMS:
+        offset = row.get(f"{program}_offset")
+        if offset is not None:
+            answers.append(offset != 0 or f"{program}_uneven" in raised)
         count, thirteen = row.get(f"{program}_lumbar"), row.get(f"{program}_thirteenth_thoracic")
         if count is not None:
             answers.append(count != USUAL_LUMBAR or bool(thirteen))
