@@ -156,6 +156,14 @@ class Cluster:
         script = HERE / "one_node_slurm.sh"
         run("bash", script, "start", self.folder, accounting, timeout=300)
 
+    def folder_of_user(self, name: str) -> Path:
+        """An empty folder of the unprivileged user."""
+        root = CACHE / "runs" / name
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(parents=True)
+        os.chown(root, self.user.pw_uid, self.user.pw_gid)
+        return root
+
     def project(self, name: str, base: Path | None = None) -> Project:
         """A fresh project folder, or a copy of ``base`` with what it has computed."""
         root = CACHE / "runs" / name

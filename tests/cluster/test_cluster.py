@@ -341,6 +341,51 @@ def test_an_export_with_zip_files_is_scanned_and_analysed_in_the_container(demo,
     assert dicom_export.told(project.root / "results", export.secrets) == []
 
 
+ELSEWHERE = """
+cohort: alone
+source: {{kind: demo}}
+selection: {{mode: trial, trial_studies: 2}}
+localizer: {{checkpoint: resources/demo/pointnet_demo.pth, members: centre}}
+container: {image}
+"""
+MODULE = """
+configfile: "config/config.yaml"
+
+
+module lstv:
+    snakefile: "{code}/workflow/Snakefile"
+    config: config | {{"cohort": "module"}}
+
+
+use rule * from lstv
+"""
+
+
+def test_the_code_outside_the_working_directory_is_seen_by_jobs_in_the_container(demo, cluster):
+    """From a working directory that holds a configuration only, and as a module of another workflow."""
+    code = demo.project.root
+    work = cluster.folder_of_user("elsewhere")
+    (work / "config").mkdir()
+    (work / "config/config.yaml").write_text(ELSEWHERE.format(image=cluster.sif))
+    run("chown", "-R", f"{USER}:", work)
+    start = time.time()
+    quick = demo.project.command()[3:]
+    for cohort, options in (("alone", ["--snakefile", code / "workflow/Snakefile"]), ("module", [])):
+        if not options:
+            (work / "Snakefile").write_text(MODULE.format(code=code))
+        command = cluster.as_user("snakemake", "--profile", f"{code}/profiles/slurm", *map(str, options), *quick)
+        done = subprocess.run(
+            command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400
+        )
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert f"Report: results/{cohort}/report.html" in done.stdout, done.stdout[-3000:]
+    tables = [(work / "results" / cohort / TABLE).read_bytes() for cohort in ("alone", "module")]
+    assert tables[0] == tables[1]
+    assert [row["status"] for row in csv.DictReader(tables[0].decode().splitlines())].count("ok") == 2
+    assert len(cluster.jobs(start)) > 10
+    say("the code elsewhere: by --snakefile from a working directory, and as a module, the same table")
+
+
 def test_without_accounting_database_it_says_what_to_set_and_then_works(demo, cluster):
     project = cluster.project("without-accounting", base=demo.project.root)
     project.results("review_queue.csv").unlink()
