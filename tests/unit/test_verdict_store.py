@@ -51,6 +51,15 @@ def test_undo_takes_back_one_verdict_after_the_other_and_is_kept_too(store):
     assert len(store.history("AB")) == 4
 
 
+def test_undo_leaves_the_verdicts_on_another_queue(tmp_path):
+    earlier, later = (VerdictStore(tmp_path, queue) for queue in ("earlier", "later"))
+    earlier.add("AB", "s1", NORMAL)
+    later.add("AB", "s2", NORMAL)
+    earlier.add("AB", "s3", NORMAL)
+    assert later.undo("AB").study_id == "s2" and later.undo("AB") is None
+    assert set(held(earlier, "AB")) == {("s1", FIRST), ("s3", FIRST)}
+
+
 def test_a_second_reading_stands_beside_the_first(store):
     store.add("AB", "s1", NORMAL)
     store.add("AB", "s1", FUSED, repeat=AGAIN)

@@ -115,10 +115,11 @@ class VerdictStore:
         return entry
 
     def undo(self, reader: str) -> SavedVerdict | None:
-        """Take back the reader's last verdict that was not taken back yet, and return it; None where there is none."""
+        """Take back the reader's last verdict of this queue that was not taken back yet, and return it; None where there
+        is none."""
         name = self.known_as(reader)
         with self._locked(name) as stream:
-            standing = _standing(self._lines(name))
+            standing = [entry for entry in _standing(self._lines(name)) if entry.queue == self.queue]
             if not standing:
                 return None
             _write(stream, {"undo": True, "reader": name, "at": _now(), "queue": self.queue}, self.path(name))
@@ -231,8 +232,9 @@ def _standing(records: Iterator[dict[str, Any]]) -> list[SavedVerdict]:
     entries: list[SavedVerdict] = []
     for record in records:
         if record.get("undo"):
-            if entries:
-                entries.pop()
+            of_queue = [index for index, entry in enumerate(entries) if entry.queue == record.get("queue")]
+            if of_queue:
+                del entries[of_queue[-1]]
             continue
         try:
             fields = {name: record[name] for name in SavedVerdict.__dataclass_fields__}
