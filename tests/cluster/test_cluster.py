@@ -191,8 +191,10 @@ def test_a_node_that_does_not_see_the_image_says_so_and_the_same_command_goes_on
     finally:
         cluster.slurm("scontrol", "update", f"nodename={node}", "state=resume")
     assert process.wait(timeout=300) != 0
-    said = [line for line in unfinished.log().splitlines() if "could not open image" in line]
-    assert said and "containers/image.sif" in said[0], unfinished.log()[-6000:]
+    logs = [path.read_text() for path in unfinished.results("../slurm_logs").rglob("*.log")]
+    said = [line for text in logs for line in text.splitlines() if "does not see the container image" in line]
+    assert len(said) == 3 and "containers/image.sif" in said[0], logs
+    assert "/slurm_logs/rule_infer_heatmaps/" in unfinished.log(), "where to read that"
     say(f"on a node without the image: {said[0].strip()}")
 
     image.symlink_to(cluster.sif)

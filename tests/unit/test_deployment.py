@@ -50,6 +50,14 @@ def test_container_off_on_a_cluster(run):
     assert "the container is off" in only(run, methods=frozenset())
 
 
+def test_an_image_that_a_node_does_not_see(tmp_path):
+    image = tmp_path / "image.sif"
+    assert f"does not see the container image {image}" in deployment.unseen_image(f"{image}")
+    image.touch()
+    for name in (f"{image}", f"file://{image}", "docker://me/lstv:0.1.0"):
+        assert deployment.unseen_image(name) == ""
+
+
 def test_account_missing_left_blank_or_deliberately_none(run):
     without = {key: value for key, value in SITE.items() if key != "slurm_account"}
     assert "neither an account nor a QOS" in only(run, resources=without)

@@ -35,6 +35,10 @@ if CONTAINED and deployment.container_program() is None:
     workflow.deployment_settings.deployment_method = frozenset()
 
 
+if CONTAINED and workflow.remote_exec and (unseen := deployment.unseen_image(IMAGE)):
+    raise WorkflowError(unseen)
+
+
 @functools.cache  # it looks at every folder of a sheet
 def read_paths():
     """What jobs read and might lie outside the working directory."""

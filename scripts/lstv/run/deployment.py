@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -199,6 +200,18 @@ def _image_problems(image: str) -> list[str]:
             "configuration to your .sif file or to docker://name:version."
         ]
     return []
+
+
+def unseen_image(image: str) -> str:
+    """On a node: why no job can run there where the image is a file that only other machines see; else ""."""
+    if "://" in image and not image.startswith("file://"):
+        return ""
+    if Path(image.removeprefix("file://")).exists():
+        return ""
+    return (
+        f"The node {platform.node()} does not see the container image {image}: put it on a file system that all nodes "
+        "share, and set container in the configuration to it; the same command then goes on."
+    )
 
 
 def container_program() -> str | None:
