@@ -60,10 +60,10 @@ def test_health_check_says_in_one_line_what_is_missing(tmp_path):
 
 def prefix() -> str:
     """What the workflow puts before each command, with the script where it is."""
-    (text,) = re.findall(
-        r'^shell\.prefix\("(.*)"\)$', (ROOT / "workflow/rules/deployment.smk").read_text(), re.MULTILINE
-    )
-    return text.replace("containers/job_environment.sh", str(ENVIRONMENT))
+    text = (ROOT / "workflow/rules/deployment.smk").read_text()
+    (mode,) = re.findall(r'^shell\.prefix\(f"(.*)\{JOB_ENVIRONMENT\}"', text, re.MULTILINE)
+    (environment,) = re.findall(r'^JOB_ENVIRONMENT = f"(.*)"$', text, re.MULTILINE)
+    return mode + environment.replace("{shlex.quote(of_code('containers/job_environment.sh'))}", str(ENVIRONMENT))
 
 
 def in_job(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess:
@@ -165,13 +165,13 @@ def test_memory_and_time_stand_in_the_rules_alone(profile):
     assert set(profile["set-resources"]) <= set(rules())
 
 
-def test_only_inference_asks_for_a_gpu_and_a_partition_of_its_own(profile):
+def test_only_what_runs_a_network_asks_for_a_gpu_and_a_partition_of_its_own(profile):
     special = {
         name
         for name, values in profile["set-resources"].items()
         if {"gpu", "gres", "qos", "slurm_partition"} & set(values)
     }
-    assert special == {"infer_heatmaps", "method_heatmaps"}
+    assert special == {"infer_heatmaps", "method_heatmaps", "spineps", "totalspineseg"}
 
 
 def test_every_line_of_the_profile_has_its_reason_or_stands_under_one():
