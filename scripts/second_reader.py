@@ -14,7 +14,7 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.progress import Progress
 from lstv.evaluation.figures import write_agreement
 from lstv.evaluation.numbering_agreement import agreement
-from lstv.second_reader import cohort, study
+from lstv.second_reader import cohort, flags
 from lstv.second_reader.numbering import PROGRAMS
 from lstv.uncertainty import study_record
 
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _statuses(program: str, found: list[cohort.Compared]) -> dict[str, int]:
-    return {name: sum(one.row[f"{program}_status"] == name for one in found) for name in study.STATUSES}
+    return {name: sum(one.row[f"{program}_status"] == name for one in found) for name in flags.STATUSES}
 
 
 def _repeatability(program: str, found: list[cohort.Compared]) -> dict[str, dict[str, float]]:

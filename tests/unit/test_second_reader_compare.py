@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import made_masks
-from lstv.second_reader import compare, study
+from lstv.second_reader import compare, flags, study
 from lstv.second_reader.masks import Mask
 from lstv.second_reader.structures import spine
 from lstv.second_reader.study import Reading
@@ -18,7 +18,7 @@ def reading(names=made_masks.USUAL, style="spineps", **options) -> Reading:
     program = "spineps" if style == "spineps" else "totalspineseg"
     values = made_masks.labels(names, style, **options).astype(np.uint16)
     mask = Mask(values, LPS @ made_masks.AFFINE, made_masks.numbering(style), program)
-    return Reading(program, study.OK, spine(mask), numbering=style)
+    return Reading(program, flags.OK, spine(mask), numbering=style)
 
 
 def compared(levels, **readings) -> dict:
@@ -105,7 +105,7 @@ def test_programs_that_differ_by_one():
 def test_discs_that_one_sees_and_another_does_not():
     without = reading()
     fewer = {name: place for name, place in without.spine.discs.items() if name != "L3"}
-    lacking = Reading("spineps", study.OK, type(without.spine)(without.spine.vertebrae, fewer))
+    lacking = Reading("spineps", flags.OK, type(without.spine)(without.spine.vertebrae, fewer))
     levels = made_masks.levels(missing=("l4_l5",))
     row = compared(levels, spineps=lacking, totalspineseg=reading(style="totalspineseg"))
     assert row["spineps_levels_without_disc"] == "L3/L4"
@@ -128,13 +128,13 @@ def test_names_that_jump_within_the_spine():
 
 def test_a_program_that_did_not_run_leaves_the_study_to_the_others():
     readings = {
-        "spineps": Reading("spineps", study.NOT_RUN, flags=("not_run",)),
+        "spineps": Reading("spineps", flags.NOT_RUN, flags=("not_run",)),
         "totalspineseg": reading(style="totalspineseg"),
     }
     row = study.comparison(made_masks.levels(), readings)
     assert row["spineps_status"] == "not_run" and row["totalspineseg_offset"] == 0
     assert row["second_reader_disagreement"] is None
-    refused = Reading("spineps", study.REFUSED, flags=("empty",), sentence="mask.nii.gz holds no label; look at it.")
+    refused = Reading("spineps", flags.REFUSED, flags=("empty",), sentence="mask.nii.gz holds no label; look at it.")
     row = study.comparison(made_masks.levels(), {"spineps": refused})
     assert row["second_reader_left_out"] == "SPINEPS is left out: mask.nii.gz holds no label; look at it"
     assert row["second_reader_words"] == ""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import made_masks
-from lstv.second_reader import flags, read, study
+from lstv.second_reader import flags, read
 from lstv.second_reader.files import Found, bids_label, masks_of
 from lstv.second_reader.masks import Grid, MaskProblem, read_mask
 from lstv.second_reader.numbering import NUMBERINGS, PROGRAMS, disc_label, fitting
@@ -175,7 +175,7 @@ def test_a_bad_mask_is_a_flag_and_a_sentence(tmp_path, kind):
     alter, flag = BAD[kind]
     path = made_masks.write(tmp_path / "mask.nii.gz", *alter(made_masks.labels()))
     reading, mask = read.read("spineps", Found([path]), made_masks.levels(), made_masks.grid())
-    assert (reading.status, reading.flags, mask) == (study.REFUSED, (flag,), None)
+    assert (reading.status, reading.flags, mask) == (flags.REFUSED, (flag,), None)
     assert reading.sentence.endswith(".") and "Traceback" not in reading.sentence
     assert f"spineps_{flag}" in flags.names()
 
@@ -242,7 +242,7 @@ def test_a_spine_elsewhere(tmp_path):
     reading, _ = read.read("spineps", Found([path]), made_masks.levels(behind_mm=70.0), made_masks.grid())
     assert reading.flags == ("not_at_points",)
     assert (
-        read.read("spineps", Found([path]), made_masks.levels(behind_mm=30.0), made_masks.grid())[0].status == study.OK
+        read.read("spineps", Found([path]), made_masks.levels(behind_mm=30.0), made_masks.grid())[0].status == flags.OK
     )
 
 

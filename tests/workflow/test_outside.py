@@ -71,6 +71,7 @@ def work(tmp_path) -> Project:
 def snakemake(project: Project, code: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "snakemake", "--profile", str(code / "profiles/local"), *arguments]
     environment = {**project.environment(), **variables}
+    environment.pop("OMP_WAIT_POLICY", None)  # which the Makefile sets, and this software for its own commands
     return subprocess.run(
         command,
         cwd=project.root,

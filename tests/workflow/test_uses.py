@@ -109,6 +109,7 @@ def test_a_partial_run_is_resumed(finished, tmp_path):
         "cohort_table",
         "cohort_report",
         "review_queue",
+        "study_pages",  # they say a study's place in the table
     }
 
 

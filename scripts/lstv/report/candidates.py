@@ -12,7 +12,7 @@ from lstv.anatomy.points import FOUND
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report import accounting, formats, summaries, wording
 from lstv.report.palette import JUNCTION
-from lstv.second_reader import study
+from lstv.second_reader import flags
 from lstv.second_reader.numbering import PROGRAMS
 
 MEASURES = (
@@ -94,10 +94,10 @@ def second_readers(row: dict) -> list[str]:
     said = [part for part in row.get("second_reader_words", "").split("; ") if part]
     for program, called in PROGRAMS.items():
         status = row.get(f"{program}_status", "")
-        if status == study.OK and not any(called in part for part in said):
+        if status == flags.OK and not any(called in part for part in said):
             same = row.get(f"{program}_offset") == 0
             said.append(f"{called} names the discs as the point net does" if same else f"{called} cannot be compared")
-        elif status in (study.REFUSED, study.FAILED):
+        elif status in (flags.REFUSED, flags.FAILED):
             said.append(f"{called} has no mask that can be used")
     return said
 

@@ -1,10 +1,17 @@
-"""Every flag that a mask can raise, with its meaning, in the order in which flags are written; ``{reader}``: the program."""
+"""Statuses of a program on a study; every flag that its mask can raise, with its meaning, in the order of writing.
+
+``{reader}`` is the program.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from lstv.second_reader.numbering import PROGRAMS
+
+OK, REFUSED, NOT_RUN, FAILED = "ok", "refused", "not_run", "failed"
+STATUSES = (OK, REFUSED, NOT_RUN, FAILED)
+"""Of a program on a study."""
 
 MEANINGS = {
     "{reader}_not_run": "the program has not been run on this study",

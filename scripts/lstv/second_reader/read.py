@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lstv.localizer.heatmap_file import Analysed
-from lstv.second_reader import study
+from lstv.second_reader import flags, study
 from lstv.second_reader.files import Found
 from lstv.second_reader.masks import Grid, Mask, MaskProblem, read_mask
 from lstv.second_reader.numbering import PROGRAMS
@@ -34,8 +34,8 @@ def read(
     """
     if not found.mask:
         if reason is None:
-            return Reading(program, study.NOT_RUN, flags=("not_run",)), None
-        return Reading(program, study.FAILED, flags=("failed",), sentence=reason), None
+            return Reading(program, flags.NOT_RUN, flags=("not_run",)), None
+        return Reading(program, flags.FAILED, flags=("failed",), sentence=reason), None
     try:
         if len(found.mask) > 1:
             raise MaskProblem("several", _several(program, found.mask))
@@ -48,8 +48,8 @@ def read(
                 "flipped, or of another patient.",
             )
     except MaskProblem as problem:
-        return Reading(program, study.REFUSED, flags=(problem.flag,), sentence=problem.sentence), None
-    return Reading(program, study.OK, own, numbering=mask.numbering.name), mask
+        return Reading(program, flags.REFUSED, flags=(problem.flag,), sentence=problem.sentence), None
+    return Reading(program, flags.OK, own, numbering=mask.numbering.name), mask
 
 
 def _several(program: str, paths: list[Path]) -> str:

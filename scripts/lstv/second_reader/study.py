@@ -14,8 +14,6 @@ from lstv.second_reader.compare import Discs, Matching
 from lstv.second_reader.numbering import PROGRAMS, SPINEPS, TOTALSPINESEG, disc_label
 from lstv.second_reader.structures import Spine
 
-OK, REFUSED, NOT_RUN, FAILED = "ok", "refused", "not_run", "failed"
-STATUSES = (OK, REFUSED, NOT_RUN, FAILED)
 USUAL_LUMBAR = 5
 OFF_SPINE_MM = 45.0
 """A mask whose discs lie farther from the points than this, in the middle, is not of the spine that the net saw: the canal
@@ -97,7 +95,7 @@ def disagreement(row: Mapping[str, Any], raised: Sequence[str]) -> float | None:
     program count five lumbar vertebrae and no T13? ``raised``: the study's flags. None unless both programs gave a mask
     that could be read.
     """
-    if any(row.get(f"{program}_status") != OK for program in PROGRAMS):
+    if any(row.get(f"{program}_status") != flags.OK for program in PROGRAMS):
         return None
     between = row.get("spineps_totalspineseg_offset")
     answers = [] if between is None else [between != 0]
