@@ -60,6 +60,20 @@ def test_undo_leaves_the_verdicts_on_another_queue(tmp_path):
     assert set(held(earlier, "AB")) == {("s1", FIRST), ("s3", FIRST)}
 
 
+def test_a_verdict_on_another_queue_takes_no_place(tmp_path):
+    earlier, later = (VerdictStore(tmp_path, queue) for queue in ("earlier", "later"))
+    earlier.add("AB", "s1", FUSED)
+    later.add("AB", "s1", NORMAL)
+    assert {
+        queue: saved.verdict.verdict for queue in ("earlier", "later") for saved in later.latest("AB", queue).values()
+    } == {
+        "earlier": "sacralization",
+        "later": "normal",
+    }
+    assert [row["queue"] for row in label_rows.of_store(later, "earlier")] == ["earlier"]
+    assert held(later, "AB") == {("s1", FIRST): "normal"}
+
+
 def test_a_second_reading_stands_beside_the_first(store):
     store.add("AB", "s1", NORMAL)
     store.add("AB", "s1", FUSED, repeat=AGAIN)

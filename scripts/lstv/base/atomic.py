@@ -183,11 +183,16 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as CSV; null becomes an empty cell, and text that a spreadsheet would take for a formula is made harmless.
     Raises ValueError for a key that is not a column."""
+    write_text(path, csv_text(columns, rows))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """What ``write_csv`` writes."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
-    write_text(path, stream.getvalue())
+    return stream.getvalue()
 
 
 def harmless(value: Any) -> Any:

@@ -89,7 +89,7 @@ def create_app(content: Content, jobs: Jobs | None, doors: Doors) -> Flask:
     if content.cohort is not None:
         app.register_blueprint(cohort_pages.blueprint(content.cohort, content.cases))
     if content.cases is not None:
-        app.register_blueprint(reading_pages.blueprint(content.cases))
+        app.register_blueprint(reading_pages.blueprint(content.cases, for_readers_only=content.cohort is None))
     home = "analyze.home" if content.cases is None else "reading.read"
     home = home if content.cohort is None else "cohort.home"
     app.jinja_env.globals.update(with_analysis=jobs is not None, with_cohort=content.cohort is not None, home=home)

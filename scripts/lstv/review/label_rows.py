@@ -25,9 +25,9 @@ def rows(verdicts: Iterable[SavedVerdict]) -> list[dict[str, Any]]:
     return [_row(saved) for saved in verdicts]
 
 
-def of_store(store: VerdictStore) -> list[dict[str, Any]]:
-    """The rows of the verdicts that hold, of all readers."""
-    return [row for reader in store.readers() for row in rows(store.latest(reader).values())]
+def of_store(store: VerdictStore, queue: str | None = None) -> list[dict[str, Any]]:
+    """The rows of the verdicts that hold, of all readers; with ``queue``, a digest, of what was read in that queue."""
+    return [row for reader in store.readers() for row in rows(store.latest(reader, queue).values())]
 
 
 def of_file(path: Path) -> list[dict[str, Any]]:

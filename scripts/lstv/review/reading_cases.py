@@ -80,17 +80,20 @@ class Cases:
         """Write the label file of all readers of this queue, and return it."""
         path = self.cohort.folder / VERDICTS / LABELS
         with self._labels:  # of two at once the later one has to see both verdicts
-            rows = [row for row in label_rows.of_store(self.store(queue)) if row["queue"] == queue["digest"]]
-            atomic.write_csv(path, label_rows.COLUMNS, rows)
+            atomic.write_csv(path, label_rows.COLUMNS, label_rows.of_store(self.store(queue), queue["digest"]))
         return path
+
+    def labels_of(self, queue: Queue, reader: str) -> str:
+        """The label file of one reader of this queue: he must not see what others said."""
+        rows = label_rows.rows(self.store(queue).latest(reader, queue["digest"]).values())
+        return atomic.csv_text(label_rows.COLUMNS, rows)
 
     def progress(self, queue: Queue) -> list[tuple[str, int]]:
         """Of each reader how many studies of this queue he has read."""
         store, wanted = self.store(queue), set(self.by_name(queue).values())
         counted = []
         for reader in store.readers():
-            held = [saved for saved in store.latest(reader).values() if saved.queue == queue["digest"]]
-            read = {saved.study_id for saved in held} & wanted
+            read = {study_id for study_id, _ in store.latest(reader, queue["digest"])} & wanted
             if read:
                 counted.append((reader, len(read)))
         return counted

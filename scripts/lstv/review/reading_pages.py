@@ -18,8 +18,8 @@ SCRIPTS = (*page.SCRIPTS[:-1], _SAVER.name, page.SCRIPTS[-1])
 """The page's scripts, with the one that gives verdicts to this app before the last."""
 
 
-def blueprint(cases: Cases) -> Blueprint:
-    """The pages, for an app to take in."""
+def blueprint(cases: Cases, *, for_readers_only: bool) -> Blueprint:
+    """The pages, for an app to take in; ``for_readers_only``: each gets his own verdicts, and nobody those of all."""
     pages = Blueprint("reading", __name__, url_prefix="/reading")
 
     @pages.get("/")
@@ -80,7 +80,7 @@ def blueprint(cases: Cases) -> Blueprint:
         queue = cases.current(str(given.get("queue")))
         reader = str(given.get("reader", ""))
         store = cases.store(queue)
-        if not any(saved.queue == queue["digest"] for saved in store.latest(reader).values()):
+        if not store.latest(reader, queue["digest"]):
             raise UserError("there is no verdict to take back.")
         store.undo(reader)
         cases.write_labels(queue)
@@ -88,9 +88,16 @@ def blueprint(cases: Cases) -> Blueprint:
 
     @pages.get("/labels.csv")
     def labels() -> Response:
-        path = cases.write_labels(cases.queue())
+        queue = cases.queue()
+        content: str | bytes
+        if "reader" in request.args:
+            content = cases.labels_of(queue, request.args["reader"])
+        elif for_readers_only:
+            raise UserError("the label file is given out for one reader; save it from the reading page.")
+        else:
+            content = cases.write_labels(queue).read_bytes()
         header = {"Content-Disposition": 'attachment; filename="labels.csv"'}
-        return Response(path.read_bytes(), mimetype="text/csv", headers=header)
+        return Response(content, mimetype="text/csv", headers=header)
 
     return pages
 

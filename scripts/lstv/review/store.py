@@ -125,11 +125,16 @@ class VerdictStore:
             _write(stream, {"undo": True, "reader": name, "at": _now(), "queue": self.queue}, self.path(name))
         return standing[-1]
 
-    def latest(self, reader: str) -> dict[tuple[str, int], SavedVerdict]:
-        """The verdicts that hold, by study id and ``repeat``, in the order in which they were given first."""
+    def latest(self, reader: str, queue: str | None = None) -> dict[tuple[str, int], SavedVerdict]:
+        """The verdicts that hold, by study id and ``repeat``, in the order in which they were given first.
+
+        With ``queue``, a digest, those that were given in that queue: a later verdict on the same study in another queue
+        does not take their place.
+        """
         result: dict[tuple[str, int], SavedVerdict] = {}
         for entry in _standing(self._lines(reader)):
-            result[entry.study_id, entry.repeat] = entry
+            if queue is None or entry.queue == queue:
+                result[entry.study_id, entry.repeat] = entry
         return result
 
     def history(self, reader: str) -> list[dict[str, Any]]:

@@ -360,7 +360,7 @@
   document.querySelectorAll("button.save").forEach((button) => button.addEventListener("click", () => {
     if (!lstv.standing(saved).length) { tell("There is no verdict to save yet."); return; }
     const link = make("a", { download: "labels.csv" });
-    if (saver.csv) link.href = saver.csv;
+    if (saver.csv) link.href = saver.csv(reader);
     else {
       link.href = URL.createObjectURL(new Blob([lstv.labels(reader, saved)], { type: "text/csv" }));
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);

@@ -12,7 +12,7 @@
      .add(reader, said)       saves { case, repeat, answers, seconds, blinded } and returns it with its time `at`
      .undo(reader)            saves that the last verdict is taken back
      .keeps                   false where nothing outlives the page
-     .csv                     address of the label file where a server writes it, else null
+     .csv(reader)             address of a reader's label file where a server has it; null instead where there is none
    lstv.standing(saved)       of what was saved, the verdicts that were not taken back
    lstv.labels(reader, saved) the label file's text
    lstv.labelFile(text)       its rows, by column; lstv.sameReader(name) what is alike for spellings of a name */

@@ -27,7 +27,7 @@ window.lstv = window.lstv || {};
 
   lstv.saver = {
     keeps: true,
-    csv: "/reading/labels.csv",
+    csv: (reader) => `/reading/labels.csv?reader=${encodeURIComponent(reader)}`,
     readers: async () => (await ask("readers")).readers,
     load: async (reader) => (await ask(`verdicts?reader=${encodeURIComponent(reader)}`)).saved,
     add: async (reader, said) => ({ ...said, ...(await ask("verdicts", { ...said, reader })), case: said.case }),
