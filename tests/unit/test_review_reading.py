@@ -8,6 +8,8 @@ import shutil
 import signal
 import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +140,45 @@ def test_two_readers_at_a_time_lose_nothing(app, results):
     assert client.get("/reading/readers").get_json() == {"readers": ["AB", "CD"]}
 
 
+def test_a_reader_gets_his_own_rows_of_the_label_file(client, results):
+    say(client, results)
+    say(client, results, reader="CD", case="case_002", answers={"verdict": "other"})
+    own = client.get("/reading/labels.csv", query_string={"reader": " cd"})
+    assert own.headers["Content-Disposition"] == 'attachment; filename="labels.csv"'
+    header, row = own.get_data(as_text=True).splitlines()
+    assert row.split(",")[header.split(",").index("reader")] == "CD" and "AB" not in row
+    assert client.get("/reading/labels.csv", query_string={"reader": ""}).status_code == 400
+    assert len(read_labels(results / "verdicts/labels.csv").readings) == 2
+    assert client.get("/reading/labels.csv").data == (results / "verdicts/labels.csv").read_bytes()
+
+
+def test_readers_get_no_label_file_of_all(results, tmp_path):
+    cases = Cases(Cohort(results), tmp_path / "series")
+    client = review_app.create_app(review_app.Content(cases=cases), None, Doors()).test_client()
+    say(client, results)
+    say(client, results, reader="CD")
+    answer = client.get("/reading/labels.csv")
+    assert answer.status_code == 400 and "for one reader" in answer.get_data(as_text=True)
+    own = client.get("/reading/labels.csv", query_string={"reader": "AB"}).get_data(as_text=True)
+    assert ",AB," in own and ",CD," not in own
+
+
+def test_a_study_that_is_read_in_two_queues_has_its_verdict_in_both(client, results):
+    first = json.loads((results / "review_queue.json").read_text())
+    other = build_queue(made.table(COUNT), ambiguous=2, sample=2, localizer=0, seed=99)
+    for queue in (first, other):
+        (results / "review_queue.json").write_text(json.dumps(queue))
+        for number in range(1, COUNT + 1):
+            say(client, results, case=f"case_{number:03d}")
+    (results / "review_queue.json").write_text(json.dumps(first))
+    own = client.get("/reading/labels.csv", query_string={"reader": "AB"}).get_data(as_text=True)
+    assert len(own.splitlines()) == 1 + COUNT
+    client.get("/reading/labels.csv")
+    assert len(read_labels(results / "verdicts/labels.csv").readings) == COUNT
+    assert f"AB: {COUNT} of {COUNT}" in client.get("/cohort").get_data(as_text=True)
+    assert post(client, "undo", {"reader": "AB", "queue": first["digest"]}).status_code == 200
+
+
 def test_a_name_in_another_spelling_is_the_same_reader(client, results):
     say(client, results)
     say(client, results, reader="  ab ", case="case_002")
@@ -215,6 +256,92 @@ def test_a_decoder_that_crashes_or_hangs_costs_its_case_only(cohort, monkeypatch
             assert "took longer than 0.1 s" in reader.pack(row)["reason"]
     finally:
         reader.close()
+
+
+class Pool:
+    """Stands in for the process: keeps what it is asked for, and answers when it is told to."""
+
+    _processes = None
+
+    def __init__(self) -> None:
+        self.asked: list[Future] = []
+        self.error: Exception | None = None
+
+    def submit(self, function, row) -> Future:
+        if self.error is not None:
+            raise self.error
+        self.asked.append(Future())
+        return self.asked[-1]
+
+    def shutdown(self, **_) -> None:
+        self.error = RuntimeError("cannot schedule new futures after shutdown")
+        for asked in self.asked:
+            asked.cancel()
+
+
+@pytest.fixture
+def pools(monkeypatch) -> list[Pool]:
+    """The processes that were started."""
+    found: list[Pool] = []
+
+    def start(*_, **__) -> Pool:
+        found.append(Pool())
+        return found[-1]
+
+    monkeypatch.setattr(series_reader, "ProcessPoolExecutor", start)
+    return found
+
+
+def told(reader: series_reader.SeriesReader, packs: list) -> threading.Thread:
+    thread = threading.Thread(target=lambda: packs.append(reader.pack(None)), daemon=True)
+    thread.start()
+    return thread
+
+
+def asked(pools: list[Pool], count: int) -> list[Future]:
+    """What all processes were asked for, once it is so much."""
+    for _ in range(3000):
+        found = [future for pool in pools for future in pool.asked]
+        if len(found) >= count:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"the processes are not asked for {count}")
+
+
+def test_series_are_read_one_at_a_time_and_a_crash_is_that_of_its_own(pools):
+    reader, packs = series_reader.SeriesReader(), []
+    first = told(reader, packs)
+    (one,) = asked(pools, 1)
+    second = told(reader, packs)
+    time.sleep(0.05)
+    assert len(asked(pools, 1)) == 1, "the second waits with its time not begun"
+    one.set_exception(BrokenProcessPool())
+    first.join()
+    assert "a DICOM decoder crashed" in packs[0]["reason"]
+    asked(pools, 2)[1].set_result({"frames": []})
+    second.join()
+    assert packs[1] == {"frames": []} and len(pools) == 2
+
+
+def test_a_process_that_was_killed_between_two_series_is_started_again(pools):
+    reader, packs = series_reader.SeriesReader(), []
+    reader._running().error = BrokenProcessPool()
+    thread = told(reader, packs)
+    asked(pools, 1)[0].set_result({"frames": []})
+    thread.join()
+    assert packs == [{"frames": []}] and len(pools) == 2
+
+
+def test_an_app_that_ends_gives_a_reason_and_starts_no_process(pools):
+    reader, packs = series_reader.SeriesReader(), []
+    threads = [told(reader, packs)]
+    asked(pools, 1)
+    threads.append(told(reader, packs))
+    reader.close()
+    for thread in threads:
+        thread.join()
+    assert [pack["reason"] for pack in packs] == ["the app was ending; start it again and reload the page"] * 2
+    assert len(pools) == 1
 
 
 def test_results_that_are_removed_under_the_app_are_a_sentence(client, results):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -15,7 +15,9 @@ from lstv.cohort.study_sheet import Row
 from lstv.report.pages import series_pack
 
 SECONDS = 120.0
-"""The longest time that reading one series may take, the start of the process included."""
+"""The longest time that reading one series may take, the start of the process included, the wait for others not."""
+
+_ENDED = "the app was ending; start it again and reload the page"
 
 
 class SeriesReader:
@@ -24,29 +26,51 @@ class SeriesReader:
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._changing = threading.Lock()
+        self._turn = threading.Lock()  # of one series at a time, so that time and a crash are those of that series
+        self._closed = False
         self._pool: ProcessPoolExecutor | None = None
 
     def pack(self, row: Row) -> dict[str, Any]:
         """``series_pack.of_study``; a crash and a series that takes too long are its reason."""
-        pool = self._running()
-        try:
-            with started_without_ctrl_c():
-                asked = pool.submit(series_pack.of_study, row)
-            return asked.result(self._seconds)
-        except BrokenProcessPool:
-            reason = "a DICOM decoder crashed on its images; export this series again"
-        except TooLate:
-            reason = f"reading its images took longer than {self._seconds:g} s, and was ended"
-        self._end(pool)
-        return series_pack.unreadable(reason)
+        with self._turn:
+            try:
+                pool, asked = self._asked(row)
+            except RuntimeError:  # shut down, or broken again at once
+                return series_pack.unreadable(_ENDED)
+            try:
+                return asked.result(self._seconds)
+            except BrokenProcessPool:
+                reason = "a DICOM decoder crashed on its images; export this series again"
+            except CancelledError:
+                reason = _ENDED
+            except TooLate:
+                reason = f"reading its images took longer than {self._seconds:g} s, and was ended"
+            self._end(pool)
+            return series_pack.unreadable(_ENDED if self._closed else reason)
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
-        if self._pool is not None:
-            self._end(self._pool)
+        """End the process, whatever it is doing. No other is started."""
+        with self._changing:
+            self._closed = True
+            pool = self._pool
+        if pool is not None:
+            self._end(pool)
+
+    def _asked(self, row: Row) -> tuple[ProcessPoolExecutor, Future[dict[str, Any]]]:
+        """The series, asked for of a process that runs: one that ended while it had nothing to do was broken by no series.
+        Raises RuntimeError where none runs."""
+        pool = self._running()
+        try:
+            return pool, _submitted(pool, row)
+        except BrokenProcessPool:
+            self._end(pool)
+        pool = self._running()
+        return pool, _submitted(pool, row)
 
     def _running(self) -> ProcessPoolExecutor:
         with self._changing:
+            if self._closed:
+                raise RuntimeError("the reader of series is closed")
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(
                     1, mp_context=get_context("spawn"), initializer=die_with, initargs=(os.getpid(),)
@@ -60,3 +84,8 @@ class SeriesReader:
         for process in list((pool._processes or {}).values()):  # it has no way of its own to end one that hangs
             process.kill()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submitted(pool: ProcessPoolExecutor, row: Row) -> Future[dict[str, Any]]:
+    with started_without_ctrl_c():
+        return pool.submit(series_pack.of_study, row)
