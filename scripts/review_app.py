@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     exposed = args.expose is not None and not is_loopback(args.expose)
     address = args.expose or "127.0.0.1"
     token = secrets.token_urlsafe(24) if args.token or exposed else None
-    names = [*args.name, *([address, socket.gethostname(), socket.getfqdn()] if exposed else [])]
+    names = [*args.name, address, *([socket.gethostname(), socket.getfqdn()] if exposed else [])]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as running:
         workspace = running.enter_context(Workspace())

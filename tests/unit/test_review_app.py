@@ -12,6 +12,7 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -249,6 +250,8 @@ def test_a_token_is_asked_for_once_and_leaves_the_address(tmp_path, analyses):
         assert client.post("/analyze").status_code == 401
         answer = client.get("/?token=secret", headers={"Host": "node7:8642"})
         assert answer.status_code == 302 and answer.headers["Location"] == "/"
+        # a terminal in the browser is another site: "Strict" would keep the cookie from the page that it opens
+        assert "SameSite=Lax" in answer.headers["Set-Cookie"]
         assert client.get("/analyze", headers={"Host": "node7:8642"}).status_code == 200
 
 
@@ -357,6 +360,24 @@ def test_the_program_answers_bad_options_in_a_sentence(options, words, monkeypat
     monkeypatch.setattr(sys, "argv", ["review_app.py", *options])
     assert run(program.main) == 2
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+class Server:
+    effective_port = 8642
+
+    def run(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "10.1.2.3"])
+def test_the_program_answers_at_the_address_at_which_it_listens(address, monkeypatch, capsys):
+    apps = []
+    monkeypatch.chdir(Path(workspace.__file__).parents[3])
+    monkeypatch.setattr(program, "_server", lambda _, app, *rest: apps.append(app) or Server())
+    assert program.main(["--config", "config/config.yaml", "--expose", address, "--no-browser"]) == 0
+    shown = urlsplit(capsys.readouterr().out.split()[1])
+    answer = apps[0].test_client().get(f"{shown.path}?{shown.query}", headers={"Host": shown.netloc})
+    assert answer.status_code == 302
 
 
 def test_a_port_in_use_is_a_sentence(monkeypatch, capsys):

@@ -63,7 +63,8 @@ class Doors:
             # cookies know no ports: another app on this machine must not overwrite this one's
             SESSION_COOKIE_NAME=f"lstv-{secrets.token_hex(4)}",
             SESSION_COOKIE_HTTPONLY=True,
-            SESSION_COOKIE_SAMESITE="Strict",
+            # "Strict" would keep it back from the page itself when the address is opened from a terminal in the browser
+            SESSION_COOKIE_SAMESITE="Lax",
         )
         app.before_request(self._check)
         app.after_request(_with_headers)
