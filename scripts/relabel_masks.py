@@ -49,7 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     told = decisions.by_readers(args.verdicts, table, list(folders)) if args.verdicts else []
     ruled = decisions.outvoted(table) if args.rule else []
     wanted = [entry for entry in decisions.together(told, ruled) if entry.program in folders]
-    rows = [_one(entry, folders[entry.program], args.out) for entry in wanted]
+    study_ids = {row["study_id"] for row in table} | {entry.study_id for entry in wanted}
+    found = {program: masks_of(folder, program, study_ids) for program, folder in folders.items()}
+    rows = [_one(entry, found[entry.program][entry.study_id].mask, args.out) for entry in wanted]
     atomic.write_csv(args.out / "relabelled.csv", COLUMNS, rows)
     for row in rows:
         print(f"study {row['study_id']}, {PROGRAMS[row['program']]}: {row['status']} ({row['why']})")
@@ -57,11 +59,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _one(entry: decisions.Decision, folder: Path, out: Path) -> dict[str, str]:
+def _one(entry: decisions.Decision, found: list[Path], out: Path) -> dict[str, str]:
     row = {name: str(value) for name, value in asdict(entry).items()} | {"status": "left as it is", "mask": ""}
     if entry.shift == 0:
         return row
-    found = masks_of(folder, entry.program, [entry.study_id])[entry.study_id].mask
     try:
         if len(found) != 1:
             raise StudyError(

@@ -8,7 +8,7 @@ import pytest
 
 import made_masks
 from lstv.second_reader import flags, read
-from lstv.second_reader.files import Found, bids_label, masks_of
+from lstv.second_reader.files import Found, bids_label, masks_of, written_names
 from lstv.second_reader.masks import Grid, MaskProblem, read_mask
 from lstv.second_reader.numbering import NUMBERINGS, PROGRAMS, disc_label, fitting
 from lstv.second_reader.structures import spine
@@ -287,6 +287,55 @@ def test_names_of_the_programs_and_of_bids(tmp_path):
     assert [path.name for path in found["study-3"].mask] == ["sub-study3_acq-sag_T2w.nii.gz"]
     assert [path.name for path in found["a1"].mask] == ["a1.nii.gz"]
     assert bids_label("1.2-3_a") == "123a"
+
+
+BIDS = ("sub-01", "sub-01_ses-a", "sub-01_ses-b", "sub-02", "x_vert", "x_spine", "x")
+
+
+@pytest.mark.parametrize("program", ["spineps", "totalspineseg"])
+def test_the_names_that_the_workflow_writes_are_found(tmp_path, program):
+    """Whatever the id looks like, and whichever studies are asked for beside it."""
+    for study_id in BIDS:
+        for name in written_names(program, study_id).values():
+            (tmp_path / name).touch()
+    for asked in (BIDS, BIDS[:1], BIDS[1:2], BIDS[4:5], BIDS[5:6]):
+        for study_id, found in masks_of(tmp_path, program, asked).items():
+            expected = list(written_names(program, study_id).values())
+            assert [path.name for path in found.mask + found.parts] == expected
+
+
+@pytest.mark.parametrize(("program", "end"), [("spineps", "mod-T2w_seg-vert_msk"), ("totalspineseg", "T2w")])
+def test_sessions_of_a_subject_are_studies_of_their_own(tmp_path, program, end):
+    names = {
+        "sub-01_ses-a": f"sub-01_ses-a_{end}",
+        "sub-01_ses-b": f"sub-01_ses-b_acq-sag_{end}",
+        "sub-02": f"sub-02_{end}",
+    }
+    for name in names.values():
+        (tmp_path / f"{name}.nii.gz").touch()
+    asked = [*names, "sub-01", "sub-01_ses-c", "01"]
+    found = {study_id: [path.name for path in one.mask] for study_id, one in masks_of(tmp_path, program, asked).items()}
+    assert {study_id: found[study_id] for study_id in names} == {key: [f"{name}.nii.gz"] for key, name in names.items()}
+    # a session that is not there, and the subject without one, are none of those that are
+    assert found["sub-01"] == found["sub-01_ses-c"] == []
+    # an id of another kind, whose subject has two: a reader has to say which
+    assert len(found["01"]) == 2
+    # as this workflow's export names them for a program that is run by hand
+    label = "subZ2D03Z5FsesZ2Da"
+    (tmp_path / f"sub-{label}_acq-sag_{end}.nii.gz").touch()
+    assert masks_of(tmp_path, program, ["sub-03_ses-a"])["sub-03_ses-a"].mask[0].name.startswith(f"sub-{label}")
+
+
+def test_a_mask_of_one_study_is_of_no_other(tmp_path):
+    (tmp_path / "sub-01_run2_vert.nii.gz").touch()
+    found = masks_of(tmp_path, "spineps", ["sub-01", "01", "sub-01_run2"])
+    assert found["sub-01_run2"].mask and not found["sub-01"].mask and not found["01"].mask
+
+
+def test_a_failure_is_told_though_a_mask_lies_there(tmp_path):
+    path = made_masks.write(tmp_path / "7_vert.nii.gz", made_masks.labels())
+    reading, mask = read.read("spineps", Found([path]), made_masks.levels(), made_masks.grid(), "it ended")
+    assert (reading.status, reading.sentence, mask) == (flags.FAILED, "it ended", None)
 
 
 def test_flags_have_an_order_and_a_meaning():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -97,16 +99,67 @@ def test_masks_that_are_there_are_taken_as_they_are(place):
     program.main(arguments(place))
     (place / "masks/none_vert.nii.gz").write_bytes(b"by hand")
     (place / "masks/none.json").unlink()
-    broken = arguments(place, command=f"{sys.executable} -c raise_error {{image}}")
-    program.main(broken)
+    (place / "fake.py").write_text("raise SystemExit('it is not to be run')")
+    program.main(arguments(place))
     rows = manifest(place)
     assert rows["good"]["status"] == rows["none"]["status"] == "taken"
     assert (place / "masks/good_vert.nii.gz").read_bytes() == b"goodvert"
-    # of another image than the one that is there now, it is made again
-    lines = (place / "images.csv").read_text().replace("sum-good", "sum-other")
-    (place / "images.csv").write_text(lines)
-    program.main(broken)
+    # a user's mask also where the program is now called in another way
+    program.main(arguments(place, command=f"{sys.executable} -c raise_error {{image}}"))
+    assert manifest(place)["none"]["status"] == "taken"
+    assert (place / "masks/none_vert.nii.gz").read_bytes() == b"by hand"
+
+
+@pytest.mark.parametrize("change", ["image", "export", "command", "models"])
+def test_a_mask_of_another_image_command_or_weights_is_not_kept(place, change):
+    program.main(arguments(place))
+    args = arguments(place)
+    images = (place / "images.csv").read_text()
+    if change == "image":
+        (place / "images.csv").write_text(images.replace("sum-good", "sum-other"))
+    elif change == "export":
+        old = "ok,,sub-good/anat/sub-good_acq-sag_T2w.nii.gz,4,sum-good"
+        (place / "images.csv").write_text(images.replace(old, "failed,its slices do not lie evenly,,,"))
+    elif change == "command":
+        args[args.index("--command") + 1] += " more"
+    else:
+        (place / "other").mkdir()
+        args[args.index("--models") + 1] = f"{place}/other"
+    works = (place / "fake.py").read_text()
+    (place / "fake.py").write_text("raise SystemExit('RuntimeError: no memory')")
+    program.main(args)
     assert manifest(place)["good"]["status"] == "failed"
+    assert not list((place / "masks").glob("good*.nii.gz"))
+    (place / "fake.py").write_text(works)
+    if change != "export":
+        program.main(args)
+        assert manifest(place)["good"]["status"] == "made"
+        assert outcomes.read(place / "masks", "good")["models"] == args[args.index("--models") + 1]
+        program.main(args)
+        assert manifest(place)["good"]["status"] == "taken"
+
+
+def test_a_mask_put_in_the_place_of_ours_or_of_a_failure_stays(place):
+    program.main(arguments(place))
+    for study_id in ("good", "bad"):
+        (place / f"masks/{study_id}_vert.nii.gz").write_bytes(b"by hand")
+    program.main(arguments(place, command=f"{sys.executable} -c raise_error {{image}}"))
+    for study_id in ("good", "bad"):
+        assert manifest(place)[study_id]["status"] == "taken"
+        assert (place / f"masks/{study_id}_vert.nii.gz").read_bytes() == b"by hand"
+        assert outcomes.reason(place / "masks", study_id) is None
+
+
+def test_a_run_that_was_ended_between_two_masks_is_done_again(place):
+    program.main(arguments(place))
+    (place / "masks/good_spine.nii.gz").unlink()
+    program.main(arguments(place))
+    assert manifest(place)["good"]["status"] == "made" and (place / "masks/good_spine.nii.gz").is_file()
+
+
+def test_another_file_beside_a_mask_is_no_outcome(tmp_path):
+    (tmp_path / "7.json").write_text('{"status": "failed", "reason": "of another program"}')
+    assert outcomes.read(tmp_path, "7") is None and outcomes.reason(tmp_path, "7") is None
 
 
 def test_a_program_that_takes_too_long(place, tmp_path):
@@ -115,6 +168,46 @@ def test_a_program_that_takes_too_long(place, tmp_path):
     image = place / "bids/sub-good/anat/sub-good_acq-sag_T2w.nii.gz"
     ended = programs.run(slow, image, tmp_path / "work", tmp_path / "log")
     assert ended.reason.startswith("SPINEPS was ended after 0.005 minutes")
+
+
+def started(place: Path, minutes: float) -> tuple[Program, Path]:
+    """A program that starts another one and waits for it, and the file with the number of that process."""
+    told = place / "process"
+    command = f"sh -c 'sleep 600 & echo $! > {told}.part; mv {told}.part {told}; wait' sh {{image}}"
+    return Program("spineps", command, None, minutes), told
+
+
+def has_ended(process: int) -> bool:
+    """Within 30 seconds; one that has ended may wait for its parent to ask."""
+    for _ in range(300):
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_what_a_program_started_is_ended_with_it(place, tmp_path):
+    slow, told = started(place, 0.05)
+    (tmp_path / "work").mkdir()
+    image = place / "bids/sub-good/anat/sub-good_acq-sag_T2w.nii.gz"
+    ended = programs.run(slow, image, tmp_path / "work", tmp_path / "log")
+    assert ended.reason.startswith("SPINEPS was ended after 0.05 minutes")
+    assert has_ended(int(told.read_text()))
+
+
+def test_a_job_that_is_ended_leaves_no_program_behind(place):
+    slow, told = started(place, 1)
+    args = [sys.executable, "scripts/run_second_reader.py", *arguments(place, command=slow.command)]
+    job = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not told.exists() and job.poll() is None:
+        time.sleep(0.05)
+    job.terminate()
+    assert job.wait(60) == 128 + signal.SIGTERM
+    assert has_ended(int(told.read_text()))
 
 
 @pytest.mark.parametrize(

@@ -17,17 +17,24 @@ def path_of(folder: Path, study_id: str) -> Path:
 
 
 def write(folder: Path, study_id: str, outcome: dict[str, Any]) -> None:
-    """Write an outcome: ``status`` (done | failed), ``reason``, ``command``, ``image_sha256``, ``seconds``."""
+    """Write an outcome: ``status`` (done | failed), ``reason``, ``command``, ``models``, ``image_sha256``, ``seconds`` and
+    ``masks`` (sha256 of each mask that was written, by its file name)."""
     write_json(path_of(folder, study_id), {"study_id": study_id, **outcome})
 
 
 def read(folder: Path, study_id: str) -> dict[str, Any] | None:
-    """The outcome of a study; None where there is none that can be read."""
+    """The outcome of a study; None where there is none that can be read, or the file says something else."""
     try:
         found = json.loads(path_of(folder, study_id).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    ours = isinstance(found, dict) and found.get("study_id") == study_id and found.get("status") in (DONE, FAILED)
+    return found if ours else None
+
+
+def remove(folder: Path, study_id: str) -> None:
+    """Remove the outcome of a study, where there is one."""
+    path_of(folder, study_id).unlink(missing_ok=True)
 
 
 def reason(folder: Path, study_id: str) -> str | None:

@@ -13,11 +13,16 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from lstv.base.errors import Setting, UserError
 from lstv.second_reader.numbering import PROGRAMS, SPINEPS, TOTALSPINESEG
@@ -89,16 +94,7 @@ def run(program: Program, image: Path, work: Path, log: Path) -> Ended:
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(log, "wb") as stream:
-            ended = subprocess.run(
-                words,
-                cwd=work,
-                env=_environment(program, os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                timeout=60 * program.minutes,
-                check=False,
-            )
+            status = _ended(words, work, _environment(program, os.environ), stream, 60 * program.minutes)
     except subprocess.TimeoutExpired:
         minutes = f"{program.minutes:g}"
         return Ended(f"{called} was ended after {minutes} minutes; its output: {log}.", time.monotonic() - begin)
@@ -107,11 +103,46 @@ def run(program: Program, image: Path, work: Path, log: Path) -> Ended:
             COMMAND, f" cannot be started: {words[0]} ({error.strerror}); name the program as it is called there."
         ) from error
     seconds = time.monotonic() - begin
-    if ended.returncode != 0:
-        return Ended(f"{called} ended with status {ended.returncode}{_last_words(log)}; its output: {log}.", seconds)
+    if status != 0:
+        return Ended(f"{called} ended with status {status}{_last_words(log)}; its output: {log}.", seconds)
     if not masks_made(program.name, work, own):
         return Ended(f"{called} ended without a mask{_last_words(log)}; its output: {log}.", seconds)
     return Ended("", seconds)
+
+
+def _ended(words: list[str], work: Path, environment: Mapping[str, str], output: IO[bytes], seconds: float) -> int:
+    """The status with which a command ends. Whatever ends the waiting ends the command with all that it started: a process
+    of it left behind would keep the GPU's memory. Raises TimeoutExpired, and OSError where it cannot be started."""
+    with _terminated_as_exit():
+        process = subprocess.Popen(
+            words,
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(seconds)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+
+
+@contextmanager
+def _terminated_as_exit() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit in the block, for a command in a session of its own does not get it with this process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread has signals
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _environment(program: Program, outside: Mapping[str, str]) -> dict[str, str]:

@@ -30,12 +30,12 @@ def read(
     """What a program says of a study, and its mask where that can be used.
 
     ``found``: its files; ``levels``: of the study's metrics file; ``reason``: why the program ended without a mask, where it
-    did.
+    did: a mask that lies there all the same is not of that run, and is not read.
     """
-    if not found.mask:
-        if reason is None:
-            return Reading(program, flags.NOT_RUN, flags=("not_run",)), None
+    if reason is not None:
         return Reading(program, flags.FAILED, flags=("failed",), sentence=reason), None
+    if not found.mask:
+        return Reading(program, flags.NOT_RUN, flags=("not_run",)), None
     try:
         if len(found.mask) > 1:
             raise MaskProblem("several", _several(program, found.mask))

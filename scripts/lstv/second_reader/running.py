@@ -1,4 +1,5 @@
-"""A program run on many studies, one after the other; masks that are there are taken as they are.
+"""A program run on many studies, one after the other; masks that are there are taken as they are, unless they were made here
+of another image or by another command or with other weights.
 
 Standard library only, as in ``programs``.
 """
@@ -9,16 +10,16 @@ import csv
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lstv.base import atomic
+from lstv.base.checksums import file_digest
 from lstv.base.errors import UserError
 from lstv.second_reader import outcomes, programs
-from lstv.second_reader.numbering import SPINEPS
+from lstv.second_reader.files import SUFFIX, VERTEBRAE, written_names
 from lstv.second_reader.programs import Program
 
-SUFFIX = ".nii.gz"
 TAKEN, MADE, NOT_MADE = "taken", "made", "failed"
 COLUMNS = ("study_id", "status", "reason", "seconds")
 """Of the manifest."""
@@ -49,7 +50,7 @@ def run_all(
     logs: Path,
     step: Callable[[str, str, str], None],
 ) -> list[dict[str, str | float | None]]:
-    """Run the program on every image that has no mask yet; returns the rows of the manifest.
+    """Run the program on every image that has no mask yet, or one made otherwise; returns the rows of the manifest.
 
     ``images``: ``image`` (path in ``folder``), ``sha256``, ``status`` and ``reason`` by study id; ``step`` hears study,
     status and reason.
@@ -65,11 +66,16 @@ def run_all(
 def _one(
     program: Program, study_id: str, exported: dict[str, str], folder: Path, masks: Path, logs: Path
 ) -> tuple[str, str, float | None]:
-    if _is_there(program.name, study_id, exported, masks):
+    made_of = {
+        "command": program.command,
+        "models": str(program.models or ""),
+        "image_sha256": exported.get("sha256", ""),
+    }
+    if _is_there(program.name, study_id, made_of, masks):
         return TAKEN, "", None
     if exported["status"] != "ok" or not exported["image"]:
         reason = f"there is no image of the study: {exported['reason'] or 'it was not exported'}."
-        outcomes.write(masks, study_id, {"status": outcomes.FAILED, "reason": reason})
+        outcomes.write(masks, study_id, {"status": outcomes.FAILED, "reason": reason, **made_of, "masks": {}})
         return NOT_MADE, reason, None
     image = (folder / exported["image"]).absolute()
     if not image.is_file():
@@ -79,29 +85,47 @@ def _one(
         work = Path(name)
         ended = programs.run(program, image, work, logs / f"{study_id}.log")
         made = {} if ended.reason else programs.masks_made(program.name, work, image)
-        for kind, path in made.items():
-            with atomic.replacing(masks / f"{study_id}{kind}{SUFFIX}") as temporary:
+        named = {f"{study_id}{kind}{SUFFIX}": path for kind, path in made.items()}
+        # before the masks: if this is ended between the two, they are known as ours, and as not complete
+        outcomes.write(
+            masks,
+            study_id,
+            {
+                "status": outcomes.FAILED if ended.reason else outcomes.DONE,
+                "reason": ended.reason,
+                **made_of,
+                "masks": {target: file_digest(path) for target, path in named.items()},
+                "seconds": round(ended.seconds, 1),
+            },
+        )
+        for target, path in named.items():
+            with atomic.replacing(masks / target) as temporary:
                 shutil.copyfile(path, temporary)
-    outcomes.write(
-        masks,
-        study_id,
-        {
-            "status": outcomes.FAILED if ended.reason else outcomes.DONE,
-            "reason": ended.reason,
-            "command": program.command,
-            "image_sha256": exported.get("sha256", ""),
-            "seconds": round(ended.seconds, 1),
-        },
-    )
     return (NOT_MADE if ended.reason else MADE), ended.reason, round(ended.seconds, 1)
 
 
-def _is_there(name: str, study_id: str, exported: dict[str, str], masks: Path) -> bool:
-    """Whether a mask is there, of this image as far as is known: one put there by hand has no outcome beside it."""
-    kind = "_vert" if name == SPINEPS else ""
-    if not (masks / f"{study_id}{kind}{SUFFIX}").is_file():
-        return False
+def _is_there(program: str, study_id: str, made_of: Mapping[str, str], masks: Path) -> bool:
+    """Whether there is a mask to be taken: one that a user put there, or one made here of this image, command and weights.
+
+    Masks made here of others are removed, with their outcome, so that nothing reads them if the program fails now.
+    """
+    names = written_names(program, study_id)
+    mask = masks / names[VERTEBRAE]
     outcome = outcomes.read(masks, study_id)
     if outcome is None:
-        return True
-    return outcome.get("status") == outcomes.DONE and outcome.get("image_sha256") == exported.get("sha256", "")
+        return mask.is_file()
+    written = outcome.get("masks")
+    if isinstance(written, dict):
+        done = outcome["status"] == outcomes.DONE and all((masks / name).is_file() for name in (mask.name, *written))
+        if done and all(outcome.get(key) == value for key, value in made_of.items()):
+            return True
+        if mask.is_file() and file_digest(mask) != written.get(mask.name):
+            outcomes.remove(masks, study_id)  # it tells of another mask than the user's
+            return True
+    for name in names.values():
+        path = masks / name
+        # an outcome that does not say what was written: whatever lies beside it
+        if path.is_file() and (not isinstance(written, dict) or file_digest(path) == written.get(name)):
+            path.unlink()
+    outcomes.remove(masks, study_id)
+    return False
