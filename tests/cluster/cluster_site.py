@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from slurm_profile import PARTS, fill_in_site
@@ -115,6 +115,7 @@ class Cluster:
     scheduler: Path
     sif: Path
     user: pwd.struct_passwd
+    began: float = field(default_factory=time.time)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -144,8 +145,13 @@ class Cluster:
 
     def state(self, number: str) -> str:
         """State of one job, from the accounting database; of its last start where it went back into the queue."""
-        shown = self.slurm("sacct", "-X", "-P", "-n", "--allusers", "-j", number, "--format=State%40")
-        return shown.split()[-1] if shown.split() else ""
+        shown = self.slurm("sacct", "-X", "-P", "-n", "--allusers", "-j", number, "--format=Submit,State%40")
+        begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(self.began))
+        # an earlier SLURM whose accounting is still there gave the same numbers
+        states = [
+            state for submitted, _, state in (line.partition("|") for line in shown.splitlines()) if submitted >= begin
+        ]
+        return states[-1].split()[0] if states else ""
 
     def queued(self, what: str, state: str) -> list[str]:
         """Numbers of the jobs in the queue whose comment begins so."""
