@@ -7,13 +7,20 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
+from lstv.base.errors import UserError
 from lstv.bids import dataset
+from lstv.cohort import batches, study_sheet
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--manifests", type=Path, nargs="+", required=True, help="the batches' manifests (export_bids.py)"
+        "--manifests", type=Path, nargs="+", default=[], metavar="CSV", help="the batches' manifests (export_bids.py)"
+    )
+    parser.add_argument("--manifests-dir", type=Path, metavar="DIR", help="folder of them, <batch>.csv")
+    parser.add_argument("--sheet", type=Path, help="with --manifests-dir: the study sheet (CSV)")
+    parser.add_argument(
+        "--batches", type=int, default=1, help="with --manifests-dir: batches of the cohort (0: one a study)"
     )
     parser.add_argument("--folder", type=Path, required=True, help="the BIDS folder")
     parser.add_argument("--name", required=True, help="name of the data set in its description")
@@ -25,11 +32,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    studies = dataset.describe(dataset.read_manifests(args.manifests), args.folder, args.name)
+    studies = dataset.describe(dataset.read_manifests(_manifests(args)), args.folder, args.name)
     dataset.write_manifest(studies, args.table)
     written = sum(study.status == "ok" for study in studies)
     print(f"{args.folder}: {written} of {len(studies)} studies have an image; the others' reasons are in {args.table}")
     return 0
+
+
+def _manifests(args: argparse.Namespace) -> list[Path]:
+    if bool(args.manifests) == bool(args.manifests_dir):
+        raise UserError("give either --manifests or --manifests-dir.")
+    if args.manifests:
+        return list(args.manifests)
+    if args.sheet is None:
+        raise UserError("--manifests-dir needs --sheet, which says of which studies the batches are.")
+    used = {row.study_id for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"}
+    names = sorted({batches.batch_of(study_id, args.batches) for study_id in used})
+    return [args.manifests_dir / f"{name}.csv" for name in names]
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from lstv_kaggle import container
 # run no program of this one and are left alone.
 JOB_ENVIRONMENT = f". {shlex.quote(of_code('containers/job_environment.sh'))}; "
 if IS_MODULE:
-    programs = shlex.quote(f"{ROOT}/scripts/")
-    JOB_ENVIRONMENT = f'case "$BASH_EXECUTION_STRING" in *" "{programs}*) {JOB_ENVIRONMENT};; esac; '
+    programs = shlex.quote(f"{ROOT}/scripts/")  # in a command a quote stands before a path that needs quotes
+    begin = f"""*python" "{programs}*|*python" '"{programs}*"""
+    JOB_ENVIRONMENT = f'case "$BASH_EXECUTION_STRING" in {begin}) {JOB_ENVIRONMENT};; esac; '
 shell.prefix(f"set -euo pipefail; {JOB_ENVIRONMENT}".replace("{", "{{").replace("}", "}}"))
 
 

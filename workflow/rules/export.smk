@@ -29,6 +29,7 @@ rule export_bids:
 rule bids_dataset:
     input:
         **script("bids_dataset"),
+        sheet=f"{RESULTS}/study_sheet.csv",
         manifests=lambda wildcards: [f"{RESULTS}/bids_manifests/{batch}.csv" for batch in batches()],
     output:
         description=f"{RESULTS}/bids/dataset_description.json",
@@ -45,12 +46,14 @@ rule bids_dataset:
         **growing(mem_mb=1000, runtime=10),
     params:
         folder=lambda wildcards, output: os.path.dirname(output.description),
+        manifests=f"{RESULTS}/bids_manifests",
+        batches=batch_count,
         name=CONFIG["cohort"],
     message:
         "Describing the BIDS folder"
     shell:
-        "python {input.script:q} --manifests {input.manifests:q} --folder {params.folder:q} --name {params.name:q}"
-        " --table {output.table:q} > {log:q} 2>&1"
+        "python {input.script:q} --manifests-dir {params.manifests:q} --sheet {input.sheet:q} --batches {params.batches}"
+        " --folder {params.folder:q} --name {params.name:q} --table {output.table:q} > {log:q} 2>&1"
 
 
 rule bids:
