@@ -265,6 +265,23 @@ def test_a_reading_goes_on_in_another_browser_from_the_saved_file(chromium, case
     second.context.close()
 
 
+def test_rows_of_an_earlier_file_that_cannot_be_taken_are_counted_and_named(page, tmp_path):
+    begin(page)
+    at(page, 1)
+    for number in (1, 2, 3):
+        read(page, "n", number + 1)
+    unfold(page)
+    found = rows(saved(page))
+    for row in found:
+        row["read_at"] = "2999-01-01T00:00:00.000Z"
+    found[1]["verdict"] = "perhaps"
+    atomic.write_csv(tmp_path / "labels.csv", label_rows.COLUMNS, found)
+    page.set_input_files("#earlier", tmp_path / "labels.csv")
+    page.wait_for_selector("#said:has-text('verdicts were taken')")
+    assert said(page).startswith("2 verdicts were taken from labels.csv; 0 were known here or newer. 1 left out")
+    assert said(page).endswith("case_002.")
+
+
 def test_a_browser_without_storage_says_so_and_goes_on(chromium, cases):
     context = chromium.open(cases.bundle / "index.html")
     context.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })")

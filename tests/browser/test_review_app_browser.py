@@ -198,12 +198,29 @@ def test_two_people_read_at_once_and_find_their_verdicts_again(results, browser,
         again.wait_for_selector("#begin:has-text('Go on')")
         again.click("#begin")
         again.wait_for_selector("#desk[data-case='3']")
+        # each saves what he said himself
+        one.click("summary:has-text('Save, go on')")
+        with one.expect_download() as download:
+            one.locator("button.save:visible").first.click()
+        assert {reading.reader for reading in read_labels(download.value.path()).readings} == {"AB"}
         home = opened(browser, address, complaints)
         assert "AB: 2 of 3" in home.inner_text("main") and browser_pages.violations(home) == []
         assert complaints == []
+        # a verdict of the other window is not taken back by this one, which shows it from then on
+        read(again, 3, "n")
+        again.wait_for_selector("#desk[data-case='4']")
+        one.locator("#undo").click()
+        one.wait_for_selector("#said:has-text('no longer your last one')")
+        one.wait_for_selector("#done:has-text('3 of 4 read')")
+        assert len(read_labels(results / "verdicts/labels.csv").readings) == 5
+        one.locator("#undo").click()
+        one.wait_for_selector("#done:has-text('2 of 4 read')")
         # what is not saved is not lost: it is told, and the case stays
+        for key, number in (("ArrowLeft", 2), ("ArrowRight", 3)):  # where the answers are still those taken back
+            one.keyboard.press(key)
+            one.wait_for_selector(f"#desk[data-case='{number}']")
         end(running)
-        read(one, 3, "n")
-        one.wait_for_function("document.querySelector('#said').textContent.includes('does not answer')")
+        one.keyboard.press("Enter")
+        one.wait_for_selector("#said:has-text('does not answer')")
         assert "Case 3" in one.inner_text("#case")
         assert list(temporary.iterdir()) == []

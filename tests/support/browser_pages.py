@@ -31,9 +31,13 @@ class Browser:
         page.set_default_timeout(60_000)
         page.on("console", lambda message: self.said.append(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("requestfailed", lambda request: self.said.append(f"{request.url} {request.failure}"))
+        page.on("requestfailed", self._failed)
         page.goto(path.as_uri())
         return page
+
+    def _failed(self, request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the page was closed while it loaded the next case ahead
+            self.said.append(f"{request.url} {request.failure}")
 
 
 @contextmanager

@@ -42,6 +42,8 @@ def test_labels_of_another_queue_are_refused(labels, tmp_path):
         UserError, match="were read from the review queue abc, and .*queue.json is queue .*another cohort"
     ):
         weighted(labels(["s0000"], digest="abc"), tmp_path / "queue.json")
+    with pytest.raises(UserError, match=r"verdicts/queue-abc\.json"):
+        weighted(labels(["s0000"], digest="abc"), tmp_path / "queue.json")
 
 
 def test_a_study_that_was_not_drawn_is_refused(labels, tmp_path):

@@ -18,8 +18,10 @@ import pytest
 pytest.importorskip("flask")
 
 import reading_cases as made
+from lstv.base.errors import UserError
 from lstv.cohort.labels import read_labels
 from lstv.cohort.study_sheet import write_sheet
+from lstv.evaluation.queue_weights import weighted
 from lstv.ranking.review_queue import build_queue
 from lstv.review import app as review_app
 from lstv.review import series_reader
@@ -75,6 +77,10 @@ def say(client, results: Path, **more):
     return post(client, "verdicts", {**given, "seconds": 3.2, "blinded": True, **more})
 
 
+def undo(client, results: Path, case: str = "case_001", **more):
+    return post(client, "undo", {"reader": "AB", "queue": queue_of(results), "case": case, "repeat": 0, **more})
+
+
 def saved(client, reader: str = "AB") -> list[dict]:
     return client.get("/reading/verdicts", query_string={"reader": reader}).get_json()["saved"]
 
@@ -110,13 +116,42 @@ def test_a_verdict_is_on_the_disk_before_the_answer(client, results):
 def test_a_change_and_an_undo_keep_what_was_before(client, results):
     say(client, results)
     say(client, results, answers={"verdict": "other"})
-    assert post(client, "undo", {"reader": "AB", "queue": queue_of(results)}).status_code == 200
+    assert undo(client, results).status_code == 200
     assert [("undo" in said) or said["answers"]["verdict"] for said in saved(client)] == ["normal", "other", True]
     (reading,) = read_labels(results / "verdicts/labels.csv").readings
     assert reading.label is False
-    post(client, "undo", {"reader": "AB", "queue": queue_of(results)})
-    answer = post(client, "undo", {"reader": "AB", "queue": queue_of(results)})
+    undo(client, results)
+    answer = undo(client, results)
     assert answer.status_code == 400 and "no verdict to take back" in answer.get_json()["sentence"]
+
+
+def test_undo_takes_back_what_the_page_shows_or_nothing(client, results):
+    say(client, results)
+    say(client, results, case="case_002")  # in another window
+    for more in ({"case": "case_001"}, {"case": "case_002", "repeat": 1}):
+        answer = undo(client, results, **more)
+        assert answer.status_code == 400 and "no longer your last one" in answer.get_json()["sentence"]
+    assert undo(client, results, case="case_999").status_code == 400
+    assert [said["case"] for said in saved(client)] == ["case_001", "case_002"]
+    assert undo(client, results, case="case_002").status_code == 200
+    assert undo(client, results).status_code == 200
+
+
+def test_what_was_read_can_be_weighted_when_the_queue_is_drawn_again(client, results):
+    drawn = json.loads((results / "review_queue.json").read_text())
+    say(client, results)
+    say(client, results, reader="CD")
+    other = build_queue(made.table(COUNT), ambiguous=2, sample=2, localizer=0, seed=99)
+    (results / "review_queue.json").write_text(json.dumps(other))
+    say(client, results)
+    folder = results / "verdicts"
+    assert json.loads((folder / f"queue-{drawn['digest']}.json").read_text()) == drawn
+    earlier = read_labels(folder / f"labels-{drawn['digest']}.csv")
+    assert len(earlier.readings) == 2
+    with pytest.raises(UserError, match=f"verdicts/queue-{drawn['digest']}.json"):
+        weighted(earlier, results / "review_queue.json")
+    assert weighted(earlier, folder / f"queue-{drawn['digest']}.json").weighted
+    assert weighted(read_labels(folder / "labels.csv"), folder / f"queue-{other['digest']}.json").weighted
 
 
 def test_two_readers_at_a_time_lose_nothing(app, results):
@@ -176,7 +211,7 @@ def test_a_study_that_is_read_in_two_queues_has_its_verdict_in_both(client, resu
     client.get("/reading/labels.csv")
     assert len(read_labels(results / "verdicts/labels.csv").readings) == COUNT
     assert f"AB: {COUNT} of {COUNT}" in client.get("/cohort").get_data(as_text=True)
-    assert post(client, "undo", {"reader": "AB", "queue": first["digest"]}).status_code == 200
+    assert undo(client, results, f"case_{COUNT:03d}").status_code == 200
 
 
 def test_a_name_in_another_spelling_is_the_same_reader(client, results):

@@ -51,6 +51,16 @@ def test_undo_takes_back_one_verdict_after_the_other_and_is_kept_too(store):
     assert len(store.history("AB")) == 4
 
 
+def test_undo_is_of_the_verdict_that_the_reader_means(store):
+    store.add("AB", "s1", NORMAL)
+    store.add("AB", "s1", FUSED, repeat=AGAIN)
+    for other in (("s1", FIRST), ("s2", AGAIN)):
+        with pytest.raises(UserError, match="no longer your last one"):
+            store.undo("AB", other)
+    assert len(store.history("AB")) == 2
+    assert store.undo("AB", ("s1", AGAIN)).verdict.verdict == "sacralization"
+
+
 def test_undo_leaves_the_verdicts_on_another_queue(tmp_path):
     earlier, later = (VerdictStore(tmp_path, queue) for queue in ("earlier", "later"))
     earlier.add("AB", "s1", NORMAL)

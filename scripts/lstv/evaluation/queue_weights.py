@@ -27,7 +27,7 @@ def weighted(file: LabelFile, queue: Path | None) -> LabelFile:
             f"the labels were read from the review queue {file.queue}, and ",
             queue,
             f" is queue {drawn['digest']}, of another cohort or drawn again since: give the queue that was read, such as "
-            "reading_key.json (",
+            f"reading_key.json or, after a reading in the app, verdicts/queue-{file.queue}.json (",
             QUEUE,
             "), or the labels of this one.",
         )

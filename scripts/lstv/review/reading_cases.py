@@ -1,8 +1,8 @@
 """The cases of a blinded reading in the app: the queue as it is on the disk now, the verdicts, and each case's series.
 
 Verdicts go to ``results/<cohort>/verdicts``, a file for each reader to which is only ever added, with the label file of all
-of them beside it, which ``evaluation.labels`` takes. As in the bundle, the page knows a case by its place in the reading
-order and its id.
+of them beside it, which ``evaluation.labels`` takes, and a copy of each queue that was read, for ``evaluation.queue``. As in
+the bundle, the page knows a case by its place in the reading order and its id.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Cases:
         self.cohort = cohort
         self._folder = folder
         self._series: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
-        self._labels = threading.Lock()
+        self._writing = threading.Lock()
         self._reader = SeriesReader()
 
     def queue(self) -> Queue:
@@ -59,6 +59,13 @@ class Cases:
             )
         return queue
 
+    def keep(self, queue: Queue) -> None:
+        """Keep a copy of the queue beside the verdicts: when it is drawn again, only the copy has their weights."""
+        path = self.cohort.folder / VERDICTS / f"queue-{queue['digest']}.json"
+        with self._writing:
+            if not path.is_file():
+                atomic.write_json(path, queue)
+
     def store(self, queue: Queue) -> VerdictStore:
         return VerdictStore(self.cohort.folder / VERDICTS, queue["digest"])
 
@@ -77,10 +84,13 @@ class Cases:
         return told
 
     def write_labels(self, queue: Queue) -> Path:
-        """Write the label file of all readers of this queue, and return it."""
+        """Write the label file of all readers of this queue, and return it. One with the queue in its name stays when the
+        queue is drawn again."""
         path = self.cohort.folder / VERDICTS / LABELS
-        with self._labels:  # of two at once the later one has to see both verdicts
-            atomic.write_csv(path, label_rows.COLUMNS, label_rows.of_store(self.store(queue), queue["digest"]))
+        with self._writing:  # of two at once the later one has to see both verdicts
+            text = atomic.csv_text(label_rows.COLUMNS, label_rows.of_store(self.store(queue), queue["digest"]))
+            atomic.write_text(path.with_stem(f"{path.stem}-{queue['digest']}"), text)
+            atomic.write_text(path, text)
         return path
 
     def labels_of(self, queue: Queue, reader: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from lstv.base.errors import UserError
+from lstv.ranking.review_queue import Queue
 from lstv.review import page
 from lstv.review.doors import csrf_token
 from lstv.review.reading_cases import Cases
@@ -57,12 +58,11 @@ def blueprint(cases: Cases, *, for_readers_only: bool) -> Blueprint:
     def add() -> Response:
         given = _given()
         queue = cases.current(str(given.get("queue")))
-        study_id = cases.by_name(queue).get(str(given.get("case")))
-        if study_id is None:
-            raise UserError("the verdict is of a case that is not in this reading; reload the page.")
+        study_id = _study(cases, queue, given)
         answers, seconds = given.get("answers"), given.get("seconds")
         if not isinstance(answers, dict) or not (seconds is None or _is_number(seconds)):
             abort(400)
+        cases.keep(queue)
         saved = cases.store(queue).add(
             str(given.get("reader", "")),
             study_id,
@@ -82,7 +82,7 @@ def blueprint(cases: Cases, *, for_readers_only: bool) -> Blueprint:
         store = cases.store(queue)
         if not store.latest(reader, queue["digest"]):
             raise UserError("there is no verdict to take back.")
-        store.undo(reader)
+        store.undo(reader, (_study(cases, queue, given), given.get("repeat", 0)))
         cases.write_labels(queue)
         return jsonify(at=store.history(reader)[-1]["at"])
 
@@ -111,6 +111,14 @@ def _given() -> dict[str, Any]:
     if not isinstance(given, dict):
         abort(400)
     return given
+
+
+def _study(cases: Cases, queue: Queue, given: dict[str, Any]) -> str:
+    """The study that the page calls ``case``."""
+    study_id = cases.by_name(queue).get(str(given.get("case")))
+    if study_id is None:
+        raise UserError("the verdict is of a case that is not in this reading; reload the page.")
+    return study_id
 
 
 def _is_number(value: object) -> bool:

@@ -114,14 +114,23 @@ class VerdictStore:
         self._append(name, entry.record())
         return entry
 
-    def undo(self, reader: str) -> SavedVerdict | None:
+    def undo(self, reader: str, shown: tuple[str, int] | None = None) -> SavedVerdict | None:
         """Take back the reader's last verdict of this queue that was not taken back yet, and return it; None where there
-        is none."""
+        is none.
+
+        ``shown`` is the study id and ``repeat`` of the verdict that the reader means. Raises UserError where that is not
+        the last one, as after another window of his saved one; nothing is taken back then.
+        """
         name = self.known_as(reader)
         with self._locked(name) as stream:
             standing = [entry for entry in _standing(self._lines(name)) if entry.queue == self.queue]
             if not standing:
                 return None
+            if shown is not None and shown != (standing[-1].study_id, standing[-1].repeat):
+                raise UserError(
+                    "the verdict to take back is no longer your last one: another window saved or took back one since, so "
+                    "nothing was taken back; look at what is saved now, then try again."
+                )
             _write(stream, {"undo": True, "reader": name, "at": _now(), "queue": self.queue}, self.path(name))
         return standing[-1]
 

@@ -238,15 +238,34 @@
     show(next);
   }
 
+  /* what another window of the same reader saved meanwhile; what is typed here stays */
+  async function reload() {
+    const now = turn;
+    if (!byId("work").hidden) keepDraft();
+    try { saved = await saver.load(reader); } catch (error) { return; /* it was told why the app does not answer */ }
+    if (byId("work").hidden || now !== turn) return;
+    const said = held().get(keyOf(tasks[at]));
+    answers = { ...(drafts.get(keyOf(tasks[at])) || (said && said.answers) || {}) };
+    refresh();
+  }
+
   const complete = (said) => Object.fromEntries(given.names.map((name) => [name, said[name] || ""]));
 
-  async function undo() {
+  /* one after the other: a second one is of the verdict before */
+  let undoing = Promise.resolve();
+  const undo = () => { undoing = undoing.then(takeBack); };
+
+  async function takeBack() {
     const last = lstv.standing(saved).pop();
     if (!last) { tell("There is no verdict to take back."); return; }
     if (unblinded()) { tell("The cases are unblinded: every verdict stands as it was given."); return; }
     try {
-      saved.push({ undo: true, ...(await saver.undo(reader)) });
-    } catch (error) { tell(error.message); return; }
+      saved.push({ undo: true, ...(await saver.undo(reader, last)) });
+    } catch (error) {
+      tell(error.message);
+      await reload();
+      return;
+    }
     copied = false;
     const index = tasks.findIndex((task) => task.name === last.case && task.repeat === last.repeat);
     at = -1; /* what is in the form is not that case's */
@@ -395,10 +414,11 @@
     });
     const choices = new Map(given.questions.map((question) => [question.name, question.choices.map((choice) => choice.value)]));
     const known = (row) => given.names.every((name) => !row[name] || !choices.has(name) || choices.get(name).includes(row[name]));
+    const left = [];
     try {
       for (const row of fresh) {
         row.castellvi = row.castellvi === "none" ? "" : row.castellvi.replace(/[ab]$/, "");
-        if (!row.verdict || !known(row)) { say(`${file.name} has an answer for case ${names.get(row.study_id)} that is not one of the choices; it was left out.`); continue; }
+        if (!row.verdict || !known(row)) { left.push(names.get(row.study_id)); continue; }
         saved.push(await saver.add(reader, {
           case: names.get(row.study_id), repeat: Number(row.repeat) || 0, answers: complete(row),
           seconds: row.seconds === "" ? null : Number(row.seconds), blinded: row.blinded !== "no", at: row.read_at,
@@ -407,7 +427,9 @@
     } catch (error) { say(error.message); return; }
     const next = open();
     if (next < 0) finish(); else { at = -1; show(next); }
-    say(`${fresh.length} verdicts were taken from ${file.name}; ${own.length - fresh.length} were known here or newer.`);
+    const taken = `${fresh.length - left.length} verdicts were taken from ${file.name}; ${own.length - fresh.length} were known here or newer.`;
+    const wrong = `${left.length} left out, because an answer is not one of the choices: ${left.join(", ")}.`;
+    say(left.length ? `${taken} ${wrong}` : taken);
   });
 
   /* --- after the verdict ------------------------------------------------------------------------------------------------ */

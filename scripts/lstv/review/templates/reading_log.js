@@ -10,7 +10,7 @@
      .readers()               names of all who have read these cases here
      .load(reader)            what was saved of a reader, oldest first; a name's spellings (capitals, blanks) are one reader
      .add(reader, said)       saves { case, repeat, answers, seconds, blinded } and returns it with its time `at`
-     .undo(reader)            saves that the last verdict is taken back
+     .undo(reader, last)      saves that the last verdict is taken back; a server refuses where that is not `last`
      .keeps                   false where nothing outlives the page
      .csv(reader)             address of a reader's label file where a server has it; null instead where there is none
    lstv.standing(saved)       of what was saved, the verdicts that were not taken back
