@@ -37,8 +37,8 @@ _LAYERS = re.compile(r"^[^\n]*layers: begin.*?layers: end[^\n]*\n", re.DOTALL | 
 
 @dataclass(frozen=True)
 class Case:
-    """A study under the name by which the page calls it; ``file`` is the address of its series; ``study_id`` is None where a
-    server keeps the ids to itself."""
+    """A study under the name by which the page calls it; ``file`` is the address of its series; ``study_id``, which the
+    page does not show, goes into the label file, and is None where that is written elsewhere."""
 
     name: str
     file: str

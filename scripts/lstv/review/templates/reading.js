@@ -466,6 +466,6 @@
     saved = await saver.load(reader);
     if (!byId("work").hidden) { keepDraft(); refresh(); }
   });
-  if (lstv.saver) byId("unblind").remove(); /* a server does not give out the ids by which the key is read */
+  if (lstv.saver) byId("unblind").remove(); /* the app hands out no key file */
   byId("reader").focus();
 })(window.lstv);
