@@ -251,7 +251,7 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
         ("ids.npy", npz(np.array([1]))[:40], "is not a NumPy file of study ids"),
     ],
 )
-@pytest.mark.fault("what is no list of ids", "one sentence")
+@pytest.mark.fault("what is not a list of ids", "one sentence")
 def test_what_is_no_list_of_ids(tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name} .*{sentence}"):
