@@ -46,9 +46,8 @@ def _manifests(args: argparse.Namespace) -> list[Path]:
         return list(args.manifests)
     if args.sheet is None:
         raise UserError("--manifests-dir needs --sheet, which says of which studies the batches are.")
-    used = {row.study_id for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"}
-    names = sorted({batches.batch_of(study_id, args.batches) for study_id in used})
-    return [args.manifests_dir / f"{name}.csv" for name in names]
+    used = [row.study_id for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"]
+    return [args.manifests_dir / f"{name}.csv" for name in batches.batches_of(used, args.batches)]
 
 
 if __name__ == "__main__":

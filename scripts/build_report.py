@@ -97,7 +97,7 @@ def _metrics_of(args: argparse.Namespace, used: list[str]) -> list[Path]:
 def _heatmaps_of(args: argparse.Namespace, used: list[str]) -> list[Path]:
     if args.heatmaps_dir is None:
         return []
-    return [args.heatmaps_dir / f"{batch}.h5" for batch in sorted({batches.batch_of(i, args.batches) for i in used})]
+    return [args.heatmaps_dir / f"{batch}.h5" for batch in batches.batches_of(used, args.batches)]
 
 
 def _listed(path: Path | None) -> list[Path]:

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     from lstv.report.pages import cohort, index
 
     known = cohort.Cohort(args.table, show_ids=args.show_ids == "yes")
-    names = sorted({batches.batch_of(study_id, args.batches) for study_id in known.groups}) if args.records_dir else []
+    names = batches.batches_of(known.groups, args.batches) if args.records_dir else []
     made = index.records([*args.records, *(args.records_dir / f"{name}.json" for name in names)])
     entries = known.pages(cohort.ALL, 0, ())
     index.write(args.out_dir, args.list, entries, made, known, args.title)

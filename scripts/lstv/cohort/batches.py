@@ -25,6 +25,11 @@ def batch_of(study_id: str, count: int) -> str:
     return f"batch-{int(hashlib.sha256(study_id.encode()).hexdigest(), 16) % count:04d}-of-{count:04d}"
 
 
+def batches_of(studies: Iterable[str], count: int) -> list[str]:
+    """Names of the batches that these studies make, in order."""
+    return sorted({batch_of(study_id, count) for study_id in studies})
+
+
 _NAME = re.compile(r"batch-\d{4,}-of-(\d{4,})")
 
 

@@ -213,12 +213,7 @@ def area(analysed: pandas.DataFrame) -> Figure | None:
 
 def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float]) -> Figure | None:
     """Score against the L5/S1 entropy, with the threshold of the rule."""
-    both = pandas.DataFrame(
-        {
-            "entropy": summaries.level_values(analysed, JUNCTION, "entropy"),
-            "score": summaries.study_values(analysed, "score"),
-        }
-    ).dropna()
+    both = summaries.entropy_and_score(analysed)
     if len(both) < 3:
         return None
     figure, axes = _axes()

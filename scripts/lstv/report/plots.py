@@ -185,12 +185,7 @@ def area(analysed: pandas.DataFrame, places: Mapping[str, Place]) -> Drawn | Non
 
 def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float], places: Mapping[str, Place]) -> Drawn | None:
     """Score against the L5/S1 entropy, with the threshold of the rule."""
-    both = pandas.DataFrame(
-        {
-            "entropy": summaries.level_values(analysed, JUNCTION, "entropy"),
-            "score": summaries.study_values(analysed, "score"),
-        }
-    ).dropna()
+    both = summaries.entropy_and_score(analysed)
     if len(both) < 3:
         return None
     correlation = both["entropy"].rank().corr(both["score"].rank())

@@ -10,6 +10,7 @@ import pandas
 from lstv import uncertainty
 from lstv.anatomy.points import FOUND
 from lstv.base.levels import LEVELS
+from lstv.report.palette import JUNCTION
 
 MAIN_METRICS = ("entropy", "confidence", "spatial_entropy", "area_px")
 
@@ -26,6 +27,12 @@ def level_values(frame: pandas.DataFrame, level: str, metric: str) -> pandas.Ser
     """
     values = pandas.to_numeric(frame[f"{level}_{metric}"], errors="coerce")
     return values[found(frame, level) & np.isfinite(values)].astype(float)
+
+
+def entropy_and_score(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """``entropy`` of L5/S1 and ``score``, float64, of the studies that have both."""
+    both = {"entropy": level_values(frame, JUNCTION, "entropy"), "score": study_values(frame, "score")}
+    return pandas.DataFrame(both).dropna()
 
 
 def quartiles(values: pandas.Series) -> dict:
