@@ -157,12 +157,8 @@ def test_the_program_makes_a_checkpoint_that_loads(tmp_path, monkeypatch, capsys
     made = [samples.make(samples.training_spec(seed)) for seed in (1, 2)]
     pool = np.stack([s.images for s in made]), np.stack([s.points for s in made])
     monkeypatch.setattr(training, "make_pool", lambda *arguments: pool)
-    threads = torch.get_num_threads()
     out = tmp_path / "net.pth"
-    try:
-        assert train_demo_localizer.main(["--out", str(out), "--steps", "2", "--batch", "2", "--jobs", "1"]) == 0
-    finally:
-        torch.set_num_threads(threads)
+    assert train_demo_localizer.main(["--out", str(out), "--steps", "2", "--batch", "2", "--jobs", "1"]) == 0
     fresh = load_localizer(out)
     assert fresh.demo and fresh.network.widths == training.NARROW
     assert Path(f"{out}.sha256").read_text().startswith(fresh.sha256)

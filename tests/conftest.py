@@ -1,0 +1,23 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def torch_threads() -> Iterator[None]:
+    """Give the next test the number of threads that this one began with.
+
+    A program called in the tests' own process sets the number for the whole process (``--threads``), and the last bits of a
+    convolution on one thread are not those on two. Without this a test that compares numbers bit for bit depends on which
+    tests ran before it in the same worker.
+    """
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    yield
+    if torch:
+        torch.set_num_threads(before)
