@@ -46,6 +46,17 @@ def test_a_trapezium(angle, pixel):
     assert found.wedge == pytest.approx(0, abs=1.0)
     assert found.height(0.5) == pytest.approx(28, abs=0.5)
     assert found.slope("upper") == pytest.approx(angle, abs=1.5)
+    assert found.tilt == pytest.approx(angle, abs=1.0)
+
+
+@pytest.mark.parametrize("angle", [-15.0, 0.0, 30.0])
+@pytest.mark.parametrize("shift", [-6.0, 0.0, 9.0])
+def test_the_line_through_the_middles_of_the_endplates_of_a_sheared_body(shift, angle):
+    """36 mm wide, 26 mm high, the lower surface ``shift`` mm behind the upper."""
+    corners = np.array([(-18 - shift / 2, 13), (18 - shift / 2, 13), (18 + shift / 2, -13), (-18 + shift / 2, -13)])
+    found = shape(section(corners @ turned(angle).T), turned(angle) @ [0, 1])
+    assert found.tilt == pytest.approx(angle + np.rad2deg(np.arctan2(shift, 26)), abs=1.5)
+    assert found.slope("upper") == pytest.approx(angle, abs=1.5)
 
 
 @pytest.mark.parametrize("angle", [0.0, 30.0])

@@ -55,7 +55,12 @@ def test_angles_of_a_sacrum_in_one_piece(phantoms, style):
     _, whole = of_phantom("normal", 0.0, style)
     own, other = measures.measured(divided), measures.measured(whole)
     assert other["a_angle_deg"] == pytest.approx(own["a_angle_deg"], abs=2.0)
-    assert other["s1_ratio"] is None and other["s1_s2_extent"] is None and other["l5_s1_disc_height_index"] is None
+    assert (
+        other["s1_ratio"] is None
+        and other["s1_s2_extent"] is None
+        and other["vmva_difference_deg"] is None
+        and other["l5_s1_disc_height_index"] is None
+    )
     assert other["l5_taper"] == pytest.approx(own["l5_taper"], abs=0.05)
 
 
@@ -67,6 +72,44 @@ def test_forms_tell_the_kinds_apart(phantoms):
     assert sacralized["l5_taper"] < -0.25 < -0.15 < normal["l5_taper"]
     assert sacralized["l5_s1_disc_height_index"] < 0.6 * normal["l5_s1_disc_height_index"]
     assert lumbarized["s1_s2_extent"] > 0.9
+    assert normal["s1_s2_disc_type"] < lumbarized["s1_s2_disc_type"] == 3
+
+
+def middle_of(corners: np.ndarray) -> float:
+    """Degrees by which the lower end of a body (4, 2), of (posterior, superior), lies behind the upper."""
+    down = corners[2:].mean(axis=0) - corners[:2].mean(axis=0)
+    return float(np.rad2deg(np.arctan2(down[0], -down[1])))
+
+
+@pytest.mark.parametrize("name", ["normal", "sacralized", "lumbarized"])
+def test_the_difference_of_mid_vertebral_angles_is_that_of_the_drawing(phantoms, name):
+    phantom, mask = phantoms[name]
+    fourth, fifth, sacrum = (
+        middle_of(phantom.body.bodies[index]) for index in (anatomy.L5 - 1, anatomy.L5, anatomy.S1)
+    )
+    found = measures.measured(mask)["vmva_difference_deg"]
+    assert found == pytest.approx((sacrum - fifth) - (fifth - fourth), abs=6.0)
+
+
+def test_the_type_of_the_s1_s2_disc(phantoms):
+    _, mask = phantoms["lumbarized"]
+    numbers = {
+        name: number for number, name in mask.numbering.disc_names([int(n) for n in np.unique(mask.labels)]).items()
+    }
+
+    def typed(labels: np.ndarray) -> float | None:
+        return measures.measured(Mask(labels, mask.to_patient, mask.numbering, mask.program))["s1_s2_disc_type"]
+
+    inside = mask.labels == numbers["S1"]
+    without = np.where(inside, 0, mask.labels).astype(np.uint16)
+    assert typed(without) == 1
+    assert typed(np.where(np.isin(without, list(numbers.values())), 0, without)) is None, "no discs are labelled"
+    # keep the front half of the disc
+    places = np.stack(np.nonzero(inside), axis=-1) @ mask.to_patient[:3, :3].T
+    front = places[:, 1] < np.median(places[:, 1])
+    half = without.copy()
+    half[tuple(np.stack(np.nonzero(inside))[:, front])] = numbers["S1"]
+    assert typed(half) == 2
 
 
 def test_widths_and_heights_are_those_of_the_drawing(phantoms):

@@ -8,6 +8,7 @@ until its ``back`` is half-way between the two surfaces.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +30,8 @@ class Shape:
     """One structure in its frame. ``back``, ``up`` (2,) unit vectors of the slice; ``s``, ``t`` (N,) its points in mm along
     them; ``upper``, ``lower``: slopes of its two surfaces against ``back`` in radians, positive where the back is higher.
     ``bottom``, ``top``, ``front``, ``rear``: mean places of its four sides over their middle parts in mm, so that a spur
-    at a corner moves none of them."""
+    at a corner moves none of them. ``upper_middle``, ``lower_middle`` (2,): the middles of the two surfaces in mm along
+    ``back`` and ``up``, half-way between the corners in which straight lines along the four sides meet."""
 
     back: np.ndarray
     up: np.ndarray
@@ -42,6 +44,8 @@ class Shape:
     top: float
     front: float
     rear: float
+    upper_middle: np.ndarray
+    lower_middle: np.ndarray
 
     def width(self, share: float, half: float = HALF_BAND) -> float:
         """Anteroposterior width in mm at a share of the height, from below."""
@@ -82,6 +86,14 @@ class Shape:
         first, second = np.triu_indices(len(down), 1)
         return float(np.median((widths[second] - widths[first]) / (down[second] - down[first])))
 
+    @property
+    def tilt(self) -> float:
+        """Angle in degrees of the line from the middle of the upper to the middle of the lower surface against the patient's
+        longitudinal axis, downwards: positive where the lower end lies further back."""
+        across, along = self.lower_middle - self.upper_middle
+        down = across * self.back + along * self.up
+        return float(np.rad2deg(np.arctan2(down[0], -down[1])))
+
     def slope(self, surface: str) -> float:
         """Slope of the ``upper`` or ``lower`` surface in degrees against the patient's anteroposterior axis: positive where
         its back end is higher."""
@@ -102,19 +114,36 @@ def shape(section: Section, up: np.ndarray) -> Shape:
     for _ in range(_TURNS):
         back = np.array([up[1], -up[0]])
         s, t = points @ back, points @ up
-        turn = (_side(s, t, 1)[0] + _side(s, t, -1)[0]) / 2
+        turn = (_side(s, t, 1).angle + _side(s, t, -1).angle) / 2
         # towards the back the surfaces rise by ``turn``: turn the frame with them
         up = np.cos(turn) * up - np.sin(turn) * back
     back = np.array([up[1], -up[0]])
     s, t = points @ back, points @ up
-    (upper, top), (lower, bottom) = _side(s, t, 1), _side(s, t, -1)
-    (_, rear), (_, front) = _side(t, s, 1), _side(t, s, -1)
-    return Shape(back, up, s, t, section.area, upper, lower, bottom, top, front, rear)
+    upper, lower, rear, front = _side(s, t, 1), _side(s, t, -1), _side(t, s, 1), _side(t, s, -1)
+    places = lower.place, upper.place, front.place, rear.place
+    middles = [(_corner(surface, front) + _corner(surface, rear)) / 2 for surface in (upper, lower)]
+    return Shape(back, up, s, t, section.area, upper.angle, lower.angle, *places, *middles)
 
 
-def _side(along: np.ndarray, across: np.ndarray, sign: int) -> tuple[float, float]:
-    """Slope in radians and mean place in mm of the side where ``across`` is largest (sign 1) or smallest (-1), over its
-    middle part along ``along``."""
+class _Side(NamedTuple):
+    """A side as a straight line: its ``angle`` in radians, its mean ``place`` in mm across it, and ``at`` what place in mm
+    along it that is."""
+
+    angle: float
+    place: float
+    at: float
+
+
+def _corner(surface: _Side, end: _Side) -> np.ndarray:
+    """Where a surface and the front or rear meet, (2,) in mm along ``back`` and ``up``."""
+    rise, lean = np.tan(surface.angle), np.tan(end.angle)
+    # s = end.place + lean (t - end.at), t = surface.place + rise (s - surface.at)
+    s = (end.place + lean * (surface.place - rise * surface.at - end.at)) / (1 - lean * rise)
+    return np.array([s, surface.place + rise * (s - surface.at)])
+
+
+def _side(along: np.ndarray, across: np.ndarray, sign: int) -> _Side:
+    """The side where ``across`` is largest (sign 1) or smallest (-1), over its middle part along ``along``."""
     low, high = np.quantile(along, [0.003, 0.997])
     edges = low + (high - low) * np.linspace(*_EDGE_SHARE, _COLUMNS + 1)
     column = np.digitize(along, edges) - 1
@@ -122,5 +151,5 @@ def _side(along: np.ndarray, across: np.ndarray, sign: int) -> tuple[float, floa
     ends = np.array([sign * (sign * across[column == index]).max() for index in places])
     middles = (edges[:-1] + edges[1:])[places] / 2
     if len(places) < 3:
-        return 0.0, float(ends.mean()) if len(ends) else 0.0
-    return float(np.arctan(np.polyfit(middles, ends, 1)[0])), float(ends.mean())
+        return _Side(0.0, float(ends.mean()) if len(ends) else 0.0, float(middles.mean()) if len(ends) else 0.0)
+    return _Side(float(np.arctan(np.polyfit(middles, ends, 1)[0])), float(ends.mean()), float(middles.mean()))

@@ -12,24 +12,19 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy import ndimage
 
-from lstv.anatomy.mask_section import Plane, Section
-from lstv.anatomy.mask_shape import ANTERIOR, LOWER, MIDDLE, POSTERIOR, UPPER, Shape, shape
-from lstv.base.arrays import FloatArray
+from lstv.anatomy.mask_shape import ANTERIOR, LOWER, MIDDLE, POSTERIOR, UPPER
 from lstv.base.documented import title_and_fields
 from lstv.base.levels import LEVELS
+from lstv.second_reader.cuts import Cuts, NotMeasured
 from lstv.second_reader.masks import Mask
-from lstv.second_reader.numbering import SACRUM, VERTEBRAE
+from lstv.second_reader.numbering import SACRUM
 
 SQUARED = 1.37
 """S1 ratio up to which the first sacral vertebra is called squared in the literature; named beside the value, never used."""
-_SURFACE_MM = 28.0
-"""Depth of a sacrum in one piece that belongs to S1, about; its upper surface is all that is measured on it."""
-
-
-class NotMeasured(Exception):
-    """The mask does not show what a measure needs."""
+WHOLE_DEPTH = 0.9
+"""Share of S1's depth from which a disc counts as going through the whole of it: a tenth of some 30 mm is what a width on a
+mask is good to."""
 
 
 @dataclass(frozen=True)
@@ -62,130 +57,6 @@ def measure(kinds: tuple[str, ...] = ()) -> Callable[[Callable[..., float]], Cal
         return function
 
     return register
-
-
-class Cuts:
-    """The cuts of one mask's structures, each made once. ``eroded``: with one voxel taken off around every structure."""
-
-    def __init__(self, mask: Mask, eroded: bool = False) -> None:
-        self._mask, self._eroded = mask, eroded
-        self._plane = Plane.of(mask.to_patient, mask.sagittal_axis)
-        numbers = [int(number) for number in np.unique(mask.labels) if number]
-        self._bodies = {mask.numbering.vertebrae[n]: n for n in numbers if n in mask.numbering.vertebrae}
-        self._discs = {name: number for number, name in mask.numbering.disc_names(numbers).items()}
-        self._sections: dict[int, Section | None] = {}
-        self._shapes: dict[tuple[str, str], Shape] = {}
-
-    @property
-    def sacrum_in_segments(self) -> bool:
-        """Whether S1 has a number of its own, and not that of the whole sacrum."""
-        return "S2" in self._bodies
-
-    def body(self, name: str) -> Shape:
-        """A vertebral body. Raises NotMeasured where it is not there, or is the whole sacrum."""
-        if name == SACRUM and not self.sacrum_in_segments:
-            raise NotMeasured
-        return self._shape("body", name)
-
-    def disc(self, name: str) -> Shape:
-        """The disc below a vertebra. Raises NotMeasured where it is not there."""
-        return self._shape("disc", name)
-
-    def sacral_surface(self) -> Shape:
-        """S1, or what of a sacrum in one piece lies next to the disc above it: only its upper surface means something."""
-        if self.sacrum_in_segments:
-            return self.body(SACRUM)
-        key = ("surface", SACRUM)
-        if key not in self._shapes:
-            section, up = self._section(self._bodies, SACRUM, body=True), self._up_at_sacrum()
-            along = (section.points - self._disc_middle()) @ up
-            near = section.points[along > -_SURFACE_MM]
-            if len(near) < len(section.points) / 10:
-                raise NotMeasured
-            self._shapes[key] = shape(Section(near, section.area), up)
-        return self._shapes[key]
-
-    def _shape(self, kind: str, name: str) -> Shape:
-        if (kind, name) not in self._shapes:
-            section = self._section(self._bodies if kind == "body" else self._discs, name, body=kind == "body")
-            self._shapes[kind, name] = shape(section, self._up(kind, name))
-        return self._shapes[kind, name]
-
-    def _section(self, numbers: dict[str, int], name: str, body: bool) -> Section:
-        number = numbers.get(name)
-        if number is None:
-            raise NotMeasured
-        if number not in self._sections:
-            inside = self._mask.labels == number
-            if self._eroded:
-                inside = _eroded(inside, self._plane.axis)
-            self._sections[number] = self._plane.section(inside, body)
-        found = self._sections[number]
-        if found is None:
-            raise NotMeasured
-        return found
-
-    def _up(self, kind: str, name: str) -> FloatArray:
-        """About the direction from lower to upper surface: that of the column there."""
-        if kind == "body" and name == SACRUM:
-            return self._disc_middle() - self._middle("body", SACRUM)
-        if kind == "disc" and name in self._bodies:
-            lower = self._neighbour(name, 1)
-            deep = lower is None or (lower == SACRUM and not self.sacrum_in_segments)
-            below = self._middle("disc", name) if deep else self._middle("body", str(lower))
-            return self._middle("body", name) - below
-        known = "body" if kind == "body" else "disc"  # a mask of discs only
-        order = [upper for upper in VERTEBRAE if upper in (self._bodies if known == "body" else self._discs)]
-        place = order.index(name)
-        upper, lower = order[max(place - 1, 0)], order[min(place + 1, len(order) - 1)]
-        if known == "body" and lower == SACRUM and not self.sacrum_in_segments:
-            lower = name
-        if upper == lower:
-            raise NotMeasured
-        return self._middle(known, upper) - self._middle(known, lower)
-
-    def _neighbour(self, name: str, step: int) -> str | None:
-        order = [upper for upper in VERTEBRAE if upper in self._bodies]
-        place = order.index(name) + step
-        return order[place] if 0 <= place < len(order) else None
-
-    def _middle(self, kind: str, name: str) -> FloatArray:
-        place: FloatArray = self._section(self._bodies if kind == "body" else self._discs, name, kind == "body").middle
-        return place
-
-    def _lowest(self) -> str:
-        """The vertebra whose disc lies above the sacrum."""
-        lumbar = [name for name in VERTEBRAE if name in self._discs and name.startswith("L")]
-        if not lumbar:
-            raise NotMeasured
-        return lumbar[-1]
-
-    def _disc_middle(self) -> FloatArray:
-        return self._middle("disc", self._lowest())
-
-    def _up_at_sacrum(self) -> np.ndarray:
-        """Across the disc above the sacrum, whose lower surface is the sacrum's upper one."""
-        up: np.ndarray = self.disc(self._lowest()).up
-        return up
-
-
-def _eroded(inside: np.ndarray, axis: int) -> np.ndarray:
-    """One voxel less around a structure, within the sagittal slices."""
-    element = np.ones((3, 3, 3), bool)
-    element[tuple(slice(None) if k != axis else slice(0, None, 2) for k in range(3))] = False
-    cross = np.zeros((3, 3, 3), bool)
-    cross[1, 1, 1] = True
-    for k in range(3):
-        if k != axis:
-            cross |= np.roll(_centre(), 1, axis=k) | np.roll(_centre(), -1, axis=k)
-    eroded: np.ndarray = ndimage.binary_erosion(inside, cross & element)
-    return eroded
-
-
-def _centre() -> np.ndarray:
-    centre = np.zeros((3, 3, 3), bool)
-    centre[1, 1, 1] = True
-    return centre
 
 
 def measured(mask: Mask, *, eroded: bool = False) -> dict[str, float | None]:
@@ -363,7 +234,44 @@ def s1_s2_extent(cuts: Cuts) -> float:
     Range: above 0
     Direction: high = S1 is separated from S2 as a lumbar vertebra
     Undefined: the mask has no S1/S2 disc (the programs label the sacrum in one piece)
-    Source: proposal of this project, after the extent that the four types of O'Driscoll et al. 1996 tell apart; the types
-        themselves are left out
+    Source: proposal of this project, after the extent by which the types of O'Driscoll et al. 1996 are told apart
     """
     return cuts.disc(SACRUM).depth / cuts.body(SACRUM).width(LOWER)
+
+
+@measure()
+def s1_s2_disc_type(cuts: Cuts) -> float:
+    """Type of the S1/S2 disc after O'Driscoll, of which types 3 and 4 are not told apart.
+
+    Formula: 1 = no disc; 2 = a disc of less than the whole depth (s1_s2_extent below 0.9); 3 = a disc of the whole depth,
+        which is type 3 or, where the outline of the upper sacrum is abnormal too, type 4
+    Unit: type
+    Range: 1 to 3
+    Direction: high = S1 is separated from S2 as a lumbar vertebra; type 4 went with a fused LSTV
+    Undefined: the mask has no S1 and S2 of their own (the programs label the sacrum in one piece), or no discs at all
+    Source: O'Driscoll et al. 1996, Skeletal Radiol 25:225 (abstract), which gives no number for the abnormal outline;
+        s1_ratio stands beside it. The limit of the whole depth is this project's
+    """
+    cuts.body(SACRUM)
+    if not cuts.has_disc(SACRUM):
+        if not cuts.labels_discs:
+            raise NotMeasured
+        return 1.0
+    return 3.0 if s1_s2_extent(cuts) >= WHOLE_DEPTH else 2.0
+
+
+@measure()
+def vmva_difference_deg(cuts: Cuts) -> float:
+    """Difference of the vertical mid-vertebral angles (VMVA) of the two lowest segments.
+
+    Formula: (tilt of S1 - tilt of the lowest lumbar vertebra) - (tilt of the lowest lumbar vertebra - tilt of the one
+        above), tilt = angle of the line through the middles of the upper and the lower endplate
+    Unit: degrees
+    Range: -360 to 360
+    Direction: low = more often LSTV; at most 10 in fused ones (Castellvi III and IV: sensitivity 100 %, specificity 89 % on
+        midsagittal MRI), because the angle ordinarily grows from segment to segment on the way down
+    Undefined: the mask lacks one of the three vertebrae, or has the sacrum in one piece
+    Source: Farshad et al. 2013, definition and cut-off as given by Radiopaedia (rID 47531)
+    """
+    upper, lowest, sacral = (body.tilt for body in cuts.caudal_bodies())
+    return (sacral - lowest) - (lowest - upper)
