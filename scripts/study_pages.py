@@ -44,6 +44,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="call studies and files by id; no (the default) calls them by their line in the cohort table",
     )
     parser.add_argument("--title", default="Study pages", help="what the pages belong to, such as the cohort's name")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that read images and write pages (default: 1)")
     parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages")
     parser.add_argument("--record", type=Path, required=True, help="what was made of each study (JSON)")
     parser.add_argument("--manifest", type=Path, required=True, help="CSV of what was written: file, size, sha256")
@@ -54,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.top < 0:
         raise UserError(f"--top is {args.top}, but must be 0 or more.")
+    if args.jobs < 1:
+        raise UserError(f"--jobs is {args.jobs}, but must be 1 or more.")
     rows = {row.study_id: row for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"}
     from lstv.report.pages import batch, cohort  # after the arguments are known to be good
 
@@ -69,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
             studies_dir=args.studies_dir,
             folder=args.out_dir,
             title=args.title,
+            jobs=args.jobs,
             step=progress.step,
         )
     batch.write_record(args.record, entries, made)

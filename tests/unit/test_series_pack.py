@@ -48,7 +48,9 @@ def test_slices_are_those_of_the_reader(series):
     pack = content(series_pack.script(series_pack.of_study(row(series)), "case-1"))
     assert (pack["name"], pack["width"], pack["height"], pack["centre"]) == ("case-1", 40, 48, 3)
     for image, frame in zip(volume.volume, pack["frames"], strict=True):
-        seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(frame))).convert("L"), dtype=float)
+        picture = Image.open(io.BytesIO(base64.b64decode(frame)))
+        assert (picture.get_format_mimetype(), picture.mode) == (pack["type"], "L")
+        seen = np.asarray(picture, dtype=float)
         assert seen.shape == image.shape
         assert np.abs(seen - image).mean() < 6  # lossy
     assert [pack["window"]["low"], pack["window"]["high"]] == volume.provenance["intensity_window"]
@@ -106,6 +108,6 @@ def test_study_without_a_folder_says_why():
     assert series_pack.of_study(row("", reason="no sagittal T2 series"))["reason"] == "no sagittal T2 series"
 
 
-def test_slices_too_large_for_webp_are_a_reason():
+def test_slices_too_large_for_a_page_are_a_reason():
     with pytest.raises(series_pack.StudyError, match="too large"):
-        series_pack._webp(np.zeros((1, 16384), np.uint8))
+        series_pack._jpeg(np.zeros((1, 16384), np.uint8))

@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from lstv.dicom.geometry import SliceGeometry
 from lstv.report.build import build
 from lstv.report.pages import layers, names
 from lstv.report.pages.cohort import ALL, REVIEWED, Cohort, queued_studies
-from lstv.report.pages.distribution import among
+from lstv.report.pages.distribution import Spread, among
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,24 @@ def test_page_without_its_series_says_so(files):
         assert "The series is not here." in page and "the series folder does not exist" in page.lower()
         assert 'id="viewer"' not in page and "What it says" in page
     assert all("The series is not here." not in pages(files)[row["file"]] for row in shown)
+
+
+def test_pages_do_not_depend_on_the_number_of_processes(files, tmp_path):
+    """In a process of its own: this one has threads, which a copy of it would not have."""
+    program = Path(study_pages.__file__)
+    moved = [
+        "--jobs",
+        "3",
+        "--out-dir",
+        tmp_path / "pages",
+        "--record",
+        tmp_path / "r.json",
+        "--manifest",
+        tmp_path / "m.csv",
+    ]
+    subprocess.run([sys.executable, program, *page_inputs.arguments(files, *map(str, moved))], check=True)
+    assert (tmp_path / "r.json").read_bytes() == (files.folder / "page_files/all.json").read_bytes()
+    assert (tmp_path / "m.csv").read_bytes() == (files.folder / "page_files/all.csv").read_bytes()
 
 
 def test_layers_lie_on_the_slice_that_the_network_saw(files):
@@ -226,13 +246,13 @@ def test_different_studies_never_share_a_file(study_ids):
     ],
 )
 def test_place_among_the_cohort_in_words(values, value, words):
-    found = among(np.sort(np.array(list(values), dtype=float)), float(value))
+    found = among(Spread(np.array(list(values), dtype=float)), float(value))
     assert found.words == words
     assert all(0 <= x <= 100 for x in (found.low, found.median, found.high, found.here))
 
 
 def test_too_few_others_say_nothing():
-    assert among(np.arange(5.0), 2.0) is None
+    assert among(Spread(np.arange(5.0)), 2.0) is None
 
 
 # --- where layers lie -------------------------------------------------------------------------------------------------

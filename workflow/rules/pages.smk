@@ -20,7 +20,7 @@ rule study_pages:
         "pages"
     container:
         IMAGE
-    threads: 1
+    threads: pages_threads
     resources:
         **growing(mem_mb=2000, runtime=5),
     params:
@@ -34,7 +34,7 @@ rule study_pages:
     shell:
         "python {input.script:q} --sheet {input.sheet:q} --table {input.table:q} --queue {input.queue:q}"
         " --heatmaps {input.heatmaps:q} --studies-dir {params.studies:q} --which {params.which} --top {params.top}"
-        " {params.options} --out-dir {params.pages:q} --record {output.record:q} --manifest {output.manifest:q} > {log:q} 2>&1"
+        " {params.options} --jobs {threads} --out-dir {params.pages:q} --record {output.record:q} --manifest {output.manifest:q} > {log:q} 2>&1"
 
 
 rule pages_index:

@@ -93,6 +93,11 @@ def pages_to_write(wildcards):
     return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"
 
 
+def pages_threads(wildcards):
+    """Of a few batches each takes several cores; many fill them side by side."""
+    return max(1, MOST_PAGES_THREADS // len(batches()))
+
+
 def sheet_to_export(wildcards):
     """The batch's sheet. Where an image is gone or no longer the one that was written, the batch is exported again."""
     written = f"{RESULTS}/bids_manifests/{wildcards.batch}.csv"

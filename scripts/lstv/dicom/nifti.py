@@ -1,11 +1,12 @@
 """NIfTI files: what their header says, their stored values, and writing them.
 
 A voxel is named by its three indices, whose order and direction only the affine tells (``affine``). nibabel reads the
-header (https://nifti.nimh.nih.gov/nifti-1).
+header (https://nifti.nimh.nih.gov/nifti-1); it is imported where it is needed, which with DICOM it never is.
 """
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import struct
@@ -16,11 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
-from nibabel.spatialimages import HeaderDataError
-from nibabel.volumeutils import array_from_file
 
 from lstv.base import atomic
 from lstv.base.arrays import FloatArray
@@ -35,8 +33,6 @@ LARGEST_BYTES = 1 << 30
 """Bytes that the values of one file may have."""
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """By the code of the unit: unknown (taken for mm, as all programs do), metre, millimetre, micrometre."""
-_HEADER_CLASSES: dict[int, Any] = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
-"""By the length of the header in bytes, which is its first field."""
 _GZIP = b"\x1f\x8b"
 
 
@@ -100,6 +96,8 @@ def read_header(path: Path) -> NiftiHeader:
 def read(path: Path) -> NiftiImage:
     """Header and stored values of a ``.nii`` or ``.nii.gz`` file. Raises NiftiError where it is damaged, cut short or too
     large."""
+    from nibabel.volumeutils import array_from_file
+
     with _opened(path) as stream:
         header, shape, offset = _header(stream)
         size = int(np.prod(shape, dtype=np.float64)) * header.dtype.itemsize
@@ -111,9 +109,19 @@ def read(path: Path) -> NiftiImage:
         return NiftiImage(header, np.asarray(stored).reshape(header.shape, order="F").astype(native, copy=False))
 
 
+@functools.cache
+def _header_classes() -> dict[int, Any]:
+    """By the length of the header in bytes, which is its first field."""
+    import nibabel
+
+    return {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[io.IOBase]:
     """The file's content, unpacked where it is packed. What is wrong with the file inside the block becomes NiftiError."""
+    from nibabel.spatialimages import HeaderDataError
+
     try:
         with open(path, "rb") as file, np.errstate(all="ignore"):  # of numbers in a damaged header
             packed = file.read(2) == _GZIP
@@ -136,17 +144,19 @@ def _opened(path: Path) -> Iterator[io.IOBase]:
 
 def _header(stream: io.IOBase) -> tuple[NiftiHeader, tuple[int, ...], int]:
     """The header, the shape as it is stored, and where the values begin."""
+    from nibabel.spatialimages import HeaderDataError
+
     start = stream.read(4)
     for order in "<>":
         size = struct.unpack(f"{order}i", start)[0] if len(start) == 4 else 0
-        if size in _HEADER_CLASSES:
+        if size in _header_classes():
             break
     else:
         raise NiftiError("it is not a NIfTI file")
     content = start + stream.read(size - 4)
     if len(content) < size:
         raise NiftiError("its NIfTI header is cut short")
-    raw: Any = _HEADER_CLASSES[size].from_fileobj(io.BytesIO(content), endianness=order, check=False)
+    raw: Any = _header_classes()[size].from_fileobj(io.BytesIO(content), endianness=order, check=False)
     if not raw["magic"].tobytes().startswith(b"n+"):
         raise NiftiError("its header and its values are in two files (.hdr, .img); convert it to one .nii.gz file")
     stored_shape = tuple(int(length) for length in raw.get_data_shape())
@@ -166,6 +176,8 @@ def _header(stream: io.IOBase) -> tuple[NiftiHeader, tuple[int, ...], int]:
 
 def _affine(raw: Any, shape: tuple[int, ...]) -> FloatArray:
     """Where the header puts the voxels, RAS mm. Raises NiftiError where it does not say, or says two things."""
+    from nibabel.spatialimages import HeaderDataError
+
     sform, sform_code = raw.get_sform(coded=True)
     qform, qform_code = None, 0
     try:
@@ -203,7 +215,9 @@ def encoded(stored: npt.NDArray[Any], affine: FloatArray, slope: float = 1.0, in
     The affine stands in the sform and, where it has no shear, in the qform, both in the scanner's coordinates. Header
     fields have 32 bits: ``slope`` and ``intercept`` are rounded to that. Raises NiftiError for a type NIfTI has not.
     """
-    header: Any = _HEADER_CLASSES[348](endianness="<")
+    from nibabel.spatialimages import HeaderDataError
+
+    header: Any = _header_classes()[348](endianness="<")
     try:
         header.set_data_dtype(stored.dtype)
     except HeaderDataError as error:

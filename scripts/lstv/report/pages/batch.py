@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstv.base import atomic, manifest
+from lstv.base import atomic, forked, manifest
 from lstv.base.errors import StudyError
 from lstv.cohort import study_sheet
 from lstv.cohort.study_sheet import Row
@@ -42,17 +42,21 @@ def make(
     studies_dir: Path,
     folder: Path,
     title: str,
+    jobs: int = 1,
     step: Callable[[str], None] = lambda status: None,
 ) -> dict[str, Made]:
-    """Write the pages of ``entries`` into ``folder``; returns what was made, by study id.
+    """Write the pages of ``entries`` into ``folder`` with ``jobs`` processes (1: in this one); returns what was made, by
+    study id.
 
     ``rows`` are the studies' lines of the study sheet. A series that cannot be read makes a page that says so. ``step``
-    hears of each page, by ``ok`` or ``without series``. Raises UserError where a metrics file cannot be read.
+    hears of each page, by ``ok`` or ``without series``. Raises UserError where a metrics file cannot be read, or a process
+    ends.
     """
     entries = list(entries)
     files_of = locate(heatmap_files, [entry.study_id for entry in entries])
-    made: dict[str, Made] = {}
-    for entry in entries:
+
+    def one(index: int) -> Made:
+        entry = entries[index]
         study_id = entry.study_id
         entry.row["own_choice"] = rows[study_id].reason == study_sheet.CHOSEN_BY_USER
         document = read_json(studies_dir / f"{study_id}.json")
@@ -61,8 +65,12 @@ def make(
         pack, drawn, over, picture = _pictures(rows[study_id], maps, document, page["reasons"])
         series_pack.write(folder / f"{entry.file}.js", pack, entry.file)
         atomic.write_text(folder / f"{entry.file}.html", page_html(page, drawn, over, pack.get("reason", "")))
-        made[study_id] = Made(pack.get("reason", ""), picture)
-        step("without series" if "reason" in pack else "ok")
+        return Made(pack.get("reason", ""), picture)
+
+    made: dict[str, Made] = {}
+    for entry, page in zip(entries, forked.mapped(one, len(entries), jobs), strict=True):
+        made[entry.study_id] = page
+        step("without series" if page.series else "ok")
     return made
 
 

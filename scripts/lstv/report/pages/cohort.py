@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas
 
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort import selection
 from lstv.report import accounting, candidates, inputs, standing_out, summaries
+from lstv.report.pages.distribution import Spread
 from lstv.report.pages.names import page_name
 
 REVIEWED, ALL = "reviewed", "all"
@@ -64,7 +64,7 @@ class Cohort:
         ranked = "rank" in self.analysed and bool(self.analysed["rank"].notna().any())
         self.groups = {row["study_id"]: standing_out.group_of(row, ranked=ranked) for row in self._rows}
         self._places = standing_out.places(self._rows)
-        self._values: dict[str, np.ndarray] = {}
+        self._spreads: dict[str, Spread] = {}
 
     def pages(self, which: str, top: int, queued: Collection[str]) -> list[Entry]:
         """The studies with a page, in order: ``all``, or those ``reviewed``: the first ``top`` that stand out, the first
@@ -97,16 +97,16 @@ class Cohort:
         """Number of analysed studies."""
         return len(self._rows)
 
-    def values(self, column: str) -> np.ndarray:
-        """Sorted values of a column over the studies that have one; of a level only where it was found."""
-        if column not in self._values:
+    def spread(self, column: str) -> Spread:
+        """The values of a column over the studies that have one; of a level only where it was found."""
+        if column not in self._spreads:
             level = next((name for name in LEVELS if column.startswith(f"{name}_")), None)
             if level is not None and column in self.analysed:
                 found = summaries.level_values(self.analysed, level, column[len(level) + 1 :])
             else:
                 found = summaries.study_values(self.analysed, column)
-            self._values[column] = np.sort(found.to_numpy(dtype=float))
-        return self._values[column]
+            self._spreads[column] = Spread(found.to_numpy(dtype=float))
+        return self._spreads[column]
 
 
 def queued_studies(queue: Path) -> set[str]:

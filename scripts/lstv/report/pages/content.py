@@ -74,7 +74,7 @@ def _numbers(row: dict[str, Any], cohort: Cohort) -> list[dict[str, Any]]:
 
 
 def _among(cohort: Cohort, column: str, value: Any) -> Among | None:
-    return among(cohort.values(column), float(value)) if candidates.is_number(value) else None
+    return among(cohort.spread(column), float(value)) if candidates.is_number(value) else None
 
 
 def _level(row: dict[str, Any], level: str, cohort: Cohort) -> dict[str, Any]:

@@ -25,18 +25,27 @@ class Among:
     here: float
 
 
-def among(values: np.ndarray, value: float) -> Among | None:
-    """A study's ``value`` among the cohort's sorted ``values``, its own included; None where there are too few others."""
+class Spread:
+    """The values of a cohort, float64 without undefined ones and in any order: sorted, and where most of them lie."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = np.sort(values)
+        if len(values):
+            places = np.quantile(self.values, (0.25, 0.5, 0.75, _ENDS, 1 - _ENDS))
+            self.quarters, self.ends = places[:3], places[3:]
+
+
+def among(spread: Spread, value: float) -> Among | None:
+    """A study's ``value`` among those of the cohort, its own included; None where there are too few others."""
+    values = spread.values
     others = len(values) - 1
     if others < FEWEST:
         return None
     below = int(np.searchsorted(values, value, side="left"))
     above = int(len(values) - np.searchsorted(values, value, side="right"))
-    quarters = np.quantile(values, (0.25, 0.5, 0.75))
-    first = min(float(np.quantile(values, _ENDS)), value)
-    last = max(float(np.quantile(values, 1 - _ENDS)), value)
+    first, last = min(float(spread.ends[0]), value), max(float(spread.ends[1]), value)
     low, median, high, here = (
-        round(100 * (float(x) - first) / (last - first), 1) if last > first else 50.0 for x in (*quarters, value)
+        round(100 * (float(x) - first) / (last - first), 1) if last > first else 50.0 for x in (*spread.quarters, value)
     )
     return Among(_words(below, above, others), max(low, 0.0), median, min(high, 100.0), here)
 

@@ -53,11 +53,12 @@ window.lstv = window.lstv || {};
     document.head.append(script);
   });
 
-  /* --- decoding: WebP in base64 -> one byte a pixel ---------------------------------------------------------------- */
+  /* --- decoding: pictures in base64 -> one byte a pixel ------------------------------------------------------------ */
 
   async function decodeSlice(pack, index) {
     const bytes = Uint8Array.from(atob(pack.frames[index]), (letter) => letter.charCodeAt(0));
-    const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/webp" }), { colorSpaceConversion: "none" });
+    const type = pack.type || "image/webp"; // format 1 had no other
+    const bitmap = await createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none" });
     const canvas = Object.assign(document.createElement("canvas"), { width: pack.width, height: pack.height });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);

@@ -1,0 +1,58 @@
+"""Work shared among copies of this process: what it has imported and read is theirs at once, and nothing starts anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, TypeVar, cast
+
+from lstv.base.errors import UserError
+from lstv.base.processes import die_with, started_without_ctrl_c
+
+T = TypeVar("T")
+
+_CHUNK = 4
+"""Pieces of work handed over at once, at most."""
+
+_work: Callable[[int], Any] | None = None
+
+
+def mapped(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
+    """``work(0)`` to ``work(count - 1)`` in that order, by ``jobs`` copies of this process; with 1 in this one.
+
+    Only for a process without threads of its own: a copy has none of them, and waits without end for what one had locked.
+    What ``work`` changes stays in its copy; what it returns or raises must be fit for pickle. Raises UserError where a copy
+    ends before its work.
+    """
+    jobs = min(jobs, count)
+    if jobs < 2:
+        yield from map(work, range(count))
+        return
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(work, os.getpid())
+    ) as pool:
+        with started_without_ctrl_c():
+            done = pool.map(_call, range(count), chunksize=max(1, min(_CHUNK, count // (2 * jobs))))
+        try:
+            yield from done
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a process of this job was ended, most often because the job used more memory than it has; give it more "
+                "memory, or fewer processes."
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _begin(work: Callable[[int], Any], parent: int) -> None:
+    global _work
+    die_with(parent)
+    _work = work
+
+
+def _call(index: int) -> Any:
+    return cast(Callable[[int], Any], _work)(index)
