@@ -175,7 +175,7 @@ def of_table(script: str) -> str:
         "const section = page.querySelector('#studies'), table = section.querySelector('table');"
         "const rows = [...table.tBodies[0].rows], labels = [...table.tHead.rows[0].cells].map((c) => c.textContent);"
         "const column = (name) => labels.indexOf(name);"
-        "const visible = () => [...table.tBodies[0].rows].filter((r) => !r.hidden);"
+        "const visible = () => [...table.querySelectorAll('tbody tr')].filter((r) => !r.hidden);"
         "const shown = (name) => visible().map((r) => r.cells[column(name)].textContent);"
         "const sort = (name) => table.tHead.rows[0].cells[column(name)].querySelector('button');"
         "const control = (name, kind) => [...section.querySelectorAll('.tools label')]"
@@ -263,6 +263,33 @@ def test_five_thousand_rows_stay_quick(large):
     assert (hidden, said, last) == (4900, "Rows 101 to 200 of 5,000", "Rows 1 to 5,000 of 5,000")
     opened, sorted_in, turned, whole = times
     assert opened < 8000 and sorted_in < 2000 and turned < 1000 and whole < 6000, times
+
+
+def test_all_rows_at_once_are_still_one_table(large):
+    """Rows far away are not laid out, but each is in its place: columns under their heads, in order, found and filtered."""
+    script = of_table(
+        "const edges = (row) => [...row.cells].map((c) => c.getBoundingClientRect()).filter((b) => b.width)"
+        ".map((b) => Math.round(b.left) + ' ' + Math.round(b.right)).join();"
+        "const all = [...section.querySelectorAll('.pager button')].at(-1);"
+        "sort('Score').click(); all.click();"
+        "const aligned = [0, 70, 4000].map((i) => edges(visible()[i]) === edges(table.tHead.rows[0]));"
+        "const found = view.find(visible().at(-1).cells[0].textContent);"
+        "const within = [...table.querySelectorAll('tbody td')].every((c) => c.scrollWidth <= c.clientWidth + 1);"
+        "const numbers = shown('Score').map(Number), indices = visible().map((r) => r.getAttribute('aria-rowindex'));"
+        "choose('Group', 'Stands out'); const fit = status(), counted = table.getAttribute('aria-rowcount');"
+        "const kept = visible().length; view.dispatchEvent(new view.Event('beforeprint'));"
+        "const onPaper = [...table.tBodies[0].rows].filter((r) => !r.classList.contains('away')).length;"
+        "view.dispatchEvent(new view.Event('afterprint')); const again = visible().length; all.click();"
+        "return JSON.stringify({aligned, found, within, numbers, indices: [indices[0], indices.at(-1)], fit, counted, kept,"
+        "onPaper, again, bodies: table.tBodies.length, last: [visible().length, status()]});"
+    )
+    seen = json.loads(asked(large, script))
+    assert seen["aligned"] == [True] * 3 and seen["found"] and seen["within"]
+    assert len(seen["numbers"]) == 5000 and seen["numbers"] == sorted(seen["numbers"])
+    assert seen["indices"] == ["2", "5001"]
+    kept = int(re.search(r"of ([\d,]+), filtered from 5,000", seen["fit"])[1].replace(",", ""))
+    assert 100 < kept < 5000 and kept == seen["kept"] == seen["onPaper"] == seen["again"] == int(seen["counted"]) - 1
+    assert seen["bodies"] == 1 and seen["last"][0] == 100 and seen["last"][1].startswith("Rows 1 to 100 of")
 
 
 def test_heatmaps_can_be_switched_off(report):

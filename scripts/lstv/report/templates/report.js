@@ -27,7 +27,22 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  const AT_ONCE = 400;
+  /* Thousands of rows take a browser seconds to lay out, so all of them are shown in parts that it skips while they are out of
+     sight (content-visibility). That cannot be in the layout of a table, so the columns get the widths here that a table
+     would give them. Every row stays in the document: for the browser's own search, the keyboard and a screen reader. */
+  const ROWS_OF_A_PART = 50;
+
+  function measured(table, sample) {
+    const copy = table.cloneNode(false);
+    const body = element("tbody", {}, ...sample.map((row) => Object.assign(row.cloneNode(true), { hidden: false })));
+    copy.classList.remove("parts");
+    copy.append(table.tHead.cloneNode(true), body);
+    table.before(copy);
+    const widths = Array.from(copy.tHead.rows[copy.tHead.rows.length - 1].cells, (cell) => cell.getBoundingClientRect().width);
+    const height = body.getBoundingClientRect().height / sample.length;
+    copy.remove();
+    return { columns: widths.filter((width) => width > 0).map((width) => `${width}px`).join(" "), height };
+  }
 
   function enhance(table) {
     const body = table.tBodies[0];
@@ -67,24 +82,54 @@
     const fits = () => state.order.filter((row) => (!state.text || textOf(row).includes(state.text)) &&
       Array.from(state.choices).every(([column, wanted]) => parts(heads[column], cells(column).get(row)).includes(wanted)));
 
+    /* all rows in parts, and back into the one body */
+    const parted = () => Array.from(table.tBodies).slice(1);
+    function part(matching) {
+      const before = parted();
+      /* measured while few rows are laid out: with the width of the first ones and of the longest text of each column */
+      if (!before.length) fit();
+      const fitting = new Set(matching);
+      body.append(...rows.filter((row) => !fitting.has(row)));
+      for (let first = 0; first < matching.length; first += ROWS_OF_A_PART) {
+        const made = element("tbody", { className: "part" }, ...matching.slice(first, first + ROWS_OF_A_PART));
+        made.style.setProperty("--rows", made.rows.length);
+        table.append(made);
+      }
+      before.forEach((made) => made.remove());
+      table.classList.add("parts");
+    }
+    function fit() {
+      const length = (column) => (row) => cells(column).get(row).length;
+      const longest = (size) => rows.reduce((a, b) => (size(b) > size(a) ? b : a));
+      state.sample = state.sample || Array.from(new Set([...rows.slice(0, pageSize), ...heads.map((_, column) => longest(length(column)))]));
+      const { columns, height } = measured(table, state.sample);
+      table.style.setProperty("--columns", columns);
+      table.style.setProperty("--row", `${height}px`);
+    }
+    function whole() {
+      if (!parted().length) return;
+      body.append(...state.order);
+      parted().forEach((made) => made.remove());
+      table.classList.remove("parts");
+    }
+    let resized;
+    addEventListener("resize", () => {
+      clearTimeout(resized);
+      resized = setTimeout(() => { if (state.all) fit(); }, 150);
+    });
+
     function show() {
       const matching = fits();
       state.first = Math.max(0, Math.min(state.first, Math.floor((matching.length - 1) / pageSize) * pageSize));
       const page = new Set(state.all ? matching : matching.slice(state.first, state.first + pageSize));
       const kept = new Set(matching);
-      /* a browser needs seconds to lay out thousands of rows: the first ones are there at once, the others as it gets to them */
-      const late = state.all ? matching.slice(AT_ONCE) : [];
-      const now = new Set(state.all ? matching.slice(0, AT_ONCE) : page);
-      clearTimeout(state.waiting);
-      const more = () => {
-        late.splice(0, AT_ONCE).forEach((row) => { row.hidden = false; });
-        if (late.length) state.waiting = setTimeout(more, 0);
-      };
-      if (late.length) state.waiting = setTimeout(more, 0);
+      if (state.all) part(matching); else whole();
       /* only what is seen is put in order; on paper all is */
-      if (state.order !== rows) body.prepend(...page);
+      if (!state.all && state.order !== rows) body.prepend(...page);
+      table.setAttribute("aria-rowcount", matching.length + 1);
+      Array.from(page).forEach((row, i) => row.setAttribute("aria-rowindex", (state.all ? 0 : state.first) + i + 2));
       rows.forEach((row) => {
-        if (row.hidden === now.has(row)) row.hidden = !row.hidden;
+        if (row.hidden === page.has(row)) row.hidden = !row.hidden;
         /* on paper all rows that fit are printed */
         const away = !kept.has(row);
         if (row.classList.contains("away") !== away) row.classList.toggle("away", away);
@@ -154,7 +199,10 @@
     const away = new Set();
     heads.forEach((head, column) => { if ("hidden" in head.dataset) away.add(column); });
     if (away.size) {
-      const hide = () => { table.dataset.hide = Array.from(away, (column) => column + 1).join(" "); };
+      const hide = () => {
+        table.dataset.hide = Array.from(away, (column) => column + 1).join(" ");
+        if (state.all) fit();
+      };
       const list = element("div", { className: "columns" });
       labels.forEach((label, column) => {
         if (column === 0) return;
@@ -169,7 +217,7 @@
       hide();
     }
     if (table.dataset.export) {
-      button(tools, "Save these rows as CSV", () => {
+      button(tools, "Save rows as CSV", () => {
         const lines = [labels.map((label) => field(label, false))];
         fits().forEach((row) => lines.push(labels.map((_, column) => field(row.cells[column].textContent.trim(), numeric[column]))));
         save(table.dataset.export, `\ufeff${lines.map((line) => line.join(",")).join("\r\n")}\r\n`);
@@ -177,7 +225,9 @@
     }
     if (tools.children.length) box.before(tools);
     box.after(status, pager);
-    addEventListener("beforeprint", () => body.append(...state.order));
+    table.tHead.rows[table.tHead.rows.length - 1].setAttribute("aria-rowindex", 1);
+    addEventListener("beforeprint", () => { whole(); body.append(...state.order); });
+    addEventListener("afterprint", show);
     show();
   }
 
