@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from lstv.base import checksums
@@ -25,7 +26,7 @@ from lstv.localizer.ahead import Ahead
 from lstv.localizer.decoding import prepared_studies
 from lstv.localizer.heatmap_file import StudyMaps
 from lstv.localizer.options import Options
-from lstv.run import software
+from lstv.run import maker, software
 from lstv.run.dependencies import library_files
 
 
@@ -85,6 +86,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
     parser.add_argument("--no-reuse", action="store_true", help="infer every study anew")
+    parser.add_argument(
+        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the heatmap file")
     return parser.parse_args(argv)
 
@@ -145,10 +149,13 @@ def main(argv: list[str] | None = None) -> int:
             wanted = [row for row in rows if row.study_id not in batch.kept]
             decoded = running.enter_context(Ahead(prepared_studies(wanted, weights.demo, options)))
         analysed = 0
+        libraries = (*maker.MEASURING, *software.DECODERS)  # PyTorch's is in the record
+        made_by = {"inference": maker.here(Path(__file__).parents[1], args.software, libraries)}
 
         def write(maps: StudyMaps) -> None:
             nonlocal analysed
-            batch.write(maps)
+            # with the study, not the file: one that is kept was made by whoever made it
+            batch.write(replace(maps, provenance=maps.provenance | made_by))
             with counting:
                 analysed += maps.status == "ok"
                 progress.step(maps.status)

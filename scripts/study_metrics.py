@@ -10,6 +10,7 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.errors import Setting, UserError
 from lstv.base.progress import Progress
 from lstv.localizer import heatmap_file
+from lstv.run import maker
 from lstv.uncertainty import Thresholds, batch, feature_bank
 
 
@@ -29,6 +30,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--risk-moderate", type=float, default=Thresholds.moderate, help="from this on it is moderate (nats)"
     )
     parser.add_argument("--reference", type=Path, help="feature bank (reference_features.py)")
+    parser.add_argument(
+        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
+    )
     args = parser.parse_args(argv)
     for_one, for_all = (args.study, args.out), (args.out_dir, args.manifest)
     if not (all(for_one) and not any(for_all)) and not (all(for_all) and not any(for_one)):
@@ -47,12 +51,13 @@ def main(argv: list[str] | None = None) -> int:
         )
     thresholds = Thresholds(args.risk_high, args.risk_moderate)
     reference = feature_bank.read(args.reference) if args.reference else None
+    made_by = maker.here(Path(__file__).parents[1], args.software, maker.MEASURING)
     if args.study:
-        record = batch.measure_one(args.heatmaps, args.study, args.out, thresholds, reference)
+        record = batch.measure_one(args.heatmaps, args.study, args.out, thresholds, reference, made_by=made_by)
         print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")
         return 0
     with Progress(len(heatmap_file.study_ids(args.heatmaps)), "studies") as progress:
-        batch.measure(args.heatmaps, args.out_dir, args.manifest, thresholds, reference, progress.step)
+        batch.measure(args.heatmaps, args.out_dir, args.manifest, thresholds, reference, progress.step, made_by=made_by)
     print(f"{args.manifest}: {progress.summary()}")
     return 0
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import study_metrics
@@ -18,7 +19,7 @@ from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
 from lstv.localizer.outcome import NotAnalysed
-from lstv.uncertainty import study_record
+from lstv.uncertainty import Thresholds, study_record
 from made_maps import study
 
 RUN = {"software_version": "1", "checkpoint_sha256": "0" * 64}
@@ -50,6 +51,38 @@ def test_every_study_gets_the_bytes_that_it_gets_alone(heatmaps, tmp_path):
         alone = tmp_path / "alone.json"
         study_metrics.main(["--heatmaps", str(heatmaps), "--study", row["study_id"], "--out", str(alone)])
         assert alone.read_bytes() == content
+
+
+def test_every_file_says_once_with_what_it_was_made(tmp_path):
+    """Also that of a study which failed; neither when, nor where, nor by whom."""
+    inferred = {"git_revision": None, "image": None, "python": "3.11.0", "libraries": {"pydicom": "3.0.1"}}
+    with heatmap_file.create(tmp_path / "batch.h5", RUN | {"torch": "2.10.0"}) as writer:
+        writer.write(study(study_id="a", provenance={"inference": inferred}))
+        writer.write(NotAnalysed("gone", "failed", "no such folder", provenance={"inference": inferred}))
+    record = tmp_path / "software_versions.yml"
+    record.write_text("git_revision: null\nimage: {name: /home/somebody/lstv.sif, sha256: beef}\n")
+    for folder in ("one", "other"):
+        arguments = ["--heatmaps", tmp_path / "batch.h5", "--out-dir", tmp_path / folder]
+        arguments += ["--manifest", tmp_path / f"{folder}.csv", "--software", record]
+        assert study_metrics.main([str(word) for word in arguments]) == 0
+    for name in ("a", "gone"):
+        text = (tmp_path / "one" / f"{name}.json").read_text()
+        found = study_record.read(tmp_path / "one" / f"{name}.json")["provenance"]
+        assert found["inference"] == inferred and found["libraries"]["numpy"] == np.__version__
+        assert found["image"] == {"name": "lstv.sif", "sha256": "beef"} and found["python"].startswith("3.")
+        assert found["git_revision"] is None or len(found["git_revision"].removesuffix("+changes")) == 40
+        assert str(tmp_path) not in text and "somebody" not in text and os.uname().nodename not in text
+        assert text == (tmp_path / "other" / f"{name}.json").read_text()
+
+
+def test_settings_that_change_a_number_change_their_digest(tmp_path):
+    def digest(run: dict, **thresholds: float) -> str:
+        record = study_record.study_record(study(), run, Thresholds(**thresholds))
+        return record["provenance"]["configuration_sha256"]
+
+    assert digest(RUN) == digest(RUN | {"checkpoint_file": "moved.pth", "torch": "2.11"}), "no setting"
+    other = [RUN | {"members": "full"}, RUN | {"checkpoint_sha256": "1" * 64}, RUN | {"centroids": True}]
+    assert len({digest(RUN), digest(RUN, high=4.9), *map(digest, other)}) == 5
 
 
 @pytest.mark.parametrize("where", ["study_record", "write"])

@@ -748,11 +748,26 @@ def test_the_run_that_made_the_report_is_recorded_in_it(files, tmp_path):
     )
     content = build(**files.arguments(software=record, out=tmp_path / "report.html"))
     told = {row["label"]: row["value"] for row in content["provenance"]}
-    assert told["Git revision"] == "0123abcd with changes" and told["Command"] == "snakemake --profile slurm"
-    assert told["Container image"] == "lstv.sif, sha256 beef" and told["Libraries"] == "numpy 2.1.0"
+    assert (
+        told["Git revision of this run"] == "0123abcd with changes" and told["Command"] == "snakemake --profile slurm"
+    )
+    assert told["Container image of this run"] == "lstv.sif, sha256 beef" and told["Libraries"] == "numpy 2.1.0"
     assert told["Decoders"] == "pydicom 3.0.1" and told["Configuration sha256"] == "feed"
     assert "snakemake --profile slurm" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
     for broken in ("[1]", "a: [", "rules: 3\nimage: x\nscheduler: []"):
         record.write_text(broken)
         content = build(**files.arguments(software=record, out=tmp_path / "report.html"))
         assert "Libraries" not in {row["label"] for row in content["provenance"]}
+
+
+def test_studies_of_several_commits_and_images_are_counted():
+    old = {"git_revision": "1" * 40, "image": {"name": "lstv.sif", "sha256": "beef"}}
+    new = {"git_revision": "2" * 40, "image": None, "configuration_sha256": "feed"}
+    documents = [{"provenance": {**new, "inference": made}} for made in (old, old, new)] + [{"provenance": {}}]
+    told = {row["label"]: row["value"] for row in provenance.facts([], documents)}
+    assert told == {
+        "Git revision that made the metrics": "2" * 40,
+        "Git revision that made the heatmaps": f"{'1' * 40} (2×); {'2' * 40} (1×)",
+        "Container image that made the heatmaps": "lstv.sif, sha256 beef",
+        "Settings that the numbers depend on, sha256": "feed",
+    }

@@ -89,6 +89,18 @@ def test_an_earlier_file_serves_the_studies_that_are_as_they_were(monkeypatch, c
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name != reuse.FOLDER] == ["x.h5"]
 
 
+def test_a_kept_study_says_who_made_it(monkeypatch, cohort, checkpoint, tmp_path):
+    """A commit that changes no program makes nothing again, and is not said of what it did not make."""
+    out, made = tmp_path / "out/x.h5", {"git_revision": "1" * 40}
+    monkeypatch.setattr(infer_heatmaps.maker, "here", lambda *_: dict(made))
+    infer(monkeypatch, cohort, checkpoint, out)
+    made["git_revision"] = "2" * 40
+    (tmp_path / "b" / sorted(path.name for path in (tmp_path / "b").iterdir())[0]).touch()
+    assert infer(monkeypatch, cohort, checkpoint, out) == ["b", "d", "unused"]
+    found = {name: heatmap_file.read_study(out, name).provenance["inference"]["git_revision"][0] for name in NAMES}
+    assert found == {name: "2" if name in "bd" else "1" for name in NAMES}
+
+
 def test_a_series_list_is_known_by_its_lines_and_its_files(tmp_path):
     files = [tmp_path / "1.dcm", tmp_path / "2.dcm"]
     for path in files:

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 import software_versions
 from lstv import __version__
-from lstv.run import software
+from lstv.run import maker, revision, software
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,17 +33,97 @@ def test_the_program_prints_json(capsys):
     assert yaml.safe_load(capsys.readouterr().out) == software.here()
 
 
-def test_revision_and_changes(tmp_path):
-    assert software.revision(tmp_path) == {"git_revision": None, "git_changes": None}
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts/a.py").touch()
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
-        subprocess.run([*git, *command], cwd=tmp_path, check=True)
-    found = software.revision(tmp_path)
-    assert len(found["git_revision"]) == 40 and found["git_changes"] is False
-    (tmp_path / "scripts/a.py").write_text("changed")
-    assert software.revision(tmp_path)["git_changes"] is True
+NONE = {"git_revision": None, "git_changes": None}
+
+
+def git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def code(tmp_path) -> Path:
+    """A repository with a commit."""
+    folder = tmp_path / "code"
+    (folder / "scripts").mkdir(parents=True)
+    (folder / "scripts/a.py").touch()
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        git(folder, *words)
+    return folder
+
+
+def test_revision_and_changes(code):
+    head = git(code, "rev-parse", "HEAD")
+    assert (
+        revision.of(code) == {"git_revision": head, "git_changes": False} and revision.text(revision.of(code)) == head
+    )
+    (code / "notes.txt").write_text("not of the code")
+    assert revision.text(revision.of(code)) == head
+    (code / "scripts/a.py").write_text("changed")
+    assert revision.text(revision.of(code)) == f"{head}+changes"
+    git(code, "checkout", "-q", "scripts")
+    (code / "scripts/new.py").touch()
+    assert revision.text(revision.of(code)) == f"{head}+changes"
+
+
+def test_a_revision_that_is_not_known(code, tmp_path, monkeypatch):
+    """A copy without its history, also inside of another repository, or where git is called by a hook of that."""
+    copy = code / "copy"
+    copy.mkdir()
+    monkeypatch.setenv("GIT_DIR", str(code / ".git"))
+    for folder in (tmp_path, copy):
+        assert revision.of(folder) == NONE and revision.commit(folder) is revision.text(NONE) is None
+    (copy / ".git").mkdir()
+    assert revision.of(copy) == NONE and revision.commit(copy) is None
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.delenv("GIT_DIR")
+    git(empty, "init", "-q")
+    assert revision.of(empty) == NONE and revision.commit(empty) is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert revision.of(code) == NONE and len(revision.commit(code)) == 40, "the commit is read without git"
+
+
+@pytest.mark.parametrize("case", ["a branch", "packed", "a tag", "a worktree", "unpacked"])
+def test_the_commit_is_read_as_git_reads_it(code, tmp_path, case):
+    folder = code
+    if case == "packed":
+        git(code, "pack-refs", "--all")
+    elif case == "a tag":
+        git(code, "checkout", "-q", "--detach")
+    elif case == "a worktree":
+        folder = tmp_path / "tree"
+        git(code, "worktree", "add", "-q", str(folder), "-b", "other/one")
+        git(folder, "commit", "-qm", "more", "--allow-empty")
+    elif case == "unpacked":
+        folder = tmp_path / "tree"
+        folder.mkdir()
+        (folder / "REVISION").write_text(git(code, "rev-parse", "HEAD") + "\n")
+    head = git(code if case == "unpacked" else folder, "rev-parse", "HEAD")
+    assert revision.commit(folder) == head == revision.of(folder)["git_revision"]
+
+
+def test_a_job_says_what_the_run_recorded_unless_the_code_has_moved_on(code, tmp_path, monkeypatch):
+    head = git(code, "rev-parse", "HEAD")
+    record = tmp_path / "software_versions.yml"
+    image = {"name": "/home/somebody/lstv.sif", "sha256": "beef"}
+    record.write_text(yaml.safe_dump({"git_revision": head, "git_changes": True, "image": image}))
+    with monkeypatch.context() as without_git:
+        without_git.setenv("PATH", str(tmp_path))
+        made = maker.here(code, record, ["numpy", "no-such-package"])
+        assert made["git_revision"] == f"{head}+changes" and made["image"] == {"name": "lstv.sif", "sha256": "beef"}
+        assert made["libraries"] == {"numpy": np.__version__, "no-such-package": None}
+        assert made["python"] == ".".join(map(str, sys.version_info[:3]))
+    git(code, "commit", "-qm", "more", "--allow-empty")
+    assert maker.here(code, record, [])["git_revision"] == git(code, "rev-parse", "HEAD")
+    for broken in ("[1]", "a: [", "image: lstv.sif", None):
+        record.unlink(missing_ok=True)
+        if broken is not None:
+            record.write_text(broken)
+        made = maker.here(code, record, [])
+        assert made["image"] is None and made["git_revision"] == git(code, "rev-parse", "HEAD")
+    assert maker.here(code, None, [])["git_revision"] == git(code, "rev-parse", "HEAD")
+    assert maker.here(tmp_path, None, [])["git_revision"] is None
 
 
 def test_digest_of_the_configuration_does_not_hang_on_order():
@@ -62,7 +143,8 @@ def test_the_file_and_the_image(tmp_path):
     (tmp_path / "image.sif").write_bytes(b"abc")
     image = software.image("image.sif", tmp_path / "image.sif")
     assert image["sha256"].startswith("ba7816bf")
-    assert software.image("docker://a/b:1", tmp_path / "none")["sha256"] is None
+    assert software.image("docker://a/b:1", tmp_path / "none") == {"name": "docker://a/b:1", "sha256": None}
+    assert software.image("/home/somebody/a.sif", tmp_path / "none")["name"] == ".../a.sif"
     software.write(tmp_path / "results/software_versions.yml", {"image": image})
     found = yaml.safe_load((tmp_path / "results/software_versions.yml").read_text())
     assert found["lstv_uncertainty"] == __version__ and found["image"] == image and found["scheduler"]["snakemake"]

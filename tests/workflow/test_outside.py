@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -123,6 +124,16 @@ def test_a_module_of_another_workflow(work, code):
     assert (work.root / "own.txt").read_text() == "/nowhere none\n"
     assert work.results("software_versions.yml", "small").is_file()
     assert work.results("lstv_uncertainty_metrics.csv", "small").is_file()
+    head = subprocess.run(("git", "rev-parse", "HEAD"), cwd=code, capture_output=True, text=True, check=True)
+    studies = [json.loads(path.read_text())["provenance"] for path in work.results("studies", "small").iterdir()]
+    for made in [*studies, *(study["inference"] for study in studies)]:
+        assert made["git_revision"].removesuffix("+changes") == head.stdout.strip() and made["image"] is None
+        assert made["python"] and made["libraries"]["numpy"]
+    assert len(studies) == 3 and len({study["configuration_sha256"] for study in studies}) == 1
+    commit = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "no change")
+    subprocess.run(commit, cwd=code, check=True)
+    plan = snakemake(work, code, "-n", "all")
+    assert "Nothing to be done" in plan.stdout, plan.stdout
 
 
 def test_the_checks_before_the_first_job_hold_in_a_module(work, code):

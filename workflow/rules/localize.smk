@@ -23,8 +23,9 @@ rule infer_heatmaps:
         gpu=0 if LOCALIZER["device"] == "cpu" else 1,
     params:
         options=arguments.localizer(CONFIG),
+        software=f"{RESULTS}/software_versions.yml",
     message:
         "Localizing the disc levels of {wildcards.batch}"
     shell:
         "python {input.script:q} --sheet {input.sheet:q} --checkpoint {input.checkpoint:q} {params.options}"
-        " --workers {threads} --threads {threads} --out {output.heatmaps:q} > {log:q} 2>&1"
+        " --workers {threads} --threads {threads} --software {params.software:q} --out {output.heatmaps:q} > {log:q} 2>&1"

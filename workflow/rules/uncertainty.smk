@@ -25,11 +25,12 @@ rule study_metrics:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
         reference=options(reference=CONFIG["metrics"]["feature_bank"]),
+        software=f"{RESULTS}/software_versions.yml",
     message:
         "Measuring the uncertainty of {wildcards.batch}"
     shell:
         "python {input.script:q} --heatmaps {input.heatmaps:q} --out-dir {params.studies:q} --manifest {output.manifest:q}"
-        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference} > {log:q} 2>&1"
+        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference} --software {params.software:q} > {log:q} 2>&1"
 
 
 # For trying one study: what its batch wrote already, measured again with a log of its own.
@@ -54,12 +55,13 @@ rule single_study:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
         reference=options(reference=CONFIG["metrics"]["feature_bank"]),
+        software=f"{RESULTS}/software_versions.yml",
     message:
         "Measuring the uncertainty of study {wildcards.study}"
     shell:
         "python {input.script:q} --heatmaps {input.heatmaps:q} --study={wildcards.study:q}"
         " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference}"
-        " --out {output.metrics:q} > {log:q} 2>&1"
+        " --software {params.software:q} --out {output.metrics:q} > {log:q} 2>&1"
 
 
 rule cohort_table:

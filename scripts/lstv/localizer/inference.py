@@ -64,6 +64,7 @@ def run_record(weights: Checkpoint, options: Options, device: torch.device) -> d
         "preprocessing": options.preprocessing,
         "members": options.members,
         "marks": options.marks,
+        "centroids": options.centroids is not None,
         "device": device.type,
         "torch": str(torch.__version__),
     }

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas
-import yaml
 
-from lstv.base import atomic
+from lstv.base import atomic, run_record
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort import study_sheet
@@ -67,16 +66,7 @@ def read(
             )
         documents[study_id], paths[study_id] = document, Path(path)
     given = read_json(settings) if settings else {}
-    return Inputs(frame, rows, documents, paths, given, read_software(software))
-
-
-def read_software(path: Path | None) -> dict:
-    """What the workflow recorded of the run; empty without a path, a file or an entry in it."""
-    try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8")) if path is not None else {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}
-    return record if isinstance(record, dict) else {}
+    return Inputs(frame, rows, documents, paths, given, run_record.read(software))
 
 
 def read_table(path: Path) -> pandas.DataFrame:

@@ -35,6 +35,7 @@ def facts(runs: list[dict], documents: list[dict]) -> list[dict]:
         values = values or Counter(_text(record[key]) for record in records if record.get(key) is not None)
         if values:
             result.append({"key": key, "label": label, "value": _listed(values)})
+    result += _makers(records)
     decoders: Counter[str] = Counter()
     for record in records:
         if isinstance(record.get("decoders"), dict):
@@ -45,9 +46,33 @@ def facts(runs: list[dict], documents: list[dict]) -> list[dict]:
     return result
 
 
+def _makers(records: list[Mapping[str, Any]]) -> list[dict]:
+    """Of which code, image and settings heatmaps and metrics are: files of an earlier run are kept where they need not be
+    made again, so there can be several."""
+    result = []
+    for what, made in (("metrics", records), ("heatmaps", [_mapping(record.get("inference")) for record in records])):
+        known = (
+            ("git_revision", "Git revision", [record.get("git_revision") for record in made]),
+            ("image", "Container image", [_image(record.get("image")) for record in made]),
+        )
+        for key, label, values in known:
+            if counted := Counter(str(value) for value in values if value):
+                text = _listed(counted)
+                result.append({"key": f"{what}_{key}", "label": f"{label} that made the {what}", "value": text})
+    if counted := Counter(str(found) for record in records if (found := record.get("configuration_sha256"))):
+        label = "Settings that the numbers depend on, sha256"
+        result.append({"key": "settings_sha256", "label": label, "value": _listed(counted)})
+    return result
+
+
+def _image(found: object) -> str:
+    image = _mapping(found)
+    return f"{PurePath(str(image.get('name'))).name}, sha256 {image.get('sha256') or 'not known'}" if image else ""
+
+
 _OF_RUN = {
-    "git_revision": "Git revision",
-    "image": "Container image",
+    "git_revision": "Git revision of this run",
+    "image": "Container image of this run",
     "python": "Python of the rules",
     "libraries": "Libraries",
     "decoders": "Decoders",
@@ -64,8 +89,7 @@ def of_run(software: Mapping[str, Any]) -> list[dict]:
     known: dict[str, Any] = {key: software.get(key) for key in ("configuration_sha256", "command")}
     if software.get("git_revision"):
         known["git_revision"] = str(software["git_revision"]) + (" with changes" if software.get("git_changes") else "")
-    if image := _mapping(software.get("image")):
-        known["image"] = f"{PurePath(str(image.get('name'))).name}, sha256 {image.get('sha256') or 'not known'}"
+    known["image"] = _image(software.get("image"))
     known["python"] = rules.get("python")
     for key, versions in (
         ("libraries", rules.get("libraries")),

@@ -16,6 +16,7 @@ import yaml
 
 from lstv import __version__
 from lstv.base import atomic, checksums
+from lstv.run import revision
 
 LIBRARIES = (
     "numpy",
@@ -71,28 +72,10 @@ def ask(command: Sequence[str]) -> dict[str, Any] | None:
         return None
 
 
-def revision(folder: Path) -> dict[str, Any]:
-    """The git commit that the code in ``folder`` is of and whether files differ from it; None for both outside of git.
-
-    What was unpacked from a repository without its history says so in a file REVISION.
-    """
-    try:
-        return {"git_revision": (folder / "REVISION").read_text(encoding="ascii").strip(), "git_changes": False}
-    except (OSError, UnicodeDecodeError):
-        pass
-    try:
-        said = [
-            subprocess.run(("git", *words), cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "workflow", "scripts", "containers"))
-        ]
-    except (OSError, subprocess.SubprocessError):
-        return {"git_revision": None, "git_changes": None}
-    return {"git_revision": said[0].strip(), "git_changes": bool(said[1].strip())}
-
-
 def image(name: str, file: Path) -> dict[str, Any]:
-    """The image by the configuration's name for it, and the sha256 of its ``file``; None where that is no single file."""
-    return {"name": name, "sha256": checksums.file_digest(file) if file.is_file() else None}
+    """The image by the configuration's name for it, without its folder, and the sha256 of its ``file``; None where that is
+    no single file."""
+    return {"name": _shown(name), "sha256": checksums.file_digest(file) if file.is_file() else None}
 
 
 def configuration(settings: Mapping[str, Any], private: Iterable[str]) -> dict[str, Any]:
@@ -104,11 +87,14 @@ def configuration(settings: Mapping[str, Any], private: Iterable[str]) -> dict[s
             return {key: shown(inner) for key, inner in value.items()}
         if not isinstance(value, str):
             return value
-        if value in hidden:
-            return NOT_SHOWN
-        return f".../{Path(value).name}" if value.startswith(("/", "~")) else value
+        return NOT_SHOWN if value in hidden else _shown(value)
 
     return {key: shown(value) for key, value in settings.items()}
+
+
+def _shown(value: str) -> str:
+    """A value without the folder in it, where it is a path from the root or from a home."""
+    return f".../{Path(value).name}" if value.startswith(("/", "~", "file:///")) else value
 
 
 def configuration_digest(settings: Mapping[str, Any]) -> str:
@@ -136,7 +122,7 @@ def of_run(
     digest (paths that are ``private`` are not shown), the image as ``image`` gives it, and what ``ask_rules`` (a command for
     ``ask``) says of the rules' environment."""
     return {
-        **revision(code),
+        **revision.of(code),
         "command": command,
         "configuration_sha256": configuration_digest(settings),
         "configuration": configuration(settings, private),

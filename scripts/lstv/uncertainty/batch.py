@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ def measure(
     thresholds: Thresholds,
     reference: FeatureBank | None,
     step: Callable[[str], None] = lambda status: None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Write ``folder``/<study_id>.json for every study of a heatmap file, then the manifest; returns the studies' statuses.
 
-    A study whose metrics cannot be had is written as failed, with the reason. ``step`` hears of each that is written. Raises
-    UserError where the heatmap file cannot be opened, or the reference is of another localizer.
+    A study whose metrics cannot be had is written as failed, with the reason. ``step`` hears of each that is written.
+    ``made_by`` is added to each one's provenance. Raises UserError where the heatmap file cannot be opened, or the
+    reference is of another localizer.
     """
     study_ids = heatmap_file.study_ids(heatmaps)
     run = heatmap_file.read_run(heatmaps)
@@ -34,7 +36,7 @@ def measure(
         reference.check(run, study_ids[0])
     statuses: dict[str, str] = {}
     for study_id in study_ids:
-        record = _write(heatmaps, study_id, folder / f"{study_id}.json", run, thresholds, reference)
+        record = _write(heatmaps, study_id, folder / f"{study_id}.json", run, thresholds, reference, made_by)
         statuses[study_id] = record["status"]
         step(record["status"])
     manifest.write(manifest_file, folder, statuses)
@@ -42,7 +44,12 @@ def measure(
 
 
 def measure_one(
-    heatmaps: Path, study_id: str, out: Path, thresholds: Thresholds, reference: FeatureBank | None
+    heatmaps: Path,
+    study_id: str,
+    out: Path,
+    thresholds: Thresholds,
+    reference: FeatureBank | None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> StudyRecord:
     """Write the metrics of one study of a heatmap file, and return them; as ``measure`` writes them for all.
 
@@ -53,7 +60,7 @@ def measure_one(
     run = heatmap_file.read_run(heatmaps)
     if reference is not None:
         reference.check(run, study_id)
-    return _write(heatmaps, study_id, out, run, thresholds, reference)
+    return _write(heatmaps, study_id, out, run, thresholds, reference, made_by)
 
 
 def _write(
@@ -63,27 +70,35 @@ def _write(
     run: dict[str, Any],
     thresholds: Thresholds,
     reference: FeatureBank | None,
+    made_by: Mapping[str, Any] | None,
 ) -> StudyRecord:
-    record = one(heatmaps, study_id, run, thresholds, reference)
+    record = one(heatmaps, study_id, run, thresholds, reference, made_by)
     try:
         study_record.write(record, out)
     except ValueError as error:  # it does not fit its schema
-        record = _failed(study_id, error, run, thresholds)
+        record = _failed(study_id, error, run, thresholds, made_by)
         study_record.write(record, out)
     return record
 
 
 def one(
-    heatmaps: Path, study_id: str, run: dict[str, Any], thresholds: Thresholds, reference: FeatureBank | None
+    heatmaps: Path,
+    study_id: str,
+    run: dict[str, Any],
+    thresholds: Thresholds,
+    reference: FeatureBank | None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> StudyRecord:
     """The record of one study of a heatmap file, whatever comes of it."""
     try:
         maps = heatmap_file.read_study(heatmaps, study_id)
-        return study_record.study_record(maps, run, thresholds, reference)
+        return study_record.study_record(maps, run, thresholds, reference, made_by)
     except Exception as error:  # one study's defect must not take the others with it
-        return _failed(study_id, error, run, thresholds)
+        return _failed(study_id, error, run, thresholds, made_by)
 
 
-def _failed(study_id: str, error: Exception, run: dict[str, Any], thresholds: Thresholds) -> StudyRecord:
+def _failed(
+    study_id: str, error: Exception, run: dict[str, Any], thresholds: Thresholds, made_by: Mapping[str, Any] | None
+) -> StudyRecord:
     reason = str(error) if isinstance(error, UserError) else f"its metrics failed: {type(error).__name__}: {error}"
-    return study_record.study_record(NotAnalysed(study_id, "failed", reason), run, thresholds, None)
+    return study_record.study_record(NotAnalysed(study_id, "failed", reason), run, thresholds, None, made_by)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstv.base import atomic
+from lstv.base import atomic, checksums
 from lstv.base.arrays import FloatArray, IndexArray
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
@@ -36,7 +36,8 @@ class FeatureBank:
 
     ``run``: the facts of SAME_RUN. ``directions`` float32 (n, C): the studies' bottleneck features at length 1;
     ``distances`` float64 (n,): each one's leave-one-out feature_distance. ``level_count`` (5,), ``level_mean`` (5, c),
-    ``level_precision`` (5, c, c): decoder features of each level over the studies that have it, float64.
+    ``level_precision`` (5, c, c): decoder features of each level over the studies that have it, float64. ``sha256`` is
+    that of the file from which it was read; empty where it was not.
     """
 
     study_ids: tuple[str, ...]
@@ -46,6 +47,7 @@ class FeatureBank:
     level_count: IndexArray
     level_mean: FloatArray
     level_precision: FloatArray
+    sha256: str = ""
 
     def others(self, study_id: str) -> npt.NDArray[np.float32]:
         """Directions of the studies of the feature bank without the study itself."""
@@ -148,6 +150,7 @@ def read(path: Path) -> FeatureBank:
         with np.load(path, allow_pickle=False) as archive:
             facts = json.loads(str(archive["facts"]))
             arrays = {name: archive[name] for name in _ARRAYS}
+        digest = checksums.file_digest(path)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"reference file {path} cannot be read ({error}); make it with scripts/reference_features.py."
@@ -156,4 +159,4 @@ def read(path: Path) -> FeatureBank:
         raise UserError(
             f"reference file {path} is of another version; make it again with scripts/reference_features.py."
         )
-    return FeatureBank(tuple(facts["study_ids"]), facts["run"], **arrays)
+    return FeatureBank(tuple(facts["study_ids"]), facts["run"], **arrays, sha256=digest)

@@ -9,11 +9,26 @@ Values: TypeAlias = dict[str, Any]
 ``quality`` of a study."""
 
 
+class Maker(TypedDict, total=False):
+    """Of the program that made something: its code, image, Python and libraries."""
+
+    git_revision: str | None
+    image: dict[str, str | None] | None
+    python: str
+    libraries: dict[str, str | None]
+
+
 class Provenance(TypedDict, total=False):
     """What the numbers were made from and with; what is not known is absent."""
 
     software_version: str
+    git_revision: str | None
+    image: dict[str, str | None] | None
+    python: str
+    libraries: dict[str, str | None]
     inference_version: str
+    inference: Maker
+    configuration_sha256: str
     risk_high: float
     risk_moderate: float
     checkpoint_file: str
@@ -23,6 +38,7 @@ class Provenance(TypedDict, total=False):
     preprocessing_version: int | str
     members: str
     marks: str
+    centroids: bool
     device: str
     torch: str
     study_uid: str
@@ -35,6 +51,7 @@ class Provenance(TypedDict, total=False):
     transfer_syntaxes: dict[str, int]
     decoders: dict[str, int]
     reference_studies: int
+    feature_bank_sha256: str
     centroids_refused: str
     reorientation: str | None
 

@@ -7,21 +7,22 @@ Every metric's key comes from the registry (``lstv.uncertainty.metrics``). ``wor
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lstv import __version__, uncertainty
+from lstv import uncertainty
 from lstv.base.atomic import write_json
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVEL_LABELS, LEVELS
-from lstv.localizer.heatmap_file import Analysed, StudyMaps
+from lstv.localizer.heatmap_file import StudyMaps
 from lstv.localizer.outcome import NotAnalysed
-from lstv.uncertainty import Thresholds
+from lstv.uncertainty import Thresholds, provenance
 from lstv.uncertainty.feature_bank import FeatureBank
-from lstv.uncertainty.records import Provenance, StudyRecord
+from lstv.uncertainty.records import StudyRecord
 
 if TYPE_CHECKING:  # imported where a record is checked
     from jsonschema import Draft202012Validator
@@ -32,47 +33,17 @@ SIGNIFICANT_DIGITS = 6
 RISKS = ("high", "moderate", "low", "not_found")
 
 _TEXT = {"type": "string"}
-_COUNT = {"type": "integer", "minimum": 0}
-_COUNTS = {"type": "object", "additionalProperties": _COUNT}
-
-PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
-    "software_version": (_TEXT, "Version of this software that made the metrics."),
-    "inference_version": (_TEXT, "Version of this software that made the heatmaps."),
-    "risk_high": ({"type": "number"}, "L5/S1 entropy above which the risk is high, in nats."),
-    "risk_moderate": ({"type": "number"}, "L5/S1 entropy from which the risk is moderate, in nats."),
-    "checkpoint_file": (_TEXT, "File name of the localizer's weights."),
-    "checkpoint_sha256": ({"type": "string", "pattern": "^[0-9a-f]{64}$"}, "sha256 of the localizer's weights."),
-    "demo_weights": ({"type": "boolean"}, "Whether the weights were trained on synthetic phantoms, for the demo only."),
-    "preprocessing": (_TEXT, "trained (as the point net was trained) or reference (as the reference implementation)."),
-    "preprocessing_version": ({"type": ["integer", "string"]}, "Version of the preprocessing."),
-    "members": (_TEXT, "What was run beside the centre slice: centre (nothing), slices or full."),
-    "marks": (_TEXT, "What the localizer's points lie on: canal or disc."),
-    "device": (_TEXT, "cpu or cuda."),
-    "torch": (_TEXT, "Version of PyTorch that ran the network."),
-    "study_uid": (_TEXT, "DICOM StudyInstanceUID."),
-    "series_uid": (_TEXT, "DICOM SeriesInstanceUID."),
-    "n_files": (_COUNT, "Files read."),
-    "n_slices": (_COUNT, "Slices of the sorted stack."),
-    "centre_slice": (_COUNT, "Index of the centre slice in the sorted stack, from 0."),
-    "row_spacing": ({"type": "number"}, "Distance between the rows of the centre slice, in mm."),
-    "column_spacing": ({"type": "number"}, "Distance between the columns of the centre slice, in mm."),
-    "transfer_syntaxes": (_COUNTS, "Files for each DICOM transfer syntax UID."),
-    "decoders": (_COUNTS, "Files for each pixel decoder used."),
-    "reference_studies": (_COUNT, "Studies in the feature bank."),
-    "centroids_refused": (_TEXT, "Why the study's file of vertebra centroids was not used."),
-    "reorientation": (
-        {"type": ["string", "null"]},
-        "How the slices were turned to the training's orientation, or null.",
-    ),
-}
-"""Key -> (JSON Schema, description). Other facts of the series stay in the heatmap file."""
 
 
 def study_record(
-    maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds | None = None, feature_bank: FeatureBank | None = None
+    maps: StudyMaps,
+    run: dict[str, Any],
+    thresholds: Thresholds | None = None,
+    feature_bank: FeatureBank | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> StudyRecord:
-    """The record of one study; ``run`` is the root record of the heatmap file (``heatmaps.read_run``), ``reference`` the
-    feature bank. Raises UserError where that is of another localizer than the heatmaps.
+    """The record of one study; ``run`` is the root record of the heatmap file (``heatmap_file.read_run``), ``made_by`` code,
+    image and libraries of who measures. Raises UserError where the feature bank is of another localizer than the heatmaps.
 
     ``levels`` and ``study`` are empty unless the status is ok. Logits that are not finite make the study failed: no number
     is derived from them. Numbers are unrounded; ``write`` rounds.
@@ -87,7 +58,7 @@ def study_record(
         "flags": list(maps.flags),
         "levels": {},
         "study": {},
-        "provenance": _provenance(maps, run, thresholds),
+        "provenance": provenance.of_study(maps, run, thresholds, feature_bank, made_by),
     }
     if isinstance(maps, NotAnalysed):
         return record
@@ -96,27 +67,10 @@ def study_record(
         return record | {"status": "failed", "reason": reason}
     if feature_bank is not None:
         feature_bank.check(run, maps.study_id)
-        record["provenance"]["reference_studies"] = len(feature_bank.study_ids)
-    if maps.targets is not None and maps.targets.status == "refused":
-        record["provenance"]["centroids_refused"] = maps.targets.reason
     levels, study, flags = uncertainty.measure(maps, thresholds, feature_bank)
     record |= {"levels": levels, "study": study}
     record["flags"] += [flag for flag in flags if flag not in record["flags"]]
     return record
-
-
-def _provenance(maps: StudyMaps, run: dict[str, Any], thresholds: Thresholds) -> Provenance:
-    known = {**maps.provenance, **run}
-    if isinstance(maps, Analysed):
-        known |= {"row_spacing": maps.geometry.row_spacing, "column_spacing": maps.geometry.column_spacing}
-    if "software_version" in run:
-        known["inference_version"] = run["software_version"]
-    known |= {
-        "software_version": __version__,
-        "risk_high": thresholds.high,
-        "risk_moderate": thresholds.moderate,
-    }
-    return cast(Provenance, {key: known[key] for key in PROVENANCE if key in known})
 
 
 def write(record: StudyRecord, path: Path) -> None:
@@ -223,7 +177,7 @@ def schema() -> dict[str, Any]:
                 "provenance": {
                     "description": "What the numbers were made from and with.",
                     **_object(
-                        {key: _described(*value) for key, value in PROVENANCE.items()},
+                        {key: _described(*value) for key, value in provenance.PROVENANCE.items()},
                         required=["software_version"],
                     ),
                 },
