@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cluster_site import CACHE, ROOT, TOOLS, USER, run, say
 
-IMAGE_SOURCES = ("containers/Dockerfile", "containers/health_check.py", "envs/image.lock.txt")
+IMAGE_SOURCES = ("containers/Dockerfile", "containers/health_check.py", "containers/sbom.py", "envs/image.lock.txt")
 TORCH = "2.13.0"  # the pinned torch; machines without a GPU have its CPU build
 
 

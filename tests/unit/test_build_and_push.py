@@ -17,7 +17,7 @@ DIGEST = "sha256:" + "5b" * 32
 ENGINE = """#!/bin/bash
 echo "$(basename "$0") $*" >>"$ENGINE_LOG"
 case "$1" in
-    info) exit "${INFO:-0}" ;;
+    info) echo "[[driver-type ${STORE:-}]]"; exit "${INFO:-0}" ;;
     run) echo healthy; exit "${HEALTH:-0}" ;;
     images) echo 1.9GB ;;
     inspect) [ "$2" = --type ] && echo "$BASE_DIGEST" || echo "registry.example/me/lstv@sha256:0123" ;;
@@ -186,3 +186,21 @@ def test_wrong_words(site, arguments, word):
 def test_help_needs_no_engine(tmp_path):
     done = Site(tmp_path).run("--help", PATH=os.environ["PATH"])
     assert done.returncode == 0 and "--no-push" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("engine", "store", "said"),
+    [
+        ("docker", "io.containerd.snapshotter.v1", ""),
+        ("docker", "overlay2", "until its containerd image store is turned on"),
+        ("podman", "", "(podman keeps none)"),
+        ("buildah", "", "(buildah keeps none)"),
+    ],
+)
+def test_attestations_are_asked_for_where_the_engine_keeps_them(site, engine, store, said):
+    site.install(engine)
+    done = site.run("--engine", engine, "--no-push", REPOSITORY, STORE=store)
+    assert done.returncode == 0, done.stderr
+    (built,) = site.calls("bud" if engine == "buildah" else "build")
+    assert ("--sbom=true --provenance=mode=max" in built) == ("no attestation" not in done.stdout) == (not said)
+    assert said in done.stdout

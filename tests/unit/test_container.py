@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -56,6 +60,57 @@ def test_health_check_says_in_one_line_what_is_missing(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "This image is not fit for use: ImportError: no gdcm here\n"
+
+
+@pytest.fixture(scope="module")
+def sbom() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("image_sbom", ROOT / "containers/sbom.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+STATUS = """Package: zlib1g
+Status: install ok installed
+Architecture: amd64
+Version: 1:1.2.13.dfsg-1+b2
+Description: compression library
+ Version: 9 of nothing
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+
+"""
+
+
+def test_the_image_lists_its_packages(sbom, tmp_path, monkeypatch, capsys):
+    (tmp_path / "status").write_text(STATUS)
+    (tmp_path / "os").write_text('ID=debian\nVERSION_ID="12"\n\n# no entry\n')
+    monkeypatch.setattr(sbom, "DPKG_STATUS", tmp_path / "status")
+    monkeypatch.setattr(sbom, "OS_RELEASE", tmp_path / "os")
+    assert sbom.main([]) == 0
+    text = capsys.readouterr().out
+    found = json.loads(text)
+    assert found["bomFormat"] == "CycloneDX" and found["specVersion"] == "1.5"
+    parts = {part["name"]: part for part in found["components"]}
+    assert parts["debian"]["version"] == "12" and "gone" not in parts
+    assert parts["zlib1g"]["purl"] == "pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1%2Bb2?arch=amd64&distro=debian-12"
+    assert parts["numpy"]["version"] == metadata.version("numpy") and parts["numpy"]["purl"].startswith(
+        "pkg:pypi/numpy@"
+    )
+    assert "GNU General Public License" in str(parts["pylibjpeg-libjpeg"]["licenses"]), "its reader has to know"
+    references = [part["bom-ref"] for part in found["components"]]
+    assert len(set(references)) == len(references)
+    sbom.main([])
+    assert capsys.readouterr().out == text
+
+
+def test_a_base_of_another_family_has_no_packages_that_are_known(sbom, tmp_path, monkeypatch):
+    for name in ("DPKG_STATUS", "OS_RELEASE"):
+        monkeypatch.setattr(sbom, name, tmp_path / "none")
+    assert {part["purl"].split("/")[0] for part in sbom.bill()["components"]} == {"pkg:generic", "pkg:pypi"}
 
 
 def prefix() -> str:
