@@ -43,7 +43,9 @@ for name in $(compgen -e SLURM_) $(compgen -e SBATCH_) $(compgen -e SRUN_); do
     [ "$name" = SLURM_CONF ] || unset "$name"
 done
 
-arguments=(--profile slurm "$@")
+profile=slurm
+[ -e slurm ] || profile=profiles/slurm # a folder that snakedeploy made has not the link
+arguments=(--profile "$profile" "$@")
 report=()
 if sacct --noheader --allocations >/dev/null 2>&1; then # what each job asked for and used
     mkdir -p results/slurm_logs

@@ -28,6 +28,7 @@ def project(tmp_path) -> Path:
     (folder / "profiles/slurm").mkdir(parents=True)
     (folder / "workflow").mkdir()
     (folder / "workflow/Snakefile").touch()
+    (folder / "slurm").symlink_to("profiles/slurm")
     programs = folder / ".venv/bin"
     programs.mkdir(parents=True)
     write(programs / "snakemake", SNAKEMAKE)
@@ -83,6 +84,14 @@ def test_arguments_go_to_snakemake_with_the_profile_and_its_code_comes_back(proj
     assert "SLURM_CONF=/s.conf" in environment and "PYTHONPATH=" not in environment
     assert r"LSTV_MAIN_JOB=--profile slurm --config source=\{path:\ a\ b\}" in environment
     assert requests(project) == ""
+
+
+def test_a_folder_that_was_deployed_has_the_profile_where_it_was_copied_to(project):
+    (project / "slurm").unlink()
+    done = start(project)
+    output, _ = done.communicate(timeout=60)
+    assert done.returncode == 0, output
+    assert (project / "arguments").read_text().splitlines() == ["--profile", "profiles/slurm"]
 
 
 def test_near_its_time_limit_snakemake_stops_and_the_job_goes_back_into_the_queue(project):
