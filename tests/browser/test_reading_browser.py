@@ -204,6 +204,28 @@ def test_undo_brings_the_case_and_its_answers_back(page):
     assert "no verdict to take back" in said(page)
 
 
+def test_undo_is_of_the_verdict_that_this_window_shows(page):
+    """Two windows of one reader: what the other one said of the same case meanwhile is not taken back unseen."""
+    begin(page)
+    at(page, 1)
+    told = page.evaluate(
+        """async () => {
+          const one = lstv.browserSaver("q"), other = lstv.browserSaver("q"), said = { case: "case_001", repeat: 0 };
+          const verdicts = () => lstv.standing(one.load("AB")).map((each) => each.answers);
+          const first = one.add("AB", { ...said, answers: "normal" });
+          await new Promise((later) => setTimeout(later, 5));
+          const second = other.add("AB", { ...said, answers: "other", at: first.at });
+          let refused = "";
+          try { one.undo("AB", first); } catch (error) { refused = error.message; }
+          const before = verdicts();
+          one.undo("AB", second);
+          return [refused, before.sort(), verdicts(), one.load("AB").length];
+        }"""
+    )
+    assert "no longer your last one" in told[0]
+    assert told[1:] == [["normal", "other"], ["normal"], 3]
+
+
 def test_an_answer_has_to_fit(page):
     begin(page)
     at(page, 1)

@@ -77,8 +77,13 @@ def say(client, results: Path, **more):
     return post(client, "verdicts", {**given, "seconds": 3.2, "blinded": True, **more})
 
 
-def undo(client, results: Path, case: str = "case_001", **more):
-    return post(client, "undo", {"reader": "AB", "queue": queue_of(results), "case": case, "repeat": 0, **more})
+def undo(client, results: Path, verdict: str | None = None):
+    """Take back the verdict with this id, or the last one that was saved."""
+    told = saved(client)
+    gone = {said["of"] for said in told if "undo" in said}
+    given = [said["id"] for said in told if "id" in said and said["id"] not in gone]
+    name = verdict or (given[-1] if given else "none")
+    return post(client, "undo", {"reader": "AB", "queue": queue_of(results), "id": name})
 
 
 def saved(client, reader: str = "AB") -> list[dict]:
@@ -127,14 +132,16 @@ def test_a_change_and_an_undo_keep_what_was_before(client, results):
 
 def test_undo_takes_back_what_the_page_shows_or_nothing(client, results):
     say(client, results)
-    say(client, results, case="case_002")  # in another window
-    for more in ({"case": "case_001"}, {"case": "case_002", "repeat": 1}):
-        answer = undo(client, results, **more)
+    say(client, results, answers={"verdict": "other"})  # the same case in another window
+    first, second = (said["id"] for said in saved(client))
+    for other in (first, "2026-01-01T00:00:00.000Z"):
+        answer = undo(client, results, other)
         assert answer.status_code == 400 and "no longer your last one" in answer.get_json()["sentence"]
-    assert undo(client, results, case="case_999").status_code == 400
-    assert [said["case"] for said in saved(client)] == ["case_001", "case_002"]
-    assert undo(client, results, case="case_002").status_code == 200
-    assert undo(client, results).status_code == 200
+    assert post(client, "undo", {"reader": "AB", "queue": queue_of(results)}).status_code == 400
+    assert [said["id"] for said in saved(client)] == [first, second]
+    assert undo(client, results, second).get_json() == {"of": second}
+    assert saved(client)[-1] == {"undo": True, "of": second}
+    assert undo(client, results, first).status_code == 200
 
 
 def test_what_was_read_can_be_weighted_when_the_queue_is_drawn_again(client, results):
@@ -211,7 +218,7 @@ def test_a_study_that_is_read_in_two_queues_has_its_verdict_in_both(client, resu
     client.get("/reading/labels.csv")
     assert len(read_labels(results / "verdicts/labels.csv").readings) == COUNT
     assert f"AB: {COUNT} of {COUNT}" in client.get("/cohort").get_data(as_text=True)
-    assert undo(client, results, f"case_{COUNT:03d}").status_code == 200
+    assert undo(client, results).status_code == 200
 
 
 def test_a_name_in_another_spelling_is_the_same_reader(client, results):

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import threading
+from datetime import datetime
 
 import pytest
 
@@ -52,13 +53,37 @@ def test_undo_takes_back_one_verdict_after_the_other_and_is_kept_too(store):
 
 
 def test_undo_is_of_the_verdict_that_the_reader_means(store):
-    store.add("AB", "s1", NORMAL)
-    store.add("AB", "s1", FUSED, repeat=AGAIN)
-    for other in (("s1", FIRST), ("s2", AGAIN)):
+    first = store.add("AB", "s1", NORMAL)
+    last = store.add("AB", "s1", FUSED)  # the same study, from another window
+    for other in (first.at, "2026-01-01T00:00:00.000Z"):
         with pytest.raises(UserError, match="no longer your last one"):
             store.undo("AB", other)
     assert len(store.history("AB")) == 2
-    assert store.undo("AB", ("s1", AGAIN)).verdict.verdict == "sacralization"
+    assert store.undo("AB", last.at) == last
+    assert store.history("AB")[-1]["of"] == last.at
+    assert store.undo("AB", first.at) == first
+
+
+def test_no_two_lines_of_a_reader_have_one_time_even_when_the_clock_goes_back(store, monkeypatch):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, zone=None):
+            return cls.fromisoformat(next(times)).astimezone(zone)
+
+    times = iter([f"2026-03-01T10:00:0{second}.500Z" for second in (3, 3, 1, 7)])
+    monkeypatch.setattr("lstv.review.store.datetime", Clock)
+    given = [store.add("AB", "s1", NORMAL).at for _ in range(3)]
+    store.undo("AB", given[-1])
+    given.append(store.history("AB")[-1]["at"])
+    assert given == [f"2026-03-01T10:00:0{end}Z" for end in ("3.500", "3.501", "3.502", "7.500")]
+
+
+def test_an_undoing_that_names_no_verdict_is_of_the_last_one(store):
+    store.add("AB", "s1", NORMAL)
+    store.add("AB", "s2", FUSED)
+    with store.path("AB").open("a") as stream:
+        stream.write(json.dumps({"undo": True, "reader": "AB", "at": "2026-01-01T00:00:00.000Z", "queue": store.queue}) + "\n")
+    assert held(store, "AB") == {("s1", FIRST): "normal"}
 
 
 def test_undo_leaves_the_verdicts_on_another_queue(tmp_path):

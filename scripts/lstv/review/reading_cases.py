@@ -77,10 +77,10 @@ class Cases:
             if line.get("queue") != queue["digest"]:
                 continue
             if line.get("undo"):
-                told.append({"undo": True, "at": line["at"]})
+                told.append({"undo": True, **({"of": line["of"]} if "of" in line else {})})
             elif line["study_id"] in names:
                 shared = {key: line[key] for key in ("repeat", "seconds", "blinded", "at")}
-                told.append({**shared, "case": names[line["study_id"]], "answers": line["verdict"]})
+                told.append({**shared, "id": line["at"], "case": names[line["study_id"]], "answers": line["verdict"]})
         return told
 
     def write_labels(self, queue: Queue) -> Path:

@@ -72,19 +72,21 @@ def blueprint(cases: Cases, *, for_readers_only: bool) -> Blueprint:
             blinded=given.get("blinded") is not False,
         )
         cases.write_labels(queue)
-        return jsonify(at=saved.at, reader=saved.reader, answers=saved.verdict.record())
+        return jsonify(id=saved.at, at=saved.at, reader=saved.reader, answers=saved.verdict.record())
 
     @pages.post("/undo")
     def undo() -> Response:
         given = _given()
         queue = cases.current(str(given.get("queue")))
-        reader = str(given.get("reader", ""))
+        reader, shown = str(given.get("reader", "")), given.get("id")
+        if not isinstance(shown, str):
+            abort(400)
         store = cases.store(queue)
         if not store.latest(reader, queue["digest"]):
             raise UserError("there is no verdict to take back.")
-        store.undo(reader, (_study(cases, queue, given), given.get("repeat", 0)))
+        taken = store.undo(reader, shown)
         cases.write_labels(queue)
-        return jsonify(at=store.history(reader)[-1]["at"])
+        return jsonify(of=taken.at if taken else shown)
 
     @pages.get("/labels.csv")
     def labels() -> Response:

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ FIRST, AGAIN = 0, 1
 class SavedVerdict:
     """One saved verdict.
 
-    ``repeat`` FIRST or AGAIN; ``at`` the time in UTC (ISO 8601); ``queue`` the digest of the queue it was read from;
+    ``repeat`` FIRST or AGAIN; ``at`` the time in UTC (ISO 8601, milliseconds), which no other line of the reader has and which
+    so names the verdict; ``queue`` the digest of the queue it was read from;
     ``seconds`` from the first look at the study to the verdict; ``blinded`` false once the reader had seen score or stratum.
     """
 
@@ -101,38 +102,34 @@ class VerdictStore:
             raise UserError(f"{wrong}.")
         if repeat not in (FIRST, AGAIN):
             raise UserError(f"repeat is {repeat!r}, but must be {FIRST} (first reading) or {AGAIN} (read again).")
-        entry = SavedVerdict(
-            study_id,
-            repeat,
-            name,
-            _now(),
-            self.queue,
-            checked(answers, f"the verdict on study {study_id}"),
-            None if seconds is None else round(float(seconds), 1),
-            blinded,
-        )
-        self._append(name, entry.record())
+        verdict = checked(answers, f"the verdict on study {study_id}")
+        taken = None if seconds is None else round(float(seconds), 1)
+        with self._locked(name) as stream:
+            entry = SavedVerdict(study_id, repeat, name, self._time(name), self.queue, verdict, taken, blinded)
+            _write(stream, entry.record(), self.path(name))
         return entry
 
-    def undo(self, reader: str, shown: tuple[str, int] | None = None) -> SavedVerdict | None:
+    def undo(self, reader: str, shown: str | None = None) -> SavedVerdict | None:
         """Take back the reader's last verdict of this queue that was not taken back yet, and return it; None where there
         is none.
 
-        ``shown`` is the study id and ``repeat`` of the verdict that the reader means. Raises UserError where that is not
-        the last one, as after another window of his saved one; nothing is taken back then.
+        ``shown`` is the time ``at`` of the verdict that the reader means. Raises UserError where that is not the last one, as
+        after another window of his saved one, be it on the same study; nothing is taken back then.
         """
         name = self.known_as(reader)
         with self._locked(name) as stream:
             standing = [entry for entry in _standing(self._lines(name)) if entry.queue == self.queue]
             if not standing:
                 return None
-            if shown is not None and shown != (standing[-1].study_id, standing[-1].repeat):
+            last = standing[-1]
+            if shown is not None and shown != last.at:
                 raise UserError(
                     "the verdict to take back is no longer your last one: another window saved or took back one since, so "
                     "nothing was taken back; look at what is saved now, then try again."
                 )
-            _write(stream, {"undo": True, "reader": name, "at": _now(), "queue": self.queue}, self.path(name))
-        return standing[-1]
+            line = {"undo": True, "of": last.at, "reader": name, "at": self._time(name), "queue": self.queue}
+            _write(stream, line, self.path(name))
+        return last
 
     def latest(self, reader: str, queue: str | None = None) -> dict[tuple[str, int], SavedVerdict]:
         """The verdicts that hold, by study id and ``repeat``, in the order in which they were given first.
@@ -173,9 +170,11 @@ class VerdictStore:
     def _lines(self, reader: str) -> Iterator[dict[str, Any]]:
         return _parsed(self.path(reader))
 
-    def _append(self, reader: str, record: Mapping[str, Any]) -> None:
-        with self._locked(reader) as stream:
-            _write(stream, record, self.path(reader))
+    def _time(self, reader: str) -> str:
+        """Now, or a millisecond after the reader's last line where a clock went back or two windows save at once; for
+        whoever holds the lock."""
+        times = [line["at"] for line in self._lines(reader) if isinstance(line.get("at"), str)]
+        return max([_stamp(datetime.now(UTC)), *filter(None, [_after(max(times, default=""))])])
 
     @contextmanager
     def _locked(self, reader: str) -> Iterator[int]:
@@ -246,9 +245,9 @@ def _standing(records: Iterator[dict[str, Any]]) -> list[SavedVerdict]:
     entries: list[SavedVerdict] = []
     for record in records:
         if record.get("undo"):
-            of_queue = [index for index, entry in enumerate(entries) if entry.queue == record.get("queue")]
-            if of_queue:
-                del entries[of_queue[-1]]
+            meant = [index for index, entry in enumerate(entries) if _is_meant(entry, record)]
+            if meant:
+                del entries[meant[-1]]
             continue
         try:
             fields = {name: record[name] for name in SavedVerdict.__dataclass_fields__}
@@ -261,5 +260,18 @@ def _standing(records: Iterator[dict[str, Any]]) -> list[SavedVerdict]:
     return entries
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _is_meant(entry: SavedVerdict, undo: Mapping[str, Any]) -> bool:
+    """Whether an undoing speaks of this verdict; one that names none is of the last one of its queue."""
+    return entry.queue == undo.get("queue") and undo.get("of", entry.at) == entry.at
+
+
+def _stamp(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _after(at: str) -> str | None:
+    """The next millisecond; None for what is no time in UTC."""
+    try:
+        return _stamp(datetime.fromisoformat(at).astimezone(UTC) + timedelta(milliseconds=1))
+    except (ValueError, OverflowError):
+        return None

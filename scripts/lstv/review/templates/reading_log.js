@@ -9,8 +9,9 @@
                               is the browser's. All may be asynchronous, and throw an Error whose message is for people:
      .readers()               names of all who have read these cases here
      .load(reader)            what was saved of a reader, oldest first; a name's spellings (capitals, blanks) are one reader
-     .add(reader, said)       saves { case, repeat, answers, seconds, blinded } and returns it with its time `at`
-     .undo(reader, last)      saves that the last verdict is taken back; a server refuses where that is not `last`
+     .add(reader, said)       saves { case, repeat, answers, seconds, blinded } and returns it with its time `at` and an `id`
+     .undo(reader, last)      saves that the verdict `last`, known by its id, is taken back (`of`); refuses where another
+                              window has saved or taken back one since
      .keeps                   false where nothing outlives the page
      .csv(reader)             address of a reader's label file where a server has it; null instead where there is none
    lstv.standing(saved)       of what was saved, the verdicts that were not taken back
@@ -23,8 +24,11 @@ window.lstv = window.lstv || {};
   lstv.sameReader = (name) => name.normalize("NFKC").split(/\s+/).filter(Boolean).join(" ").toLowerCase();
 
   lstv.standing = (saved) => {
-    const left = [];
-    saved.forEach((said) => { if (said.undo) left.pop(); else if (said.case) left.push(said); });
+    const left = [], gone = new Set(saved.filter((said) => said.undo).map((said) => said.of));
+    saved.forEach((said) => {
+      if (said.undo && !said.of) left.pop(); /* one that names no verdict is of the last one */
+      else if (said.case && !gone.has(said.id || said)) left.push(said);
+    });
     return left;
   };
 
@@ -78,8 +82,9 @@ window.lstv = window.lstv || {};
     add(reader, said) {
       const now = Math.max(Date.now(), this.last + 1);
       this.last = now;
-      const record = { ...said, reader, at: said.at || new Date(now).toISOString() };
-      const name = `${this.owner(reader)}${new Date(now).toISOString()} ${Math.random().toString(36).slice(2, 10)}`;
+      const id = `${new Date(now).toISOString()} ${Math.random().toString(36).slice(2, 10)}`;
+      const record = { ...said, reader, id, at: said.at || new Date(now).toISOString() };
+      const name = `${this.owner(reader)}${id}`;
       if (!this.storage) {
         this.items.set(name, JSON.stringify(record));
         return record;
@@ -92,7 +97,13 @@ window.lstv = window.lstv || {};
       return record;
     }
 
-    undo(reader) { return this.add(reader, { undo: true }); }
+    undo(reader, shown) {
+      const last = lstv.standing(this.load(reader)).pop();
+      if (!last || last.id !== shown.id) {
+        throw new Error("The verdict to take back is no longer your last one: another window saved or took back one since, so nothing was taken back; look at what is saved now, then try again.");
+      }
+      return this.add(reader, { undo: true, of: last.id });
+    }
   }
   lstv.browserSaver = (queue) => new Browser(queue);
 

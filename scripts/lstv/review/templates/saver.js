@@ -31,6 +31,6 @@ window.lstv = window.lstv || {};
     readers: async () => (await ask("readers")).readers,
     load: async (reader) => (await ask(`verdicts?reader=${encodeURIComponent(reader)}`)).saved,
     add: async (reader, said) => ({ ...said, ...(await ask("verdicts", { ...said, reader })), case: said.case }),
-    undo: (reader, last) => ask("undo", { reader, case: last.case, repeat: last.repeat }),
+    undo: (reader, last) => ask("undo", { reader, id: last.id }),
   };
 })(window.lstv);
