@@ -36,6 +36,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--seed", type=int, default=default("review.seed"), help="seed of the draw (default: %(default)s)"
     )
     parser.add_argument(
+        "--repeated",
+        type=float,
+        default=default("review.repeated"),
+        help="share that each reader is shown a second time (default: %(default)s)",
+    )
+    parser.add_argument(
         "--json", type=Path, required=True, help="the queue with ranks, strata and weights, JSON; not for the readers"
     )
     parser.add_argument("--csv", type=Path, required=True, help="the blinded queue for a reader to fill in, CSV")
@@ -46,12 +52,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if min(args.ambiguous, args.sample, args.localizer) < 0:
         raise UserError("--ambiguous, --sample and --localizer are numbers of studies and cannot be negative.")
+    if not 0 <= args.repeated <= 1:
+        raise UserError("--repeated is a share, from 0 to 1.")
     queue = build_queue(
         read_cohort_table(args.table),
         ambiguous=args.ambiguous,
         sample=args.sample,
         localizer=args.localizer,
         seed=args.seed,
+        repeated=args.repeated,
     )
     atomic.write_csv(args.csv, COLUMNS, csv_rows(queue))
     atomic.write_json(args.json, queue)

@@ -22,7 +22,12 @@ T2, T1 = {"RepetitionTime": 3000, "EchoTime": 100}, {"RepetitionTime": 600, "Ech
 def sheet(tmp_path_factory) -> Path:
     """Of a study with two sagittal series, one of two slices, one without pictures and one with a long description."""
     root, out = tmp_path_factory.mktemp("export"), tmp_path_factory.mktemp("sheet") / "contact.html"
-    common = {"ScanningSequence": "SE", "SequenceVariant": "NONE", "StudyInstanceUID": STUDY, "pixel_spacing": (3.0, 3.0)}
+    common = {
+        "ScanningSequence": "SE",
+        "SequenceVariant": "NONE",
+        "StudyInstanceUID": STUDY,
+        "pixel_spacing": (3.0, 3.0),
+    }
     long = "Sag T2 lumbar spine without contrast high resolution"
     write_series(root / "t2", textured_volume((9, 90, 80)), SeriesDescription=long, **T2, **common)
     write_series(root / "t1", textured_volume((9, 90, 80), seed=1), SeriesDescription="Sag T1", **T1, **common)

@@ -119,7 +119,17 @@ def test_the_program_replaces_the_folder_as_a_whole(cases, tmp_path, capsys):
     assert "12 of 12 cases" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("repeated", "said"), [(0.0, None), (0.1, "2 of them come a second time"), (0.5, "6 of them come a second time")]
+)
+def test_the_queue_says_how_many_come_a_second_time(cases, tmp_path, repeated, said):
+    bundle.write(tmp_path / "reading", {**cases.queue, "repeated": repeated}, cases.rows, cohort="made")
+    text = (tmp_path / "reading/index.html").read_text()
+    assert (said in text) if said else ("a second time" not in text)
+    assert f'"repeated":{repeated},' in (tmp_path / "reading/cases.js").read_text()
+
+
 def test_a_cohort_by_any_name_stays_text(cases):
-    text = page.html("<b>&'\"</b>", 3)
+    text = page.html("<b>&'\"</b>", 3, 0.1)
     assert "<b>" not in text.split("<main>")[1].split("</p>")[0].replace("<b>AB", "")
-    assert "</script>" not in page.cases_script("</script>", "d", [])
+    assert "</script>" not in page.cases_script("</script>", "d", [], 0.1)

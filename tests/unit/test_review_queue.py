@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import review_queue as program
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.cohort.labels import read_labels
 from lstv.evaluation.queue_weights import weighted
@@ -187,6 +188,18 @@ def test_an_altered_queue_is_refused(tmp_path):
     path.write_text(json.dumps(queue))
     with pytest.raises(UserError, match="was altered"):
         read_queue(path)
+
+
+def test_how_many_are_read_again_is_in_the_queue_and_not_in_its_digest(tmp_path):
+    queue = validated(build_queue(table(20), ambiguous=2, sample=3, localizer=0, repeated=0.25))
+    assert queue["repeated"] == 0.25
+    assert queue["digest"] == build_queue(table(20), ambiguous=2, sample=3, localizer=0)["digest"]
+    del queue["repeated"]  # as a queue was before it could be set
+    (tmp_path / "queue.json").write_text(json.dumps(queue))
+    assert read_queue(tmp_path / "queue.json")["repeated"] == default("review.repeated")
+    files = ["--table", "t", "--json", "j", "--csv", "c"]
+    with pytest.raises(UserError, match="share, from 0 to 1"):
+        program.main([*files, "--repeated", "1.5"])
 
 
 def test_negative_numbers_are_refused():

@@ -82,7 +82,9 @@ def test_an_undoing_that_names_no_verdict_is_of_the_last_one(store):
     store.add("AB", "s1", NORMAL)
     store.add("AB", "s2", FUSED)
     with store.path("AB").open("a") as stream:
-        stream.write(json.dumps({"undo": True, "reader": "AB", "at": "2026-01-01T00:00:00.000Z", "queue": store.queue}) + "\n")
+        stream.write(
+            json.dumps({"undo": True, "reader": "AB", "at": "2026-01-01T00:00:00.000Z", "queue": store.queue}) + "\n"
+        )
     assert held(store, "AB") == {("s1", FIRST): "normal"}
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.ranking.table_columns import is_quality_problem, number
 
@@ -55,6 +56,7 @@ class Queue(TypedDict):
     schema_version: int
     digest: str
     seed: int
+    repeated: float
     asked: dict[str, int]
     counts: dict[str, int]
     not_queued: dict[str, int]
@@ -62,7 +64,13 @@ class Queue(TypedDict):
 
 
 def build_queue(
-    table: list[dict[str, str]], *, ambiguous: int = 60, sample: int = 90, localizer: int = 30, seed: int = 2024
+    table: list[dict[str, str]],
+    *,
+    ambiguous: int = 60,
+    sample: int = 90,
+    localizer: int = 30,
+    seed: int = 2024,
+    repeated: float = 0.1,
 ) -> Queue:
     """The queue of a cohort.
 
@@ -70,7 +78,8 @@ def build_queue(
     others, evenly from as many rank strata (at most ten), so that every study has a chance. Localizer: up to ``localizer``
     drawn from those whose localizer failed or whose field is cropped, who are in neither of the other two. Studies that
     are not ok, have no rank, or have a quality problem are counted and not queued. Studies that share a rank come in a
-    random order. The same table and seed give the same queue anywhere.
+    random order. The same table and seed give the same queue anywhere. ``repeated`` is the share of the studies that each
+    reader is shown a second time; it goes into the queue as it is.
     """
     ranked = sorted(
         (row for row in table if _why_not(row) is None),
@@ -98,6 +107,7 @@ def build_queue(
         "schema_version": SCHEMA_VERSION,
         "digest": digest(studies),
         "seed": seed,
+        "repeated": repeated,
         "asked": {"ambiguous": ambiguous, "sample": sample, "localizer": localizer},
         "counts": {
             "in_table": len(table),
@@ -152,6 +162,7 @@ def read_queue(path: Path) -> Queue:
         raise UserError(
             path, " is not a review queue of this version; run the workflow again, which writes review_queue.json."
         ) from error
+    queue.setdefault("repeated", default("review.repeated"))  # of a queue that was drawn before it could be set
     if named != found:
         raise UserError(
             path, " was altered: its studies are not those of its digest; restore it or draw the queue again."

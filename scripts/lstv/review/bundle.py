@@ -61,8 +61,8 @@ def write(
             (temporary / case.file).write_bytes(series_pack.script(pack, case.name))
             step("without series" if "reason" in pack else "ok")
         texts = {name: page.file_text(name) for name in ("viewer.js", "viewer.css", *page.OWN)}
-        texts["cases.js"] = page.cases_script(cohort, queue["digest"], cases)
-        texts["index.html"] = page.html(cohort, len(cases))
+        texts["cases.js"] = page.cases_script(cohort, queue["digest"], cases, queue["repeated"])
+        texts["index.html"] = page.html(cohort, len(cases), queue["repeated"])
         for name, text in texts.items():
             (temporary / name).write_text(text, encoding="utf-8")
         for path in [*temporary.rglob("*"), temporary]:

@@ -19,9 +19,6 @@ from lstv.review.label_rows import COLUMNS
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-REPEATED = 0.1
-"""Share of the cases that is read a second time, for the agreement with oneself."""
-
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'self' file:; script-src 'self' file:; base-uri 'none'; "
     "form-action 'none'"
@@ -52,9 +49,18 @@ def case_names(count: int) -> list[str]:
 
 
 def html(
-    cohort: str, count: int, *, scripts: Sequence[str] = SCRIPTS, at: str = "", policy: str | None = POLICY
+    cohort: str,
+    count: int,
+    repeated: float,
+    *,
+    scripts: Sequence[str] = SCRIPTS,
+    at: str = "",
+    policy: str | None = POLICY,
 ) -> str:
-    """The page. ``at`` is the address of its files; ``policy`` None where a server sends one itself."""
+    """The page for ``count`` cases, of which the share ``repeated`` comes a second time.
+
+    ``at`` is the address of its files; ``policy`` None where a server sends one itself.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -62,12 +68,12 @@ def html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    again = math.ceil(REPEATED * count)
+    again = math.ceil(repeated * count)
     template = environment.get_template("reading.html.j2")
     return template.render(cohort=cohort, count=count, again=again, scripts=scripts, at=at, policy=policy)
 
 
-def cases_script(cohort: str, queue: str, cases: Sequence[Case]) -> str:
+def cases_script(cohort: str, queue: str, cases: Sequence[Case], repeated: float) -> str:
     """The script that tells the page its cases, in reading order, and what can be said of them; ASCII."""
     given = {
         "cohort": cohort,
@@ -76,7 +82,7 @@ def cases_script(cohort: str, queue: str, cases: Sequence[Case]) -> str:
         "names": NAMES,
         "labels": {choice.value: _labels(choice.value) for choice in VERDICT.choices},
         "columns": COLUMNS,
-        "repeated": REPEATED,
+        "repeated": repeated,
         "cases": [asdict(case) for case in cases],
     }
     return f"lstv.cases({_script_safe(given)});\n"

@@ -48,7 +48,7 @@ class Cases:
         queue = self.queue()
         at = f"/reading/series/{queue['digest']}"
         cases = [page.Case(name, f"{at}/{name}.js", study_id) for name, study_id in self.by_name(queue).items()]
-        return page.cases_script(self.cohort.name, queue["digest"], cases)
+        return page.cases_script(self.cohort.name, queue["digest"], cases, queue["repeated"])
 
     def current(self, digest: str) -> Queue:
         """The queue, where it is the one that a page was made for. Raises UserError where it is another by now."""

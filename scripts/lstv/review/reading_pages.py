@@ -26,7 +26,8 @@ def blueprint(cases: Cases, *, for_readers_only: bool) -> Blueprint:
     @pages.get("/")
     def read() -> str:
         queue = cases.queue()
-        return page.html(cases.cohort.name, len(queue["studies"]), scripts=SCRIPTS, at="/reading/files/", policy=None)
+        given = cases.cohort.name, len(queue["studies"]), queue["repeated"]
+        return page.html(*given, scripts=SCRIPTS, at="/reading/files/", policy=None)
 
     @pages.get("/files/<name>")
     def file(name: str) -> Response:

@@ -35,8 +35,8 @@ FIRST, AGAIN = 0, 1
 class SavedVerdict:
     """One saved verdict.
 
-    ``repeat`` FIRST or AGAIN; ``at`` the time in UTC (ISO 8601, milliseconds), which no other line of the reader has and which
-    so names the verdict; ``queue`` the digest of the queue it was read from;
+    ``repeat`` FIRST or AGAIN; ``at`` the time in UTC (ISO 8601, milliseconds), which no other line of the reader has, so
+    that it names the verdict; ``queue`` the digest of the queue it was read from;
     ``seconds`` from the first look at the study to the verdict; ``blinded`` false once the reader had seen score or stratum.
     """
 
@@ -113,8 +113,8 @@ class VerdictStore:
         """Take back the reader's last verdict of this queue that was not taken back yet, and return it; None where there
         is none.
 
-        ``shown`` is the time ``at`` of the verdict that the reader means. Raises UserError where that is not the last one, as
-        after another window of his saved one, be it on the same study; nothing is taken back then.
+        ``shown`` is the time ``at`` of the verdict that the reader means. Raises UserError where that is not the last one,
+        as after another window of his saved one, be it on the same study; nothing is taken back then.
         """
         name = self.known_as(reader)
         with self._locked(name) as stream:

@@ -234,7 +234,10 @@
     tell("");
     const now = task.repeat, next = open(at);
     if (next < 0) { finish(); return; }
-    if (tasks[next].repeat > now) tell("All cases are read once. A tenth of them come a second time, to see how far you agree with yourself.");
+    if (tasks[next].repeat > now) {
+      const again = tasks.length - given.cases.length;
+      tell(`All cases are read once. ${again} of them ${again === 1 ? "comes" : "come"} a second time, to see how far you agree with yourself.`);
+    }
     show(next);
   }
 
