@@ -14,7 +14,7 @@ from lstv.bids import source
 from lstv.cohort.study_sheet import write_sheet
 from lstv.folder import sheet
 from lstv.folder.choose import choose
-from lstv.folder.pseudonym import Uids
+from lstv.folder.pseudonym import Labels
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -32,19 +32,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     wanted = sheet.read_choices(args.choices) if args.choices else {}
     studies = source.studies(args.folder)
-    by_id = {study.uid: study for study in studies}
+    naming = Labels()
+    # by the ids that the tables have: a name of the folder that cannot be one is another there
+    images = {naming.study(study.uid): {naming.series(uid): uid for uid in study.series} for study in studies}
     for study_id, series_id in wanted.items():
-        if study_id not in by_id:
-            raise UserError(args.choices, f" names study {study_id}, which is not in the folder; correct its line.")
-        if series_id not in by_id[study_id].series:
-            sentence = f" names image {series_id}, which study {study_id} does not have; correct its line."
+        if study_id not in images:
+            sentence = (
+                f" names study {study_id}, which is not in the folder; correct its line (the study sheet has the ids)."
+            )
             raise UserError(args.choices, sentence)
-    naming = Uids()
-    choices = [choose(study, wanted.get(study.uid)) for study in studies]
+        if series_id not in images[study_id]:
+            sentence = (
+                f" names image {series_id}, which study {study_id} does not have; correct its line (the table of "
+            )
+            raise UserError(args.choices, f"{sentence}all images has the ids).")
+    chosen = {study_id: images[study_id][series_id] for study_id, series_id in wanted.items()}
+    choices = [choose(study, chosen.get(naming.study(study.uid))) for study in studies]
     rows = source.rows(choices, naming, args.folder)
     if args.all_series:
         write_csv(args.all_series, sheet.SERIES_COLUMNS, sheet.series_rows(choices, naming, sheet.describe_all))
     write_sheet(rows, args.out)
+    if others := [study.uid for study in studies if naming.study(study.uid) != study.uid]:
+        print(f"{len(others)} names of studies are no ids; the study sheet says which: {others[0]!r} is one")
     print(f"{len(rows)} studies, {sum(bool(row.series_dir) for row in rows)} of them with an image to use: {args.out}")
     return 0
 

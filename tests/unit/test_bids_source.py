@@ -125,6 +125,27 @@ def test_a_choice_of_the_user_counts(tmp_path):
             scanned(root, tmp_path, "--choices", str(choices))
 
 
+def test_names_that_are_no_ids_stay_apart_and_are_told(tmp_path, capsys):
+    """Alike in their first 64 characters, or but for a character that an id may not have."""
+    root, long = tmp_path / "data", f"sub-{'x' * 70}"
+    names = (f"{long}1", f"{long}2", "sub-a b", "sub-a+b", "sub-a_b", "sub-1")
+    for name in names:
+        image(root / name / f"anat/{name}_T2w.nii.gz")
+    rows, images = scanned(root, tmp_path)
+    assert len(rows) == len(names) and all(len(study_id) <= 64 for study_id in rows)
+    assert {name in rows for name in names[:4]} == {False} and "sub-a_b" in rows
+    assert "in the folder" not in rows["sub-1"].reason
+    for name in names[:4]:
+        (row,) = (row for row in rows.values() if repr(name) in row.reason)
+        assert name in row.series_dir or row.use == "no"
+    assert "4 names of studies are no ids" in capsys.readouterr().out
+    (row,) = (row for row in rows.values() if f"{long}1" in row.reason)
+    (mine,) = (image for image in images.values() if image["study_id"] == row.study_id)
+    (tmp_path / "choices.csv").write_text(f"study_id,series_id\n{row.study_id},{mine['series_id']}\n")
+    rows, _ = scanned(root, tmp_path, "--choices", str(tmp_path / "choices.csv"))
+    assert rows[row.study_id].reason.startswith("chosen by the user; ")
+
+
 def test_an_own_export_keeps_ids_and_splits(tmp_path):
     series = textured_volume((9, 256, 200))
     write_series(tmp_path / "dicom", series, pixel_spacing=(1.0, 1.0), EchoTime=100.0, RepetitionTime=4000.0)

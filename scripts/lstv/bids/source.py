@@ -156,12 +156,21 @@ def rows(choices: list[Choice], naming: Naming, root: Path) -> list[Row]:
         split = splits.get(choice.study.uid) or "unknown"
         if choice.chosen is None:
             told = choice.reason if choice.study.series else "it has no image in a folder anat."
-            made.append(Row(study_id, split=split, use="no", reason=told))
+            made.append(Row(study_id, split=split, use="no", reason=_with_name(told, choice.study.uid, study_id)))
             continue
         stack = choice.chosen.stack
         path = os.path.abspath(stack.images[0].source)
         series_id = naming.series(stack.facts.series_uid)
         reason = "" if choice.study.uid in splits else choice.reason
+        reason = _with_name(reason, choice.study.uid, study_id)
         words = stack.facts.series_description
         made.append(Row(study_id, series_id, path, words, str(stack.n_slices), split, reason=reason))
     return sorted(made, key=lambda row: row.study_id)
+
+
+def _with_name(reason: str, name: str, study_id: str) -> str:
+    """A row's reason, and of a study whose name is not its id that name."""
+    if name == study_id:
+        return reason
+    words = f"{printable(name, 250)!r} in the folder, which is no id: too long, or with other characters"
+    return f"{reason.removesuffix('.')}; {words}" if reason else words

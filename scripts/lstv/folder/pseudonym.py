@@ -73,14 +73,42 @@ class Uids:
         return _claim(self._series, _file_name(uid), uid)
 
 
+class Labels:
+    """The names of folders and files as they are; one that cannot be an id, or is longer than LONGEST_UID, gets its
+    beginning with a part of its hash instead, so that two such names stay two ids."""
+
+    pseudonymous = False
+
+    def __init__(self) -> None:
+        self._studies: dict[str, str] = {}
+        self._series: dict[str, str] = {}
+
+    def study(self, uid: str) -> str:
+        return self._id(self._studies, uid)
+
+    def series(self, uid: str) -> str:
+        return self._id(self._series, uid)
+
+    def _id(self, owner: dict[str, str], label: str) -> str:
+        name = _file_name(label)
+        if name != label and len(label) <= LONGEST_UID:
+            name = _shortened(name, label)
+        if owner.setdefault(name, label) != label:
+            raise UserError(f"{label!r} and {owner[name]!r} get the same id {name}; rename one of them.")
+        return name
+
+
 def _file_name(uid: str) -> str:
     """A UID as part of file names: what stands in its place may be any text of any length."""
     name = _UNSAFE.sub("_", uid)
     if name[0] in ".-":
         name = f"_{name[1:]}"
-    if len(name) > LONGEST_UID:
-        name = f"{name[:40]}_{hashlib.sha256(uid.encode()).hexdigest()[:12]}"
-    return name
+    return _shortened(name, uid) if len(name) > LONGEST_UID else name
+
+
+def _shortened(name: str, uid: str) -> str:
+    digest = hashlib.sha256(uid.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{name[:40]}_{digest[:12]}"
 
 
 def _claim(owner: dict[str, str], name: str, uid: str) -> str:
