@@ -63,6 +63,15 @@ def _panic(folder, **_):
     raise _Panic("rust")
 
 
+@pytest.fixture(autouse=True, params=["fork", "spawn"])
+def start(request, monkeypatch):
+    """Workers as copies of this process, and started anew; what each costs is one and the same."""
+    if request.param == "fork" and decoding._first_start() == "spawn":
+        pytest.skip("torch is in this process, so no worker may be a copy of it")
+    monkeypatch.setattr(decoding, "_first_start", lambda: request.param)
+    return request.param
+
+
 def _all(monkeypatch, call, **options) -> dict[str, NotAnalysed]:
     monkeypatch.setattr(decoding, "prepare", call)
     found = list(decoding.prepared_studies(ROWS, False, Options(workers=2, **options)))
@@ -118,7 +127,9 @@ class _Unstartable:
         return os._exit, (3,)
 
 
-def test_a_process_that_does_not_start_is_no_fault_of_a_study(monkeypatch):
+def test_a_process_that_does_not_start_is_no_fault_of_a_study(monkeypatch, start):
+    if start == "fork":
+        pytest.skip("nothing is handed to a copy of this process")
     monkeypatch.setattr(decoding, "prepare", _Unstartable())
     with pytest.raises(UserError, match=r"ended while it started \(status 3\)"):
         list(decoding.prepared_studies(ROWS, False, Options(workers=1)))
@@ -129,7 +140,8 @@ def _only_fine(row, *_):
 
 
 def _children() -> list[int]:
-    return [pid for pid in _children_of(os.getpid()) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in _children_of(os.getpid())}
+    return [pid for pid, command in commands.items() if b"resource_tracker" not in command]
 
 
 def _children_of(pid: int) -> list[int]:
@@ -201,7 +213,7 @@ sys.path[:0] = {paths!r}
 import test_decoding
 from lstv.localizer import decoding
 from lstv.localizer.options import Options
-decoding.prepare = test_decoding._hang
+decoding.prepare, decoding._first_start = test_decoding._hang, lambda: {start!r}
 if __name__ == "__main__":
     rows = [row for row in test_decoding.ROWS if row.study_id == "b"]
     print("go", flush=True)
@@ -211,9 +223,11 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the system of Linux")
-def test_workers_die_with_their_parent(tmp_path):
+def test_workers_die_with_their_parent(tmp_path, start):
     script = tmp_path / "parent.py"
-    script.write_text(_PARENT.format(paths=[str(Path(decoding.__file__).parents[2]), str(Path(__file__).parent)]))
+    script.write_text(
+        _PARENT.format(paths=[str(Path(decoding.__file__).parents[2]), str(Path(__file__).parent)], start=start)
+    )
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)
     parent.stdout.readline()
     child = _wait(lambda: _busy_child(parent.pid))
@@ -224,9 +238,8 @@ def test_workers_die_with_their_parent(tmp_path):
 
 def _busy_child(pid: int) -> int:
     for child in _children_of(pid):
-        command = Path(f"/proc/{child}/cmdline").read_bytes()
         busy = float(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11]) > 100  # ticks of CPU
-        if b"spawn_main" in command and busy:
+        if busy:
             return int(child)
     return 0
 

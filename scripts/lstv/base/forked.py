@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,7 +28,7 @@ def mapped(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
     What ``work`` changes stays in its copy; what it returns or raises must be fit for pickle. Raises UserError where a copy
     ends before its work.
     """
-    jobs = min(jobs, count)
+    jobs = min(jobs, count) if sys.platform == "linux" else 1  # system libraries of others do not bear it
     if jobs < 2:
         yield from map(work, range(count))
         return

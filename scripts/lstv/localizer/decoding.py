@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 from lstv.base.errors import UserError
-from lstv.base.processes import bounded_memory, die_with
+from lstv.base.processes import bounded_memory, die_with, started_without_ctrl_c
 from lstv.cohort.study_sheet import Row
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
@@ -72,8 +73,10 @@ class _Crew:
         self._ended = False
         self._changed = threading.Condition()
         self._heard, self._bell = get_context("spawn").Pipe(duplex=False)
+        self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+        self._started.wait()  # the caller imports torch next, and no copy must be taken meanwhile
 
     def take(self, turn: int) -> Outcome:
         """The outcome of a row, when it is there. Raises StopIteration when all is ended meanwhile."""
@@ -99,6 +102,7 @@ class _Crew:
         workers: list[_Worker] = []
         try:
             workers += [_Worker(self._options) for _ in range(self._options.workers)]
+            self._started.set()
             while not self._ended:
                 self._hand_out(workers)
                 busy = [worker for worker in workers if not worker.idle]
@@ -119,6 +123,7 @@ class _Crew:
                 self._error = error
                 self._changed.notify_all()
         finally:
+            self._started.set()
             for worker in workers:
                 worker.end()
 
@@ -134,16 +139,16 @@ class _Worker:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._task: tuple[int, Row] | None = None
-        self._start()
+        self._start(_first_start())
 
-    def _start(self) -> None:
-        # spawn: a forked child would inherit the device's state and torch's threads
-        context = get_context("spawn")
+    def _start(self, method: Literal["fork", "spawn"] = "spawn") -> None:
+        context = get_context("fork") if method == "fork" else get_context("spawn")
         self.pipe, other = context.Pipe()
         self._process = context.Process(
             target=_work, args=(other, prepare, os.getpid(), self._options.study_memory_mb), daemon=True
         )
-        self._process.start()
+        with started_without_ctrl_c():  # it reaches the parent, which ends its workers
+            self._process.start()
         other.close()
         self._fresh = True
 
@@ -222,6 +227,12 @@ class _Worker:
         self._kill()
 
 
+def _first_start() -> Literal["fork", "spawn"]:
+    """How the first workers are started. A copy of this process has at once what each would take half a second to import;
+    but once torch is there, or is being imported, it would inherit the state of a device, and locks that nobody opens."""
+    return "fork" if sys.platform == "linux" and "torch" not in sys.modules else "spawn"
+
+
 def _why_it_died(code: int | None) -> str:
     if code == -signal.SIGKILL:
         return (
@@ -234,7 +245,6 @@ def _why_it_died(code: int | None) -> str:
 
 def _work(pipe: Connection, call: Callable[..., Outcome], parent: int, memory_mb: int) -> None:
     """What a worker does: studies out of the pipe, outcomes into it, until the pipe is closed or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
     die_with(parent)
     pipe.send(None)  # all is imported
     while True:
