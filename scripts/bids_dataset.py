@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
-from lstv.bids import dataset
+from lstv.bids import dataset, exported
 from lstv.cohort import batches, study_sheet
 
 
@@ -32,8 +32,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    studies = dataset.describe(dataset.read_manifests(_manifests(args)), args.folder, args.name)
-    dataset.write_manifest(studies, args.table)
+    studies = dataset.describe(exported.read_manifests(_manifests(args)), args.folder, args.name)
+    exported.write_manifest(studies, args.table)
     written = sum(study.status == "ok" for study in studies)
     print(f"{args.folder}: {written} of {len(studies)} studies have an image; the others' reasons are in {args.table}")
     return 0

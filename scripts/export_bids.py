@@ -14,6 +14,7 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.bids import dataset
+from lstv.bids.exported import write_manifest
 from lstv.cohort import study_sheet
 
 
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         if study.status == "failed":
             print(f"study {study.study_id}: {study.reason}")
     if args.manifest:
-        dataset.write_manifest(exported, args.manifest)
+        write_manifest(exported, args.manifest)
     else:
         dataset.describe(exported, args.out, args.name)
     print(f"{args.out}: {progress.summary()}")

@@ -16,6 +16,7 @@ from dicom_files import textured_volume, write_enhanced, write_series
 from lstv.base import ids
 from lstv.base.errors import StudyError
 from lstv.bids import dataset, names
+from lstv.bids import exported as manifests
 from lstv.bids.export import export
 from lstv.cohort.study_sheet import Row
 from lstv.dicom import affine, nifti
@@ -297,11 +298,11 @@ def test_a_folder_is_described_and_every_study_accounted_for(tmp_path):
         assert [study.status for study in done] == ["ok", "failed", "excluded"]
         assert "does not exist" in done[1].reason and done[2].reason == "not wanted"
         manifest = tmp_path / "manifest.csv"
-        dataset.write_manifest(done, manifest)
-        dataset.describe(dataset.read_manifests([manifest]), folder, "mine")
+        manifests.write_manifest(done, manifest)
+        dataset.describe(manifests.read_manifests([manifest]), folder, "mine")
         lines = (folder / "participants.tsv").read_text().splitlines()
         assert lines == ["participant_id\tstudy_id\tsplit", "sub-stZ2D1\tst-1\tvalidation"]
         assert json.loads((folder / "dataset_description.json").read_text())["BIDSVersion"]
-        assert not dataset.altered(manifest, folder)
+        assert not manifests.altered(manifest, folder)
         (folder / done[0].image).write_bytes(b"")
-        assert dataset.altered(manifest, folder)
+        assert manifests.altered(manifest, folder)

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lstv.run import dependencies
 from lstv.run.dependencies import library_files
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+def imported(path: Path) -> set[str]:
+    """Modules and their names that a file imports, as Python parses it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.split(".")[0] in dependencies.LIBRARIES}
+
+
+def test_imports_are_those_that_python_sees():
+    for path in SCRIPTS.rglob("*.py"):
+        assert imported(path) <= set(dependencies._imported(path)), path
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from lstv.base import (  # noqa: F401\n    atomic,\n    ids as names,  # both\n)", {"atomic", "ids"}),
+        ("if True:\n    from lstv.base import atomic, ids  # both", {"atomic", "ids"}),
+        ("from lstv.base import(atomic)", {"atomic"}),
+        ("import os, lstv.base.ids as ids", {"ids"}),
+        ("import lstv_other.base.ids\nfrom lstvs.base import atomic\nx = 'from lstv.base import atomic'", set()),
+    ],
+)
+def test_forms_of_an_import(tmp_path, text, found):
+    (tmp_path / "program.py").write_text(text)
+    wanted = {f"lstv.base.{name}" for name in found}
+    assert {name for name in dependencies._imported(tmp_path / "program.py") if name.count(".") == 2} == wanted
 
 
 def names(program: str) -> set[str]:

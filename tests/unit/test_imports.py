@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,3 +34,13 @@ def test_decoding_processes_never_import_torch():
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import lstv.localizer.prepare; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_plan_imports_nothing_that_reads_images():
+    rules = (SCRIPTS.parent / "workflow/rules").glob("*.smk")
+    code = "\n".join(
+        line for path in rules for line in re.findall(r"^(?:from|import) lstv.*", path.read_text(), re.MULTILINE)
+    )
+    code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n{code}\nprint(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) & {*HEAVY, "pydicom", "cv2", "h5py", "nibabel", "PIL"} == set()

@@ -1,7 +1,7 @@
 """Which studies there are, which batch each is in, and which of a batch's files are no longer what they were."""
 
 from lstv.base import manifest
-from lstv.bids import dataset as bids_dataset
+from lstv.bids import exported as bids_manifest
 
 
 @functools.cache
@@ -101,6 +101,6 @@ def pages_threads(wildcards):
 def sheet_to_export(wildcards):
     """The batch's sheet. Where an image is gone or no longer the one that was written, the batch is exported again."""
     written = f"{RESULTS}/bids_manifests/{wildcards.batch}.csv"
-    if not workflow.remote_exec and bids_dataset.altered(Path(written), Path(f"{RESULTS}/bids")):
+    if not workflow.remote_exec and bids_manifest.altered(Path(written), Path(f"{RESULTS}/bids")):
         workflow.dag.forcefiles.add(written)
     return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"

@@ -1,4 +1,4 @@
-"""Many studies -> a BIDS folder: the images in parallel, a manifest of each batch, and what describes the whole."""
+"""Many studies -> a BIDS folder: the images in parallel, and what describes the whole."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
 from lstv import __version__
-from lstv.base import atomic, tables
-from lstv.base.errors import UserError
-from lstv.bids.export import Exported, export
+from lstv.base import atomic
+from lstv.bids.export import export
+from lstv.bids.exported import Exported
 from lstv.bids.names import label_of
 from lstv.cohort.study_sheet import Row
 
 BIDS_VERSION = "1.9.0"
 GENERATOR = "lstv-uncertainty"
-COLUMNS = tuple(Exported.__dataclass_fields__)
 PARTICIPANTS = "participants.tsv"
 DESCRIPTION = "dataset_description.json"
 
@@ -79,33 +77,6 @@ def _alone(row: Row, folder: Path) -> Exported:
             "the process that decoded its images ended (a decoder crashed or memory was short); export the series again"
         )
         return Exported(row.study_id, "failed", reason)
-
-
-def write_manifest(exported: Iterable[Exported], path: Path) -> None:
-    """Write what became of each study, CSV."""
-    atomic.write_csv(path, COLUMNS, map(asdict, exported))
-
-
-def altered(manifest: Path, folder: Path) -> bool:
-    """Whether an image that a manifest names is gone or of another size; False where there is no manifest."""
-    try:
-        rows = tables.read_table(manifest, COLUMNS)
-    except UserError:
-        return manifest.exists()
-    for row in rows:
-        try:
-            if row["image"] and (folder / row["image"]).stat().st_size != int(row["bytes"]):
-                return True
-        except (OSError, ValueError):
-            return True
-    return False
-
-
-def read_manifests(paths: Iterable[Path]) -> list[Exported]:
-    """What ``write_manifest`` wrote. Raises UserError where a file is not that."""
-    return [
-        Exported(**{name: row[name] for name in COLUMNS}) for path in paths for row in tables.read_table(path, COLUMNS)
-    ]
 
 
 def describe(exported: Iterable[Exported], folder: Path, name: str) -> list[Exported]:

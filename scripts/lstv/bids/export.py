@@ -7,7 +7,6 @@ exactly those of the DICOM files. The sidecar has technical terms only: whatever
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from lstv import __version__
 from lstv.base import atomic, checksums
 from lstv.base.arrays import StoredArray
 from lstv.base.errors import StudyError
+from lstv.bids.exported import Exported
 from lstv.bids.names import image_name
 from lstv.cohort.study_sheet import Row
 from lstv.dicom import intensities, nifti
@@ -41,20 +41,6 @@ _DEFINED = {
 }
 """Defined terms of DICOM PS3.3 C.8.3.1 and C.7.6.1.1.2, with those of Image Type that the choice of a series goes by."""
 _BODY_PARTS = frozenset(["LSPINE", "TLSPINE", "LSSPINE", "SPINE", "TSPINE"])
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What became of a study: ``status`` ok, failed or excluded with its ``reason``; where ok the image's path in the
-    folder, its size and sha256."""
-
-    study_id: str
-    status: str
-    reason: str = ""
-    image: str = ""
-    bytes: int | str = ""
-    sha256: str = ""
-    split: str = ""
 
 
 def export(row: Row, folder: Path) -> Exported:
