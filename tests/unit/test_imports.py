@@ -44,3 +44,9 @@ def test_a_plan_imports_nothing_that_reads_images():
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n{code}\nprint(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & {*HEAVY, "pydicom", "cv2", "h5py", "nibabel", "PIL"} == set()
+
+
+def test_the_list_of_the_pages_imports_nothing_that_reads_images():
+    code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import lstv.report.pages.index; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) & {"pydicom", "PIL", "nibabel", "contourpy", "scipy.special"} == set()

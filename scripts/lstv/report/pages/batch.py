@@ -18,10 +18,8 @@ from lstv.report.inputs import locate, read_json
 from lstv.report.pages import content, series_pack
 from lstv.report.pages.cohort import Cohort, Entry
 from lstv.report.pages.layers import is_upright, layers, slice_of
+from lstv.report.pages.names import SUFFIXES
 from lstv.report.pages.render import page_html
-
-SUFFIXES = (".html", ".js")
-"""Of the files that a study has in the folder of the pages."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from typing import Any
 from lstv.base import atomic
 from lstv.report.inputs import read_json
 from lstv.report.pages import assets
-from lstv.report.pages.batch import SUFFIXES
 from lstv.report.pages.cohort import Cohort, Entry
-from lstv.report.pages.names import COLUMNS
+from lstv.report.pages.names import COLUMNS, SUFFIXES
 from lstv.report.pages.render import index_html
 
 

@@ -9,6 +9,9 @@ COLUMNS = ("study_id", "file", "series", "picture")
 """Of the list of pages: a study, the name of its files without an ending, why its series is not shown (else empty), and the
 index of the slice of the series that the network saw (empty where the series has no such slice in the same position)."""
 
+SUFFIXES = (".html", ".js")
+"""Of the files that a study has in the folder of the pages."""
+
 _SAFE = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,118}[a-z0-9_-])?")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 """Names that Windows keeps for devices, also with an ending."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
 
 from lstv.report import templating
-from lstv.report.overlay import Overlay
 from lstv.report.pages import assets
+
+if TYPE_CHECKING:  # it reads heatmaps, and the list of the pages has none
+    from lstv.report.overlay import Overlay
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'self' file:; script-src 'self' file:; base-uri 'none'; "
