@@ -20,7 +20,7 @@ from tqdm import tqdm
 from lstv import __version__
 from lstv.base import cli
 from lstv.base.errors import UserError
-from lstv.run import summary
+from lstv.run import interruption, summary
 from lstv.run.targets import is_dry_run, settings_files
 from lstv.run.watch import Run
 
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
             with suppress(KeyboardInterrupt):
                 process.wait()
             line.end()
-            print("Interrupted; the same command goes on.")
+            print(interruption.SENTENCE)
             return 130
     line.end()
     if process.returncode:

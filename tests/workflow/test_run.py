@@ -26,6 +26,11 @@ from workflow_project import ROOT, Project, copy_project
 pytestmark = pytest.mark.workflow
 
 TABLE = "lstv_uncertainty_metrics.csv"
+AS_IN_A_TERMINAL = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell without a terminal has it ignored in the background
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 MEMBERS = ("--config", "localizer={checkpoint: resources/demo/pointnet_demo.pth, batch_studies: 8, members: slices}")
 
 
@@ -314,6 +319,27 @@ def test_killed_and_resumed_gives_the_same_bytes(reference, project, when):
     assert project.results(TABLE).read_bytes() == reference.results(TABLE).read_bytes()
     assert contents(project.results("studies")) == contents(reference.results("studies"))
     assert project.results("report.html").read_bytes() == reference.results("report.html").read_bytes()
+
+
+def test_an_interrupted_run_says_that_the_same_command_goes_on(project, tmp_path):
+    """Ctrl-C in a terminal reaches Snakemake and its jobs; also without the quiet wrapper of ``make run``."""
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", AS_IN_A_TERMINAL, *project.command()],
+            cwd=project.root,
+            env=project.environment(),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log = project.results("logs/demo_cohort.log")
+        deadline = time.monotonic() + 300
+        while process.poll() is None and time.monotonic() < deadline and not log.exists():
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=120) != 0
+    text = (tmp_path / "said").read_text()
+    assert text.count("Interrupted; the same command goes on.") == 1 and "Traceback" not in text, text
 
 
 @pytest.mark.fault(

@@ -5,7 +5,7 @@ import shlex
 from snakemake.logging import logger
 
 from lstv.base import atomic
-from lstv.run import deployment, lock, software, summary
+from lstv.run import deployment, interruption, lock, software, summary
 from lstv_kaggle import container
 
 # Every rule's command begins with this, inside the container where there is one. With a prefix of one's own Snakemake leaves
@@ -101,6 +101,7 @@ def before_first_job():
         if mistakes:
             raise UserError("\n".join(["No job was started.", *mistakes]))
         lock.hold(Path(".snakemake/run.lock"))
+        interruption.watch()
     except UserError as error:
         raise WorkflowError(str(error))
     record_software()
@@ -122,9 +123,14 @@ def after_last_job():
             print(last)
 
 
+def after_failure():
+    if (asked := interruption.sentence()) is not None:
+        print(asked)
+
+
 def beside_main(event, ours):
     """Call ``ours`` at an event of the workflow that took this one as a module, before what that one does there: a module's
-    own onstart and onsuccess are not called."""
+    own onstart, onsuccess and onerror are not called."""
     register, theirs = getattr(workflow, event), getattr(workflow, f"_{event}")
 
     def both(then):
@@ -142,6 +148,11 @@ onsuccess:
     after_last_job()
 
 
+onerror:
+    after_failure()
+
+
 if IS_MODULE:
     beside_main("onstart", before_first_job)
     beside_main("onsuccess", after_last_job)
+    beside_main("onerror", after_failure)
