@@ -7,6 +7,7 @@ in the order of files and lines.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -39,10 +40,14 @@ sentence that names the thing, what is wrong and what to do, with exit status 2 
 """
 
 
+@functools.cache
 def rows(path: Path) -> list[tuple[str, str, str]]:
     """(what happens, what becomes of it, name of the test) of the marked tests of a file."""
+    text = path.read_text(encoding="utf-8")
+    if "mark.fault" not in text:
+        return []
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         for mark in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
             if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
                 what, outcome = (ast.literal_eval(argument) for argument in mark.args)

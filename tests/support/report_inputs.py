@@ -5,6 +5,7 @@ A large cohort is a few measured studies repeated with their numbers moved a lit
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,8 +85,8 @@ def make(
     kinds = ["ok"] * ok + ["failed"] * failed + ["excluded"] * excluded + ["unselected"] * unselected
     kind_of = {ids[position]: kind for position, kind in zip(random.permutation(len(ids)), kinds)}
     sheet = [_sheet_row(number, study_id, kind_of[study_id], ok) for number, study_id in enumerate(ids)]
-    measured = [_maps(number, random) for number in range(min(ok, MEASURED))]
-    originals = [study_record.study_record(maps, run) for maps in measured]
+    measured = [_maps(number) for number in range(min(ok, MEASURED))]
+    originals = [_record(number, json.dumps(run)) for number in range(len(measured))]
     records, origin = [], {}
     for number, study_id in enumerate(study_id for study_id in ids if kind_of[study_id] == "ok"):
         origin[study_id] = number % len(originals)
@@ -151,8 +152,15 @@ def _moved(record: dict, random: np.random.Generator | None) -> dict:
     return record
 
 
-def _maps(number: int, random: np.random.Generator) -> heatmap_file.Analysed:
+@functools.cache
+def _record(number: int, run: str) -> dict:
+    return study_record.study_record(_maps(number), json.loads(run))
+
+
+@functools.cache  # most tests of the report make a cohort, all of the same studies
+def _maps(number: int) -> heatmap_file.Analysed:
     """A drawn slice and its heatmaps; every 20 studies are alike in what is unusual about them."""
+    random = np.random.default_rng((3, number))
     lost, shared, cropped = (number % 20 == kind for kind in range(3))
     rows = (30 if cropped else 20) + 26 * np.arange(5) + random.normal(0, 0.8, 5) + (20 if cropped else 0)
     image, columns = _spine(rows, random)

@@ -285,24 +285,24 @@ def test_labels_lead_back_to_their_studies(study_id):
     assert names.parsed(names.image_name(study_id).rpartition("/")[2]).entities == {"sub": label, "acq": "sag"}
 
 
-def test_a_folder_is_described_and_every_study_accounted_for(tmp_path):
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_folder_is_described_and_every_study_accounted_for(tmp_path, jobs):
     write("plain", tmp_path / "dicom")
     rows = [
         Row("st-1", "s", str(tmp_path / "dicom"), split="validation"),
         Row("gone", "s", str(tmp_path / "nowhere")),
         Row("other", use="no", reason="not wanted"),
     ]
-    for jobs in (1, 2):
-        folder = tmp_path / f"bids{jobs}"
-        done = dataset.export_all(rows, folder, jobs, lambda status: None)
-        assert [study.status for study in done] == ["ok", "failed", "excluded"]
-        assert "does not exist" in done[1].reason and done[2].reason == "not wanted"
-        manifest = tmp_path / "manifest.csv"
-        manifests.write_manifest(done, manifest)
-        dataset.describe(manifests.read_manifests([manifest]), folder, "mine")
-        lines = (folder / "participants.tsv").read_text().splitlines()
-        assert lines == ["participant_id\tstudy_id\tsplit", "sub-stZ2D1\tst-1\tvalidation"]
-        assert json.loads((folder / "dataset_description.json").read_text())["BIDSVersion"]
-        assert not manifests.altered(manifest, folder)
-        (folder / done[0].image).write_bytes(b"")
-        assert manifests.altered(manifest, folder)
+    folder = tmp_path / f"bids{jobs}"
+    done = dataset.export_all(rows, folder, jobs, lambda status: None)
+    assert [study.status for study in done] == ["ok", "failed", "excluded"]
+    assert "does not exist" in done[1].reason and done[2].reason == "not wanted"
+    manifest = tmp_path / "manifest.csv"
+    manifests.write_manifest(done, manifest)
+    dataset.describe(manifests.read_manifests([manifest]), folder, "mine")
+    lines = (folder / "participants.tsv").read_text().splitlines()
+    assert lines == ["participant_id\tstudy_id\tsplit", "sub-stZ2D1\tst-1\tvalidation"]
+    assert json.loads((folder / "dataset_description.json").read_text())["BIDSVersion"]
+    assert not manifests.altered(manifest, folder)
+    (folder / done[0].image).write_bytes(b"")
+    assert manifests.altered(manifest, folder)

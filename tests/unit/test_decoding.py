@@ -175,6 +175,7 @@ def test_who_gives_up_does_not_wait_for_the_study_at_hand(monkeypatch):
     assert not leaving.is_alive() and not _children()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
 def test_memory_is_bounded(monkeypatch):
     def of(memory_mb):

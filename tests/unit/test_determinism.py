@@ -37,7 +37,7 @@ def content(runner, studies: list[Prepared], members: str) -> dict[str, bytes]:
     return {one.study_id: heatmap_file.encoded(one).to_bytes() for one in maps}
 
 
-@pytest.mark.parametrize("members", ["centre", "slices"])
+@pytest.mark.parametrize("members", ["centre", pytest.param("slices", marks=pytest.mark.slow)])
 def test_alone_or_with_others_first_or_last(runner, members):
     offsets = Options(members=members).offsets
     studies = [prepared(seed, offsets[: 2 if seed == 3 else None]) for seed in range(6)]
@@ -49,6 +49,7 @@ def test_alone_or_with_others_first_or_last(runner, members):
     assert content(runner, studies[:2], members) == {name: alone[name] for name in ("study0", "study1")}
 
 
+@pytest.mark.slow
 def test_with_views(runner):
     studies = [prepared(seed, (-1, 1)) for seed in range(2)]
     assert content(runner, studies, "full") == content(runner, studies[:1], "full") | content(

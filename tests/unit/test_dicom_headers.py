@@ -330,6 +330,7 @@ def test_object_without_pixel_data(tmp_path):
     assert found.problem.text == "its pixel data is missing or cut short"
 
 
+@pytest.mark.slow
 def test_altered_files_are_read_or_refused(tmp_path):
     """Whatever bytes are altered: one of the three refusals, or values, and never another exception or an endless loop."""
     content = _bytes(tmp_path, image("1.2.3", "1.2.3.4", 5))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import pickle
-import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lstv.base.cli import option_of
+from lstv.base.cli import option_of, run
 from lstv.base.errors import CheckpointError, Setting, UserError
 from lstv.run import settings
 
@@ -62,14 +62,13 @@ def test_a_program_names_files_by_their_options(argv, named):
         ("study_sheet", ["--kind", "sheet", "--path", "none.csv", "--out", "x.csv"]),
     ],
 )
-def test_programs(program, arguments, tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / f"scripts/{program}.py", *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 2 and done.stderr.startswith(
-        f"Error: {arguments[arguments.index('none.csv') - 1]} none.csv"
-    )
-    assert done.stderr.count("\n") == 1 and "configuration" not in done.stderr
+def test_programs(program, arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [f"{program}.py", *arguments])
+    assert run(importlib.import_module(program).main) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: {arguments[arguments.index('none.csv') - 1]} none.csv")
+    assert said.count("\n") == 1 and "configuration" not in said
 
 
 def test_the_workflow_names_things_by_their_keys():
@@ -85,10 +84,11 @@ def test_the_workflow_names_things_by_their_keys():
     assert name(Path("elsewhere.csv")) == "elsewhere.csv"
 
 
+@cache
 def _library():
-    for path in sorted((ROOT / "scripts/lstv").rglob("*.py")):
-        if path.parent.name != "run":  # that room is the workflow's own
-            yield path, ast.parse(path.read_text())
+    paths = sorted((ROOT / "scripts/lstv").rglob("*.py"))
+    # the room run is the workflow's own
+    return [(path, ast.parse(path.read_text())) for path in paths if path.parent.name != "run"]
 
 
 def _texts(node: ast.AST) -> str:

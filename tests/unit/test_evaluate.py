@@ -220,6 +220,7 @@ def test_a_table_without_score_or_entropy_is_exploratory(run):
     assert any("nothing is compared" in note for note in record["notes"])
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(run, tmp_path):
     run(cohort(), truth(), "--figures", str(tmp_path / "figures"))
     names = ("e.json", "e.csv", "figures/roc.svg", "figures/pr.svg", "figures/decision_curve.svg")

@@ -142,6 +142,7 @@ def test_no_interval_where_resamples_do_not_vary():
     assert bootstrap.percentile(np.full(10, np.nan)) is None
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_area():
     """200 cohorts of 30 + 60 with a true area of 0.802: 95 % intervals miss it in about 10; 22 has a chance below 0.001."""
     rng = np.random.default_rng(9)

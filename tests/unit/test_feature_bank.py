@@ -38,6 +38,7 @@ def fitted() -> feature_bank.FeatureBank:
     )
 
 
+@pytest.mark.slow
 def test_new_studies_of_the_same_kind_are_within_and_others_beyond(fitted: feature_bank.FeatureBank) -> None:
     flagged = ["quality_unlike_reference" in measured(made(1000 + k), fitted)[2] for k in range(60)]
     assert sum(flagged) <= 3

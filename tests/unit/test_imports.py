@@ -23,7 +23,12 @@ LIGHT = {
 }
 
 
-@pytest.mark.parametrize("program", LIGHT)
+FAST = ("study_sheet", "build_report", "infer_heatmaps")
+
+
+@pytest.mark.parametrize(
+    "program", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in LIGHT]
+)
 def test_a_program_starts_without_what_it_does_not_need_yet(program):
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import {program}; print(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

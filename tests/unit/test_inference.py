@@ -128,6 +128,7 @@ def test_heatmaps_do_not_depend_on_batching_or_members(runs):
     assert reference.members is None
 
 
+@pytest.mark.slow
 def test_neighbours_outside_the_stack_are_left_out(checkpoint, tmp_path):
     write_series(tmp_path / "thin", volume(5, 3), ManufacturerModelName=PHANTOM_MODEL)
     study_sheet.write_sheet([Row("thin", "s", str(tmp_path / "thin"))], tmp_path / "sheet.csv")
@@ -218,6 +219,7 @@ def test_a_centroid_folder_that_is_none_is_one_sentence(sheet, checkpoint, tmp_p
     assert "is not a directory" in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_batch_holds_its_studies_only(sheet, checkpoint, tmp_path):
     ids = [row.study_id for row in study_sheet.read_sheet(sheet)]
     batch = batches.batch_of("good0", 4)

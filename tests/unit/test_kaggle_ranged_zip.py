@@ -99,6 +99,7 @@ def test_offsets_beyond_4_gib_and_holes(tmp_path):
         assert sum(stop - start for start, stop in remote.requests) < 2 << 20
 
 
+@pytest.mark.slow
 def test_more_members_than_the_old_format_counts(tmp_path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as target:

@@ -87,12 +87,14 @@ def test_missing_entry(tmp_path, published_state):
     assert "misses encoder.layer3.4.bn2.bias" in refusal(save(tmp_path / "net.pth", state))
 
 
+@pytest.mark.slow
 def test_misshapen_entry(tmp_path, published_state):
     state = {**published_state, "logit.weight": torch.zeros(5, 16, 1, 1)}
     message = refusal(save(tmp_path / "net.pth", state))
     assert "logit.weight of shape (5, 16, 1, 1) where (6, 16, 1, 1)" in message
 
 
+@pytest.mark.slow
 def test_unknown_entry(tmp_path, published_state):
     assert "unknown entries head.weight" in refusal(
         save(tmp_path / "net.pth", {**published_state, "head.weight": torch.zeros(1)})

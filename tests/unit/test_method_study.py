@@ -132,6 +132,7 @@ def test_impossible_numbers_are_refused():
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_table_of_a_heatmap_file_is_that_of_single_metrics_files(tmp_path):
     rows = [
         study_sheet.Row("a", "s", "x"),
@@ -295,6 +296,7 @@ def test_table_and_list_of_different_runs_are_refused():
         evaluated(rows[1:], truth)
 
 
+@pytest.mark.slow
 def test_program_writes_the_same_bytes_twice(tmp_path):
     rows, _ = made_table()
     for row in rows:

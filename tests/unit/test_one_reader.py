@@ -247,6 +247,16 @@ def _every_text_element() -> list[tuple[str, str]]:
     return sorted((keyword, vr) for keyword, vr in known if vr in _FREE)
 
 
+def _one_of_a_kind_fast() -> list:
+    """All of them; after the first of its kind of value an element is left to the slow tests."""
+    kinds: set[str] = set()
+    marked = []
+    for keyword, vr in _every_text_element():
+        marked.append(pytest.param(keyword, vr, marks=[pytest.mark.slow] if vr in kinds else []))
+        kinds.add(vr)
+    return marked
+
+
 def _set_raw(dataset, keyword: str, vr: str, text: bytes) -> None:
     from pydicom.datadict import tag_for_keyword
     from pydicom.dataelem import RawDataElement
@@ -256,7 +266,7 @@ def _set_raw(dataset, keyword: str, vr: str, text: bytes) -> None:
     dataset[tag] = RawDataElement(tag, vr, len(text), text, 0, False, True)
 
 
-@pytest.mark.parametrize("keyword, vr", _every_text_element())
+@pytest.mark.parametrize("keyword, vr", _one_of_a_kind_fast())
 def test_a_text_in_any_element_stays_out_of_what_is_shared(tmp_path, keyword, vr, capfd, recwarn):
     """Of every element that is read; an id, a formula, an escape code in it."""
     canary = b"=CANARY\x1b[31m|A1 "

@@ -281,6 +281,7 @@ def test_every_transfer_syntax_is_readable(tmp_path, syntax):
             assert np.array_equal(data.pixel_array, image)
 
 
+@pytest.mark.slow
 def test_replaces_its_own_cohort_but_no_other_images(written, tmp_path):
     root = tmp_path / "out"
     study = PhantomStudy("1000", PhantomSpec(1), series=("axial",))

@@ -412,6 +412,7 @@ def test_list_names_the_generator_and_an_unknown_one_is_refused(tmp_path):
         generators.parse("tables", 1, "normal", 0.0, "blur=0.5")
 
 
+@pytest.mark.slow
 def test_cohort_of_patients_is_written_with_its_truth(tmp_path):
     root = tmp_path / "out"
     spec = PatientSpec(4, "lumbarized", 0.9)

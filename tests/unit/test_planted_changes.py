@@ -206,6 +206,7 @@ def test_effects_count_direction_and_size_in_units_of_the_originals(few_replicat
     assert "**−1.0, 0↑ 7↓**" in text and "moves with: none of them" in text
 
 
+@pytest.mark.slow
 def test_a_change_in_few_studies_is_no_movement(few_replicates):
     studies = [made(k, junction_margin=-3.0 if k < 2 else 0.0) for k in range(7)]
     found = {entry["metric"]: entry for entry in effects.effects(studies)["metrics"]}

@@ -72,6 +72,7 @@ def test_files_for_papers(tmp_path):
     assert first["entropy_and_score.pdf"].startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_the_report_needs_neither_seaborn_nor_matplotlib():
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import lstv.report.build; print(' '.join(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -226,7 +226,7 @@ def test_only_a_study_with_a_reason_of_its_own_stands_out(files, made):
 
 
 def test_first_screen_shows_five_at_most_and_names_what_follows(tmp_path, no_figures):
-    files = report_inputs.make(tmp_path, ok=120, drawn=40)
+    files = report_inputs.make(tmp_path, ok=80, drawn=16)
     content = build(**files.arguments())
     first = content["first"]
     assert len(first["cards"]) == 5 and first["more"] == content["n_standing"] - 5 > 0
@@ -710,6 +710,7 @@ def test_program_says_what_is_wrong(files, tmp_path):
         build_report.main([*arguments, "--top", "-1"])
 
 
+@pytest.mark.slow
 def test_study_figure(files, tmp_path):
     with h5py.File(files.heatmaps) as file:
         study_id = sorted(file)[0]
@@ -739,7 +740,7 @@ def test_made_up_input_is_of_the_real_layout(files):
         study_record.read(path)
 
 
-def test_the_run_that_made_the_report_is_recorded_in_it(files, tmp_path):
+def test_the_run_that_made_the_report_is_recorded_in_it(files, tmp_path, no_figures):
     record = tmp_path / "software_versions.yml"
     record.write_text(
         "git_revision: 0123abcd\ngit_changes: true\ncommand: snakemake --profile slurm\nconfiguration_sha256: feed\n"

@@ -18,10 +18,11 @@ from lstv.base.private_files import write_list
 from lstv.cohort import study_sheet
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.stored import PHANTOM_MODEL
-from lstv.localizer import decoding, heatmap_file, journal, network, reuse
+from lstv.localizer import heatmap_file, journal, network, reuse
 from lstv.localizer.ahead import Ahead
 from lstv.localizer.checkpoint import DEMO_PURPOSE
 from lstv.localizer.encoding import EncodedStudy
+from lstv.localizer.prepare import prepare
 
 WIDTHS = network.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
 NAMES = ("a", "b", "c", "d", "e")
@@ -50,25 +51,27 @@ def cohort(tmp_path) -> Path:
 
 
 class Counted:
-    """Stands in for ``prepared_studies`` and notes which studies are read; ends the run after so many."""
+    """In place of ``prepared_studies``, without processes; notes which studies are read, and ends the run after so many."""
 
     def __init__(self, until: int | None = None) -> None:
         self.read: list[str] = []
         self._until = until
 
-    def __call__(self, rows, *arguments):
-        for number, study in enumerate(decoding.prepared_studies(rows, *arguments)):
+    def __call__(self, rows, phantoms_only, options):
+        for number, row in enumerate(rows):
             if number == self._until:
                 raise KeyboardInterrupt
-            self.read.append(study.study_id)
-            yield study
+            self.read.append(row.study_id)
+            yield prepare(
+                row, options.preprocessing, options.offsets, phantoms_only, options.without_uids, options.centroids
+            )
 
 
 def infer(monkeypatch, cohort: Path, checkpoint: Path, out: Path, *options: str, until: int | None = None) -> list[str]:
     counted = Counted(until)
     monkeypatch.setattr(infer_heatmaps, "prepared_studies", counted)
     arguments = ["--sheet", cohort, "--checkpoint", checkpoint, "--out", out, "--device", "cpu", "--threads", "1"]
-    infer_heatmaps.main([*map(str, arguments), "--workers", "1", *options])
+    infer_heatmaps.main([*map(str, arguments), *options])
     return counted.read
 
 

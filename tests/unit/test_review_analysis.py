@@ -131,6 +131,7 @@ def test_the_demo_network_refuses_real_images_in_words(cohort, tmp_path):
     assert "knows synthetic phantoms only" in found.record["reason"]
 
 
+@pytest.mark.slow
 def test_a_process_refuses_in_the_same_words(tmp_path, capfd):
     (tmp_path / "given").mkdir()
     (tmp_path / "given/letter.txt").write_text("Dear colleague")

@@ -107,6 +107,7 @@ def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_rows():
     assert build_queue(rows, seed=1)["studies"] != build_queue(rows, seed=2)["studies"]
 
 
+@pytest.mark.slow
 def test_weights_undo_the_verification_bias():
     """40 of 300 are positive, 10 of them beyond the flagged 60: weighted, their number is right on average, plain never."""
     rng = np.random.default_rng(3)

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -25,9 +26,10 @@ from lstv.cohort import study_sheet
 SECRETS = ("Geheim", "Gerda", "PID-4711", "1.2.3", "2.25", "20200229")
 
 
-@pytest.fixture
-def export(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
     """Two patients, four studies: plain, scattered, zipped, and one without a usable series."""
+    tmp_path = tmp_path_factory.mktemp("export")
     root = tmp_path / "Geheim^Gerda"
     stack(root / "A" / "S3", "1.2.3.1", "1.2.3.1.3", count=15, name="{:08X}")
     stack(root / "A" / "S4", "1.2.3.1", "1.2.3.1.4", count=15, SeriesDescription="T1 Geheim", **T1)
@@ -46,6 +48,13 @@ def export(tmp_path) -> Path:
         for path in paths:
             archive.write(path, f"Geheim/{path.name}")
     stack(root / "D", "1.2.3.4", "1.2.3.4.1", count=20, orientation=AXIAL)
+    return root
+
+
+@pytest.fixture
+def export(written, tmp_path) -> Path:
+    """The test's own copy, and a link in it that leads to itself."""
+    root = shutil.copytree(written, tmp_path / written.name)
     (root / "loop").symlink_to(root)
     return root
 
@@ -248,6 +257,7 @@ def test_the_home_of_key_and_mapping(export, tmp_path, monkeypatch):
     assert not (tmp_path / "~").exists()
 
 
+@pytest.mark.slow
 def test_the_bar_on_a_terminal(export, tmp_path):
     """Run on a pseudo-terminal: a bar that ends full, and no line of a log."""
     script = Path(scan_folder.__file__)

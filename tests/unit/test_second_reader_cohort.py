@@ -155,6 +155,7 @@ def test_the_cohort_table_gets_the_columns_and_a_rank_of_its_own(cohort):
     assert full["c"]["spineps_status"] == "failed"
 
 
+@pytest.mark.slow
 def test_the_evaluation_knows_the_direction_of_the_columns(cohort):
     program.main(arguments(cohort))
     args = ["--sheet", f"{cohort}/sheet.csv", "--studies-dir", f"{cohort}/metrics", "--out", f"{cohort}/with.csv"]

@@ -110,7 +110,9 @@ def test_masks_that_are_there_are_taken_as_they_are(place):
     assert (place / "masks/none_vert.nii.gz").read_bytes() == b"by hand"
 
 
-@pytest.mark.parametrize("change", ["image", "export", "command", "models"])
+@pytest.mark.parametrize(
+    "change", ["image", *(pytest.param(name, marks=pytest.mark.slow) for name in ("export", "command", "models"))]
+)
 def test_a_mask_of_another_image_command_or_weights_is_not_kept(place, change):
     program.main(arguments(place))
     args = arguments(place)

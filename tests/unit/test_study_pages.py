@@ -67,6 +67,7 @@ def test_page_without_its_series_says_so(files):
     assert all("The series is not here." not in pages(files)[row["file"]] for row in shown)
 
 
+@pytest.mark.slow
 def test_pages_do_not_depend_on_the_number_of_processes(files, tmp_path):
     """In a process of its own: this one has threads, which a copy of it would not have."""
     program = Path(study_pages.__file__)
@@ -190,6 +191,7 @@ def test_every_study_of_the_report_leads_to_its_page(files):
     assert text.count("Open the whole series") == text.count('<article class="card"') > 0
 
 
+@pytest.mark.slow
 def test_pictures_of_the_report_have_the_resolution_of_the_series(files):
     text = report(files)
     drawn = re.findall(r'-slice" href="data:image/(\w+);base64,([^"]+)"', text)
@@ -199,6 +201,7 @@ def test_pictures_of_the_report_have_the_resolution_of_the_series(files):
     assert "data:image/webp" not in report(files, pages=None, pages_dir=None)
 
 
+@pytest.mark.slow
 def test_damaged_series_of_a_page_is_a_sentence(tmp_path):
     files = page_inputs.make(tmp_path, ok=4, failed=0, excluded=0, unselected=0, with_series=4)
     assert study_pages.main(page_inputs.arguments(files)) == pages_index.main(page_inputs.index_arguments(files)) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from pathlib import Path
 
@@ -18,6 +19,7 @@ _MARK = 'document.documentElement.classList.add("with-js");'
 """Before anything is drawn: what only a script can use is shown, and long tables begin folded."""
 
 
+@functools.cache  # it keeps the templates that it has compiled, which takes longer than to fill one in
 def environment() -> jinja2.Environment:
     """The templates, and how they write numbers. Everything from outside is escaped."""
     made = jinja2.Environment(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -23,35 +22,28 @@ POLICY = (
 files are of no use where there is no server: browsers compare none there."""
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    environment = templating.environment()
-    environment.globals.update(policy=POLICY)
-    return environment
+def _template(name: str) -> jinja2.Template:
+    return templating.environment().get_template(name, globals={"policy": POLICY})
 
 
 def page_html(page: dict[str, Any], drawn: Overlay | None, layers: dict[str, Any] | None, no_series: str) -> str:
     """A study's page. ``no_series``: why its series is not shown, else empty."""
     data = {"name": page["file"], "label": page["called"], "layers": layers}
-    return (
-        _environment()
-        .get_template("study_page.html.j2")
-        .render(page=page, drawn=drawn, no_series=no_series, data=Markup(embedded(data)))
+    return _template("study_page.html.j2").render(
+        page=page, drawn=drawn, no_series=no_series, data=Markup(embedded(data))
     )
 
 
 def index_html(content: dict[str, Any]) -> str:
     """The list of all pages."""
-    return _environment().get_template("pages_index.html.j2").render(content=content)
+    return _template("pages_index.html.j2").render(content=content)
 
 
 def contact_sheet_html(content: dict[str, Any]) -> str:
     """All series of a scanned study, in one file."""
     style = "".join(map(assets.text, ("base.css", "contact_sheet.css")))
-    return (
-        _environment()
-        .get_template("contact_sheet.html.j2")
-        .render(sheet=content, style=Markup(style), hash=templating.source_hash(style))
+    return _template("contact_sheet.html.j2").render(
+        sheet=content, style=Markup(style), hash=templating.source_hash(style)
     )
 
 
