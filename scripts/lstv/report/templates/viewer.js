@@ -116,7 +116,7 @@ window.lstv = window.lstv || {};
       this.range = make("input", { type: "range", min: 0, step: 1, tabIndex: -1, className: "lstv-range" });
       this.range.setAttribute("aria-hidden", "true"); /* the picture itself is the slider for keys and screen readers */
       this.range.addEventListener("input", () => this.go(Number(this.range.value)));
-      this.tools = make("div", { className: "lstv-tools" }, this.range);
+      this.tools = make("div", { className: "lstv-tools" }, this.range, make("div", { className: "lstv-buttons" }));
       this.button("−", "Smaller", () => this.zoomBy(1 / 1.25));
       this.button("+", "Larger", () => this.zoomBy(1.25));
       this.button("Darker", "Darker", () => this.changeWindow(0, 12));
@@ -136,7 +136,7 @@ window.lstv = window.lstv || {};
       const made = make("button", { type: "button", textContent: text, title });
       if (text !== title) made.setAttribute("aria-label", title);
       made.addEventListener("click", action);
-      this.tools.append(made);
+      this.tools.lastChild.append(made);
     }
 
     /* --- what others call --- */
@@ -416,7 +416,8 @@ window.lstv = window.lstv || {};
           });
         });
         pen.setTransform(dense, 0, 0, dense, 0, 0);
-        (over.marks || []).forEach((mark) => drawMark(pen, mark, units, dense));
+        /* numbers after all lines, so that none is struck through */
+        [drawMark, drawNumber].forEach((draw) => (over.marks || []).forEach((mark) => draw(pen, mark, units, dense)));
       });
       if (!on.points) return;
       let row = -Infinity;
@@ -507,7 +508,7 @@ window.lstv = window.lstv || {};
     outlined(pen, level.label, x + side * 30, row, level.colour);
   }
 
-  /* what a reason speaks of, with the reason's number */
+  /* what a reason speaks of, and the reason's number */
   function drawMark(pen, mark, units, dense) {
     const path = new Path2D();
     path.addPath(new Path2D(mark.path), new DOMMatrix([1 / dense, 0, 0, 1 / dense, 0, 0]).multiply(units));
@@ -518,6 +519,9 @@ window.lstv = window.lstv || {};
       pen.stroke(path);
     });
     pen.setLineDash([]);
+  }
+
+  function drawNumber(pen, mark, units, dense) {
     const at = units.transformPoint(new DOMPoint(...mark.at)), x = at.x / dense, y = at.y / dense;
     pen.beginPath();
     pen.arc(x, y, 9, 0, 2 * Math.PI);
