@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lstv.base import atomic
+from lstv import __version__
+from lstv.base import atomic, checksums
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.cohort.labels import read_labels
@@ -17,6 +18,7 @@ from lstv.evaluation.output import COLUMNS, metric_rows, rounded
 from lstv.evaluation.queue_weights import weighted
 from lstv.evaluation.subgroups import read_groups
 from lstv.ranking.table_columns import read_cohort_table, registered_metrics
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -38,6 +40,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=default("evaluation.seed"),
         help="seed of resamples and folds (default: %(default)s)",
     )
+    parser.add_argument(
+        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
+    )
     parser.add_argument("--replicates", type=int, default=REPLICATES, help="bootstrap resamples (default: %(default)s)")
     return parser.parse_args(argv)
 
@@ -57,6 +62,12 @@ def main(argv: list[str] | None = None) -> int:
             groups=read_groups(args.labels),
         )
     )
+    record["provenance"] = {
+        "software_version": __version__,
+        **maker.here(Path(__file__).parents[1], args.software, ("numpy", "pandas", "scipy")),
+        "table_sha256": checksums.file_digest(args.table),
+        "labels_sha256": checksums.file_digest(args.labels),
+    }
     if args.figures:
         from lstv.evaluation.figures import write_figures  # half a second of imports that a run without figures saves
 

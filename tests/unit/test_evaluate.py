@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 
 import numpy as np
@@ -74,6 +75,14 @@ def truth(rows=N):
 
 def by_name(record):
     return {entry["metric"]: entry for entry in record["metrics"]}
+
+
+def test_the_result_says_what_made_it_and_from_what(run, tmp_path):
+    (tmp_path / "software.yml").write_text("image: {name: /site/lstv.sif, sha256: beef}\n")
+    made = run(cohort(), truth(), "--software", str(tmp_path / "software.yml"))["provenance"]
+    assert made["image"] == {"name": "lstv.sif", "sha256": "beef"} and made["libraries"]["scipy"]
+    assert made["labels_sha256"] == hashlib.sha256((tmp_path / "labels.csv").read_bytes()).hexdigest()
+    assert str(tmp_path) not in json.dumps(made)
 
 
 def test_every_number_column_is_measured_in_its_direction_and_sorted(run, tmp_path):

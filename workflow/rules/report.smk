@@ -109,11 +109,12 @@ rule evaluation:
         **growing(mem_mb=2000, runtime=60),
     params:
         seed=CONFIG["evaluation"]["seed"],
+        software=f"{RESULTS}/software_versions.yml",
     message:
         "Evaluating the metrics against labels"
     shell:
         "python {input.script:q} --table {input.table:q} --labels {input.labels:q} --queue {input.queue:q} --seed {params.seed}"
-        " --out {output.results:q} --csv {output.table:q} --figures {output.figures:q} > {log:q} 2>&1"
+        " --software {params.software:q} --out {output.results:q} --csv {output.table:q} --figures {output.figures:q} > {log:q} 2>&1"
 
 
 rule evaluation_page:
