@@ -29,6 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--risk-moderate", type=float, default=Thresholds.moderate, help="from this on it is moderate (nats)"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that measure studies (default: 1)")
     parser.add_argument("--reference", type=Path, help="feature bank (reference_features.py)")
     parser.add_argument(
         "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
@@ -49,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
             Setting("risk-high", "threshold of a high risk"),
             f" of {args.risk_high:g}; give a lower one.",
         )
+    if args.jobs < 1:
+        raise UserError(f"--jobs is {args.jobs}, but must be 1 or more.")
     thresholds = Thresholds(args.risk_high, args.risk_moderate)
     reference = feature_bank.read(args.reference) if args.reference else None
     made_by = maker.here(Path(__file__).parents[1], args.software, maker.MEASURING)
@@ -57,7 +60,16 @@ def main(argv: list[str] | None = None) -> int:
         print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")
         return 0
     with Progress(len(heatmap_file.study_ids(args.heatmaps)), "studies") as progress:
-        batch.measure(args.heatmaps, args.out_dir, args.manifest, thresholds, reference, progress.step, made_by=made_by)
+        batch.measure(
+            args.heatmaps,
+            args.out_dir,
+            args.manifest,
+            thresholds,
+            reference,
+            progress.step,
+            made_by=made_by,
+            jobs=args.jobs,
+        )
     print(f"{args.manifest}: {progress.summary()}")
     return 0
 

@@ -53,6 +53,19 @@ def test_every_study_gets_the_bytes_that_it_gets_alone(heatmaps, tmp_path):
         assert alone.read_bytes() == content
 
 
+def test_metrics_do_not_depend_on_the_number_of_processes(heatmaps, tmp_path):
+    """In a process of its own: this one has threads, which a copy of it would not have."""
+    measure(heatmaps, tmp_path)
+    more = ["--jobs", "3", "--out-dir", tmp_path / "three", "--manifest", tmp_path / "three.csv"]
+    program = Path(study_metrics.__file__)
+    subprocess.run([sys.executable, program, "--heatmaps", heatmaps, *more], check=True)
+    assert (tmp_path / "three.csv").read_bytes() == (tmp_path / "batch.csv").read_bytes()
+    names = sorted(path.name for path in (tmp_path / "three").iterdir())
+    assert names == ["a.json", "b.json", "c.json", "gone.json"]
+    for name in names:
+        assert (tmp_path / "three" / name).read_bytes() == (tmp_path / "studies" / name).read_bytes()
+
+
 def test_every_file_says_once_with_what_it_was_made(tmp_path):
     """Also that of a study which failed; neither when, nor where, nor by whom."""
     inferred = {"git_revision": None, "image": None, "python": "3.11.0", "libraries": {"pydicom": "3.0.1"}}

@@ -20,7 +20,7 @@ rule study_pages:
         "pages"
     container:
         IMAGE
-    threads: pages_threads
+    threads: few_batches_threads
     resources:
         **growing(mem_mb=2000, runtime=5),
     params:

@@ -93,9 +93,9 @@ def pages_to_write(wildcards):
     return f"{RESULTS}/heatmaps/{wildcards.batch}.csv"
 
 
-def pages_threads(wildcards):
+def few_batches_threads(wildcards):
     """Of a few batches each takes several cores; many fill them side by side."""
-    return max(1, MOST_PAGES_THREADS // len(batches()))
+    return max(1, THREADS_OF_FEW_BATCHES // len(batches()))
 
 
 def sheet_to_export(wildcards):

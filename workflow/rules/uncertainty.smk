@@ -17,7 +17,7 @@ rule study_metrics:
         "metrics"
     container:
         IMAGE
-    threads: 1
+    threads: few_batches_threads
     resources:
         **growing(mem_mb=1000, runtime=5),
     params:
@@ -30,7 +30,8 @@ rule study_metrics:
         "Measuring the uncertainty of {wildcards.batch}"
     shell:
         "python {input.script:q} --heatmaps {input.heatmaps:q} --out-dir {params.studies:q} --manifest {output.manifest:q}"
-        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference} --software {params.software:q} > {log:q} 2>&1"
+        " --risk-high {params.high} --risk-moderate {params.moderate} {params.reference} --software {params.software:q}"
+        " --jobs {threads} > {log:q} 2>&1"
 
 
 # For trying one study: what its batch wrote already, measured again with a log of its own.

@@ -22,21 +22,23 @@ _work: Callable[[int], Any] | None = None
 
 
 def mapped(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
-    """``work(0)`` to ``work(count - 1)`` in that order, by ``jobs`` copies of this process; with 1 in this one.
+    """``work(0)`` to ``work(count - 1)`` in that order, by ``jobs`` copies of this process; with 1, and the first always, in
+    this one: what the first has to import, the copies have.
 
     Only for a process without threads of its own: a copy has none of them, and waits without end for what one had locked.
     What ``work`` changes stays in its copy; what it returns or raises must be fit for pickle. Raises UserError where a copy
     ends before its work.
     """
-    jobs = min(jobs, count) if sys.platform == "linux" else 1  # system libraries of others do not bear it
+    jobs = min(jobs, count - 1) if sys.platform == "linux" else 1  # system libraries of others do not bear it
     if jobs < 2:
         yield from map(work, range(count))
         return
+    yield work(0)
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(work, os.getpid())
     ) as pool:
         with started_without_ctrl_c():
-            done = pool.map(_call, range(count), chunksize=max(1, min(_CHUNK, count // (2 * jobs))))
+            done = pool.map(_call, range(1, count), chunksize=max(1, min(_CHUNK, count // (2 * jobs))))
         try:
             yield from done
         except BrokenProcessPool as error:

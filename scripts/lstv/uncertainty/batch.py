@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lstv.base import manifest
+from lstv.base import forked, manifest
 from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
 from lstv.localizer.outcome import NotAnalysed
@@ -23,22 +23,29 @@ def measure(
     reference: FeatureBank | None,
     step: Callable[[str], None] = lambda status: None,
     made_by: Mapping[str, Any] | None = None,
+    jobs: int = 1,
 ) -> dict[str, str]:
-    """Write ``folder``/<study_id>.json for every study of a heatmap file, then the manifest; returns the studies' statuses.
+    """Write ``folder``/<study_id>.json for every study of a heatmap file with ``jobs`` processes, then the manifest; returns
+    the studies' statuses.
 
     A study whose metrics cannot be had is written as failed, with the reason. ``step`` hears of each that is written.
-    ``made_by`` is added to each one's provenance. Raises UserError where the heatmap file cannot be opened, or the
-    reference is of another localizer.
+    ``made_by`` is added to each one's provenance. Raises UserError where the heatmap file cannot be opened, the
+    reference is of another localizer, or a process ends.
     """
     study_ids = heatmap_file.study_ids(heatmaps)
     run = heatmap_file.read_run(heatmaps)
     if reference is not None and study_ids:
         reference.check(run, study_ids[0])
+
+    def status(index: int) -> str:
+        path = folder / f"{study_ids[index]}.json"
+        written: str = _write(heatmaps, study_ids[index], path, run, thresholds, reference, made_by)["status"]
+        return written
+
     statuses: dict[str, str] = {}
-    for study_id in study_ids:
-        record = _write(heatmaps, study_id, folder / f"{study_id}.json", run, thresholds, reference, made_by)
-        statuses[study_id] = record["status"]
-        step(record["status"])
+    for study_id, written in zip(study_ids, forked.mapped(status, len(study_ids), jobs), strict=True):
+        statuses[study_id] = written
+        step(written)
     manifest.write(manifest_file, folder, statuses)
     return statuses
 
