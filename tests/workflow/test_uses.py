@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -63,6 +64,10 @@ def test_the_run_says_with_which_software(finished):
     assert found["command"].split()[1:3] == ["--profile", "slurm"]
     assert found["image"]["sha256"] and found["configuration_sha256"]
     assert found["rules"]["libraries"]["numpy"] and found["rules"]["decoders"]["pydicom"]
+    image = {"name": Path(found["image"]["name"]).name, "sha256": found["image"]["sha256"]}
+    for path in project.results("studies").iterdir():  # jobs on nodes, which were told by the file
+        made = json.loads(path.read_text())["provenance"]
+        assert made["image"] == made["inference"]["image"] == image and made["git_revision"] is None
 
 
 def test_dry_run_shows_the_plan_and_submits_nothing(finished, tmp_path):

@@ -16,6 +16,7 @@ import yaml
 
 from lstv import __version__
 from lstv.base import atomic, checksums
+from lstv.base.shareable import shareable
 from lstv.run import revision
 
 LIBRARIES = (
@@ -103,11 +104,11 @@ def configuration_digest(settings: Mapping[str, Any]) -> str:
 
 
 def command_line(words: Sequence[str], private: Iterable[str | None]) -> str:
-    """Snakemake's command for a shell, with words that hold one of the ``private`` paths blanked: paths often name
-    patients, and results are shared."""
+    """Snakemake's command for a shell, with words that hold one of the ``private`` paths blanked, and of every
+    other path from the root the last name: paths often name patients and users, and results are shared."""
     paths = [path for path in private if path]
     shown = ["snakemake", *words[1:]]  # also where it was started as a module of Python
-    return shlex.join(NOT_SHOWN if any(path in word for path in paths) else word for word in shown)
+    return shlex.join(NOT_SHOWN if any(path in word for path in paths) else shareable(word) for word in shown)
 
 
 def of_run(
