@@ -13,8 +13,8 @@ PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
 # another Python's packages; PYTHONDONTWRITEBYTECODE, as some containers set it, would have each process compile all code anew.
 RUN := env -u PYTHONPATH -u PYTHONHOME -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache" OMP_WAIT_POLICY=PASSIVE
 
-# tests that neither run Snakemake nor a browser nor take long
-FAST := -m "not slow and not workflow and not browser and not cluster" tests/unit tests/golden
+# tests that neither run Snakemake nor a browser nor take long; a file of slow ones is not even imported
+FAST := -m "not slow and not workflow and not browser and not cluster" --ignore=tests/unit/test_statistics_oracles.py tests/unit tests/golden
 
 .PHONY: help demo demo-web review run check test test-cluster fuzz benchmark benchmark-paired lint docs setup slurm-profile lock clean
 

@@ -128,7 +128,9 @@ ORIENTATIONS = [
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS[::5] + ORIENTATIONS[1:2])
-@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.float32])
+@pytest.mark.parametrize(
+    "dtype", [np.int16, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (np.uint16, np.float32))]
+)
 def test_order_and_direction_of_axes_change_nothing(tmp_path, orientation, dtype):
     """Other programs turn and mirror the array and say so in the affine."""
     write("oblique", tmp_path / "dicom")

@@ -254,6 +254,7 @@ def test_zip_files_that_cannot_be_read(tmp_path):
     assert len(_files(found)) == 1
 
 
+@pytest.mark.slow
 def test_headers_of_a_size_bomb_are_cheap(tmp_path):
     content = next(iter(_contents(tmp_path / "y", count=1).values()))
     _zip(tmp_path / "bomb.zip", {"a": content + b"\0" * 50_000_000, "b": b"\0" * 50_000_000})

@@ -67,6 +67,7 @@ def test_narrow_network_equals_the_independent_computation(tmp_path):
     np.testing.assert_allclose(logits, reference.forward(state, image), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_published_file_loads_without_the_optional_buffers_and_with_other_keys(tmp_path, published_state):
     state = {name: value for name, value in published_state.items() if name not in ("D", "mean", "std")}
     localizer = load_localizer(save(tmp_path / "net.pth", state, iteration=2484, epoch=12.5))
@@ -82,6 +83,7 @@ def refusal(path, **options) -> str:
     return message
 
 
+@pytest.mark.slow
 def test_missing_entry(tmp_path, published_state):
     state = {name: value for name, value in published_state.items() if name != "encoder.layer3.4.bn2.bias"}
     assert "misses encoder.layer3.4.bn2.bias" in refusal(save(tmp_path / "net.pth", state))

@@ -184,6 +184,7 @@ def written(tmp_path_factory):
     return root, {study.study_id: study for study in studies}
 
 
+@pytest.mark.slow
 def test_layout_and_series_table(written):
     root, _ = written
     assert sorted(path.name for path in root.iterdir()) == [
@@ -201,6 +202,7 @@ def test_layout_and_series_table(written):
     assert not list(root.parent.glob(".*"))
 
 
+@pytest.mark.slow
 def test_truth_lands_on_its_pixel_through_the_tags(written):
     root, studies = written
     with open(root / "truth.csv", newline="") as stream:
@@ -224,6 +226,7 @@ def test_truth_lands_on_its_pixel_through_the_tags(written):
             assert min(away) == pytest.approx(np.abs(phantom.plan.offsets - u_v_w[2]).min(), abs=0.01)
 
 
+@pytest.mark.slow
 def test_instance_numbers_have_gaps_and_name_the_files(written):
     root, _ = written
     files = list((root / "train_images" / "4000" / "4001").iterdir())
@@ -232,6 +235,7 @@ def test_instance_numbers_have_gaps_and_name_the_files(written):
     assert len(np.unique(np.diff(numbers))) > 1
 
 
+@pytest.mark.slow
 def test_headers_are_whole_and_name_no_person(written):
     root, _ = written
     paths = sorted((root / "train_images").glob("1000/*/*.dcm"))
@@ -246,6 +250,7 @@ def test_headers_are_whole_and_name_no_person(written):
         assert float(header.SliceThickness) == 4.0 and float(header.EchoTime) > 0 and float(header.RepetitionTime) > 0
 
 
+@pytest.mark.slow
 def test_the_reader_gets_back_the_volume_and_sees_a_phantom(written):
     root, studies = written
     series = read_volume(root / "train_images" / "4000" / "4001")
@@ -258,6 +263,7 @@ def test_the_reader_gets_back_the_volume_and_sees_a_phantom(written):
     assert np.array_equal(series.volume, expected.astype(np.uint8))
 
 
+@pytest.mark.slow
 def test_damaged_study_is_damaged(written):
     root, _ = written
     with pytest.raises(StudyError, match="cut short"):

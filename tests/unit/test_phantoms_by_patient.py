@@ -90,6 +90,7 @@ def test_written_correlations_can_go_together_and_name_known_traits():
     assert all(trait.low < trait.mean < trait.high and trait.source for trait in traits.TRAITS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("measured", "trait"),
     [("s1_ratio", "s1_ratio"), ("l5_taper", "l5_taper"), ("l5_wedge", "l5_wedge"), ("slope", "sacral_slope")],
@@ -209,6 +210,7 @@ def test_numbers_change_where_the_transition_is_complete():
 # --- masks ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [PatientSpec(2), PatientSpec(2, "sacralized", 0.6), controlled(2, "seam")])
 def test_points_of_the_truth_lie_in_the_masks(spec):
     phantom = draw(spec)
@@ -220,6 +222,7 @@ def test_points_of_the_truth_lie_in_the_masks(spec):
         assert mask[plane][_pixel(phantom, phantom.truth.canal[level])[1]] == 0
 
 
+@pytest.mark.slow
 def test_masks_agree_with_the_picture():
     shifts = [(0, 0), (0, 2), (0, -2), (2, 0), (-2, 0)]
     rims, discs = {shift: [] for shift in shifts}, []

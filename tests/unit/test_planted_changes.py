@@ -214,6 +214,7 @@ def test_a_change_in_few_studies_is_no_movement(few_replicates):
     assert not found["junction_margin"]["changes"]["crop_caudal"]["moved"]
 
 
+@pytest.mark.slow
 def test_changes_both_ways_are_no_movement_however_large(few_replicates):
     studies = [made(k, junction_margin=-30.0 if k < 4 else 30.0) for k in range(7)]
     found = {entry["metric"]: entry for entry in effects.effects(studies)["metrics"]}["junction_margin"]["changes"]

@@ -225,6 +225,7 @@ def test_only_a_study_with_a_reason_of_its_own_stands_out(files, made):
     assert all(row["why"] == "" for row in content["rows"] if row["group"] == "Nothing unusual")
 
 
+@pytest.mark.slow
 def test_first_screen_shows_five_at_most_and_names_what_follows(tmp_path, no_figures):
     files = report_inputs.make(tmp_path, ok=80, drawn=16)
     content = build(**files.arguments())
@@ -285,6 +286,7 @@ def test_a_level_that_was_not_found_has_no_entropy(made):
     assert "Found: L1/L2, L2/L3, L3/L4, L4/L5. Not found: L5/S1." in str(page.tags)
 
 
+@pytest.mark.slow
 def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_path, no_figures):
     content, _, page = made
     table = inputs.read_table(files.table)
@@ -311,6 +313,7 @@ def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_p
     assert "Of all analysed studies it is not recorded whether the point net was trained on them" in words
 
 
+@pytest.mark.slow
 def test_a_series_that_the_user_chose_is_noted(tmp_path, no_figures):
     made = report_inputs.make(tmp_path, ok=3, drawn=3)
     rows = [
@@ -755,10 +758,15 @@ def test_the_run_that_made_the_report_is_recorded_in_it(files, tmp_path, no_figu
     assert told["Container image of this run"] == "lstv.sif, sha256 beef" and told["Libraries"] == "numpy 2.1.0"
     assert told["Decoders"] == "pydicom 3.0.1" and told["Configuration sha256"] == "feed"
     assert "snakemake --profile slurm" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
-    for broken in ("[1]", "a: [", "rules: 3\nimage: x\nscheduler: []"):
-        record.write_text(broken)
-        content = build(**files.arguments(software=record, out=tmp_path / "report.html"))
-        assert "Libraries" not in {row["label"] for row in content["provenance"]}
+
+
+@pytest.mark.parametrize(
+    "broken", ["[1]", *(pytest.param(t, marks=pytest.mark.slow) for t in ("a: [", "rules: 3\nimage: x\nscheduler: []"))]
+)
+def test_a_broken_record_of_the_run_says_nothing(files, tmp_path, no_figures, broken):
+    (tmp_path / "record.yml").write_text(broken)
+    content = build(**files.arguments(software=tmp_path / "record.yml", out=tmp_path / "report.html"))
+    assert "Libraries" not in {row["label"] for row in content["provenance"]}
 
 
 def test_studies_of_several_commits_and_images_are_counted():

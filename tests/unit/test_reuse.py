@@ -151,7 +151,8 @@ def test_nothing_is_taken_that_would_come_out_otherwise(monkeypatch, cohort, che
     assert set(infer(monkeypatch, cohort, checkpoint, out, *options)) == {*NAMES, "unused"}
 
 
-@pytest.mark.parametrize("until", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("until", [1, 3, 5])
 def test_an_interrupted_run_goes_on_where_it_was(monkeypatch, cohort, checkpoint, tmp_path, until):
     monkeypatch.setattr("lstv.localizer.inference.Runner.studies_at_once", lambda *_: 1)
     out, whole = tmp_path / "out/x.h5", tmp_path / "whole/x.h5"
@@ -259,6 +260,7 @@ def test_a_damaged_earlier_file_is_not_believed(monkeypatch, cohort, checkpoint,
     assert len(infer(monkeypatch, cohort, checkpoint, out)) == 6
 
 
+@pytest.mark.slow
 def test_without_hard_links_nothing_is_kept(monkeypatch, cohort, checkpoint, tmp_path):
     def refused(*_):
         raise OSError("links are not supported")

@@ -140,6 +140,7 @@ def test_without_a_program_there_is_nothing_to_compare(cohort, capsys, monkeypat
 # --- the cohort table -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_cohort_table_gets_the_columns_and_a_rank_of_its_own(cohort):
     program.main(arguments(cohort))
     args = ["--sheet", f"{cohort}/sheet.csv", "--studies-dir", f"{cohort}/metrics", "--out", f"{cohort}/plain.csv"]

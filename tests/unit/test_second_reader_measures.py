@@ -95,6 +95,7 @@ def test_the_difference_of_mid_vertebral_angles_is_that_of_the_drawing(phantoms,
     assert difference == pytest.approx((sacrum - fifth) - (fifth - fourth), abs=6.0)
 
 
+@pytest.mark.slow
 def test_the_type_of_the_s1_s2_disc(phantoms):
     _, mask = phantoms["lumbarized"]
     numbers = {
@@ -150,6 +151,7 @@ def test_discs_alone_have_heights_and_bodies_alone_have_forms():
     assert bodies["l5_taper"] == pytest.approx(0, abs=0.02) and bodies["l4_l5_disc_height_mm"] is None
 
 
+@pytest.mark.slow
 def test_erosion_takes_a_voxel_from_every_side(phantoms, found):
     phantom, mask = phantoms["normal"]
     before, after = found["normal"], measures.measured(mask, eroded=True)

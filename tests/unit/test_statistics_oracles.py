@@ -22,6 +22,8 @@ from statsmodels.stats.proportion import proportion_confint
 from lstv.evaluation import agreement, curves, delong, logistic, probability, rates
 from lstv_evidence.method.score_v1 import percentile_ranks
 
+pytestmark = pytest.mark.slow  # these libraries take longer to import than all that is computed here
+
 SEEDS = range(12)
 
 

@@ -84,7 +84,7 @@ def texts() -> dict[str, str]:
 @pytest.mark.parametrize("phrase", REFUSED)
 def test_a_refused_phrase_is_nowhere(phrase, texts):
     found = re.compile(rf"\b{re.escape(phrase)}\b")
-    assert [name for name, text in texts.items() if found.search(text)] == []
+    assert [name for name, text in texts.items() if phrase in text and found.search(text)] == []
 
 
 def test_the_word_list_is_the_one_that_is_kept():
