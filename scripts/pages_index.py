@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.cohort import batches
+from lstv.report.pages import options
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -22,13 +23,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--batches", type=int, default=1, help="with --records-dir: batches of the cohort (0: one a study)"
     )
-    parser.add_argument(
-        "--show-ids",
-        choices=("yes", "no"),
-        default="no",
-        help="call studies by id; no (the default) calls them by their line in the cohort table",
-    )
-    parser.add_argument("--title", default="Study pages", help="what the pages belong to, such as the cohort's name")
+    options.add_to(parser)
     parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages, index.html and studies/")
     parser.add_argument("--list", type=Path, required=True, help="list of the pages (CSV)")
     return parser.parse_args(argv)

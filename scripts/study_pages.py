@@ -14,6 +14,7 @@ from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
+from lstv.report.pages import options
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -37,13 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=default("report.top_candidates"),
         help="so many of the studies that stand out, and of those whose points should be looked at",
     )
-    parser.add_argument(
-        "--show-ids",
-        choices=("yes", "no"),
-        default="no",
-        help="call studies and files by id; no (the default) calls them by their line in the cohort table",
-    )
-    parser.add_argument("--title", default="Study pages", help="what the pages belong to, such as the cohort's name")
+    options.add_to(parser)
     parser.add_argument("--jobs", type=int, default=1, help="processes that read images and write pages (default: 1)")
     parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages")
     parser.add_argument("--record", type=Path, required=True, help="what was made of each study (JSON)")

@@ -38,12 +38,6 @@ def sheet(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser_pages.browser() as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1440])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(chromium, sheet, width, scheme):

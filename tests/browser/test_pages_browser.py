@@ -38,13 +38,6 @@ def order(folder):
         return [(row["file"], bool(row["series"])) for row in csv.DictReader(stream)]
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser_pages.browser() as running:
-        yield running
-        assert running.said == []
-
-
 def drawn(page) -> str:
     """The picture, once it is drawn and no more is asked for."""
     browser_pages.until(page, "document.querySelector('canvas').hasAttribute('aria-valuenow')")

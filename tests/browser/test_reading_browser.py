@@ -43,13 +43,6 @@ def cases(tmp_path_factory):
     return reading_cases.make(tmp_path_factory.mktemp("reading"), COUNT)
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser_pages.browser() as running:
-        yield running
-        assert running.said == []
-
-
 @pytest.fixture
 def page(chromium, cases):
     page = chromium.open(cases.bundle / "index.html")

@@ -45,13 +45,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser_pages.browser() as running:
-        yield running
-        assert running.said == []
-
-
 @pytest.fixture
 def page(chromium, folder):
     page = chromium.open(folder / "index.html")

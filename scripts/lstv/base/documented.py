@@ -9,9 +9,23 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 FIELDS = ("Formula", "Unit", "Range", "Direction", "Undefined", "Source")
 _FIELD = re.compile(rf"^({'|'.join(FIELDS)}):[ \t]*", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Documented:
+    """What a docstring says of a measure: its first sentence and its fields."""
+
+    title: str
+    formula: str
+    unit: str
+    range: str
+    direction: str
+    undefined: str
+    source: str
 
 
 def title_and_fields(function: Callable[..., object]) -> tuple[str, dict[str, str]]:

@@ -20,15 +20,21 @@ _MARK = 'document.documentElement.classList.add("with-js");'
 
 
 @functools.cache  # it keeps the templates that it has compiled, which takes longer than to fill one in
-def environment() -> jinja2.Environment:
-    """The templates, and how they write numbers. Everything from outside is escaped."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+def of_folder(folder: Path) -> jinja2.Environment:
+    """The templates of a folder. Everything from outside is escaped, and a name that has no value is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """The report's templates, and how they write numbers."""
+    made = of_folder(_TEMPLATES)
     made.filters.update(
         count=formats.count, number=formats.number, significant=formats.significant, level=LEVEL_LABELS.__getitem__
     )

@@ -56,7 +56,7 @@ def write(
     with atomic.replacing(folder) as temporary:
         (temporary / "series").mkdir(parents=True)
         for case in cases:
-            pack = series_pack.of_study(rows[str(case.study_id)])
+            pack = series_pack.of_study(rows[case.study_id])
             unreadable += "reason" in pack
             (temporary / case.file).write_bytes(series_pack.script(pack, case.name))
             step("without series" if "reason" in pack else "ok")

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from lstv.cohort.verdicts import NAMES, QUESTIONS, TRANSITIONAL, VERDICT, Verdict
+from lstv.report import templating
 from lstv.report.pages import assets
 from lstv.review.label_rows import COLUMNS
 
@@ -35,11 +34,11 @@ _LAYERS = re.compile(r"^[^\n]*layers: begin.*?layers: end[^\n]*\n", re.DOTALL | 
 @dataclass(frozen=True)
 class Case:
     """A study under the name by which the page calls it; ``file`` is the address of its series; ``study_id``, which the
-    page does not show, goes into the label file, and is None where that is written elsewhere."""
+    page does not show, goes into the label file."""
 
     name: str
     file: str
-    study_id: str | None
+    study_id: str
 
 
 def case_names(count: int) -> list[str]:
@@ -61,15 +60,8 @@ def html(
 
     ``at`` is the address of its files; ``policy`` None where a server sends one itself.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     again = math.ceil(repeated * count)
-    template = environment.get_template("reading.html.j2")
+    template = templating.of_folder(_TEMPLATES).get_template("reading.html.j2")
     return template.render(cohort=cohort, count=count, again=again, scripts=scripts, at=at, policy=policy)
 
 

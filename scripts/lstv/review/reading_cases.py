@@ -41,7 +41,7 @@ class Cases:
 
     def by_name(self, queue: Queue) -> dict[str, str]:
         """Study id by the name of the case, in reading order."""
-        return {case.name: str(case.study_id) for case in bundle.cases_of(queue)}
+        return {case.name: case.study_id for case in bundle.cases_of(queue)}
 
     def script(self) -> str:
         """What the page is told: cases in reading order, what can be said of them."""

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from lstv.anatomy.mask_shape import ANTERIOR, LOWER, MIDDLE, POSTERIOR, UPPER
-from lstv.base.documented import title_and_fields
+from lstv.base.documented import Documented, title_and_fields
 from lstv.base.levels import LEVELS
 from lstv.second_reader.cuts import Cuts, NotMeasured
 from lstv.second_reader.masks import Mask
@@ -28,17 +28,10 @@ mask is good to."""
 
 
 @dataclass(frozen=True)
-class Measure:
+class Measure(Documented):
     """One measure: ``name`` as in the tables behind the program's name, and its documented fields."""
 
     name: str
-    title: str
-    formula: str
-    unit: str
-    range: str
-    direction: str
-    undefined: str
-    source: str
     function: Callable[[Cuts], float]
 
 
@@ -53,7 +46,7 @@ def measure(kinds: tuple[str, ...] = ()) -> Callable[[Callable[..., float]], Cal
         name = function.__name__
         named = {f"{kind}_{name}": partial(function, kind=kind) for kind in kinds} if kinds else {name: function}
         for own_name, own in named.items():
-            MEASURES[own_name] = Measure(own_name, title, **fields, function=own)
+            MEASURES[own_name] = Measure(title, **fields, name=own_name, function=own)
         return function
 
     return register

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lstv.base.documented import title_and_fields
+from lstv.base.documented import Documented, title_and_fields
 
 if TYPE_CHECKING:
     from lstv.uncertainty.context import StudyContext
@@ -58,7 +58,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Documented):
     """One metric: ``name`` as in JSON and CSV, ``scope`` (level | study), ``family`` and the documented fields.
 
     ``function`` takes a StudyContext and, in the scope level, the level's index; it raises Undefined where there is no
@@ -68,13 +68,6 @@ class Metric:
     name: str
     scope: str
     family: str
-    title: str
-    formula: str
-    unit: str
-    range: str
-    direction: str
-    undefined: str
-    source: str
     function: Callable[..., Any]
 
 
@@ -125,7 +118,7 @@ def _registered(scope: str, family: str, kinds: tuple[str, ...]) -> Callable[[Fu
         for own_name, own in named.items():
             if (scope, own_name) in _METRICS:
                 raise ValueError(f"metric {own_name} of scope {scope} is defined twice")
-            _METRICS[scope, own_name] = Metric(own_name, scope, family, title, **fields, function=own)
+            _METRICS[scope, own_name] = Metric(title, **fields, name=own_name, scope=scope, family=family, function=own)
         return function
 
     return register
