@@ -150,7 +150,7 @@ def test_table_of_a_heatmap_file_is_that_of_single_metrics_files(tmp_path):
     arguments += ["--components", str(tmp_path / "components.csv")]
     assert method_study_table.main([*arguments, "--out", str(out)]) == 0
     ranks = (tmp_path / "components.csv").read_text().splitlines()
-    assert ranks[0].startswith("study_id,spacing,shift_ambiguity") and ranks[1].startswith("a,0.0,0.0,")
+    assert ranks[0].startswith("study_id,numbering,mass_ratio") and ranks[1].startswith("a,0.0,0.0,")
     with open(out, newline="") as stream:
         table = {row["study_id"]: row for row in csv.DictReader(stream)}
     assert [table[i]["status"] for i in "abc"] == ["ok", "ok", "excluded"]
@@ -198,7 +198,7 @@ def made_components(rows):
     doubt = np.argsort(np.argsort([float(row["junction_identity_entropy"]) for row in rows]))
     angle = np.argsort(np.argsort([abs(float(row["angle_difference"])) for row in rows]))
     return {
-        row["study_id"]: {"shift_ambiguity": (d + 0.5) / len(rows), "spacing": (a + 0.5) / len(rows)}
+        row["study_id"]: {"slices_name": (d + 0.5) / len(rows), "numbering": (a + 0.5) / len(rows)}
         for row, d, a in zip(rows, doubt, angle)
     }
 
@@ -247,7 +247,7 @@ def test_study_without_l5_s1_comes_first_in_the_order_by_entropy_and_is_left_out
 def test_component_that_is_the_score_carries_it():
     record = evaluated(*made_table())
     parts = {entry["component"]: entry for entry in record["without_component"][0]["components"]}
-    assert parts["shift_ambiguity"]["gain"] > 0.1 > parts["spacing"]["gain"]
+    assert parts["slices_name"]["gain"] > 0.1 > parts["numbering"]["gain"]
     assert parts["mass_ratio"]["auc"] is None and parts["mass_ratio"]["gain"] is None
 
 

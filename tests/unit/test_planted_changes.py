@@ -144,7 +144,8 @@ def test_nothing_is_planted_where_a_point_lies_off_its_disc():
     levels = {level: {"point_px": [80.0, 30.0]} for level in LEVELS}
     on = {"levels": levels, "flags": [], "study": {"off_disc": 0.1}}
     assert planting.why_not(on) == ""
-    assert "do not lie on discs" in planting.why_not(on | {"flags": ["points_off_discs"]})
+    for flag in ("points_off_discs", "levels_at_one_disc"):
+        assert "do not lie on discs" in planting.why_not(on | {"flags": [flag]})
     assert "0.40 distances" in planting.why_not(on | {"study": {"off_disc": 0.4}})
     lost = on | {"levels": levels | {"l5_s1": {"point_px": None}}}
     assert planting.why_not(lost) == "l5_s1 is not found on the original"

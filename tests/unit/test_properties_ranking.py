@@ -21,7 +21,9 @@ CHANGE = st.fixed_dictionaries(
         "mass_ratio": st.floats(0, 3),
         "junction_disc_contrast": st.floats(0, 3),
         "step_dev": st.floats(0, 2),
-        "junction_mutual_information_slices": SHARE,
+        "junction_name_disagreement": SHARE,
+        "junction_place_disagreement": SHARE,
+        "junction_names_in_order": st.integers(0, 3),
         "count_anomaly": st.integers(0, 5),
     },
 )
@@ -29,7 +31,7 @@ CHANGE = st.fixed_dictionaries(
 UNDEFINED = st.lists(
     st.sampled_from(
         [
-            ("junction_mutual_information_slices",),
+            ("junction_name_disagreement", "junction_place_disagreement"),
             ("step_dev", "gap_dev", "junction_disc_contrast"),
             ("mass_ratio",),
             ("shift_ambiguity",),

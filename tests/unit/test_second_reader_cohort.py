@@ -171,7 +171,7 @@ def test_the_evaluation_knows_the_direction_of_the_columns(cohort):
 
 def test_a_rank_follows_groups_then_scores():
     def standing(study_id, group, evidence):
-        return Standing(study_id, 1, 0.0, group, None, {"spacing": evidence, "mass_ratio": 0.0}, ())
+        return Standing(study_id, 1, 0.0, group, None, {"numbering": evidence, "mass_ratio": 0.0}, ())
 
     rows = {
         name: {"study_id": name, "second_reader_disagreement": share}

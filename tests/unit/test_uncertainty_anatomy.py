@@ -57,6 +57,20 @@ def test_a_level_inside_a_vertebra_is_a_failure_of_the_localizer():
     assert "points_off_discs" in flags
 
 
+@pytest.mark.parametrize("above", [0.0, 10.0])
+def test_two_names_at_one_disc_are_a_finding_and_no_failure(above):
+    """Four discs for five names, as where a junction has lost its disc; the two points may lie to either side of one."""
+    spine = draw([0.5] * 4, gap=40.0, size=(320.0, 200.0))
+    places = spine.discs[[0, 1, 1, 2, 3]].copy()
+    places[1, 1] -= above
+    places[2, 1] += 6.0 if not above else 7.0
+    flags = measure(maps(spine, places))[2]
+    assert "levels_at_one_disc" in flags and "points_off_discs" not in flags
+    assert "levels_at_one_disc" not in LOCALIZER_FLAGS
+    places[3, 1] += 17.0
+    assert "points_off_discs" in measure(maps(spine, places))[2], "a third point in a vertebra is a failure"
+
+
 def test_l5_s1_off_its_disc_is_no_failure_for_it_may_have_none():
     spine = draw([0.5] * 4 + [1.0], first=60.0, size=(300.0, 200.0))
     places = spine.discs.copy()

@@ -29,6 +29,22 @@ def test_missing_level_is_counted() -> None:
     assert "l3_l4_not_found" in flags
 
 
+@pytest.mark.parametrize(
+    ("named", "in_order"),
+    [
+        ([0, 1, 2, 3, 4], 3),
+        ([0, 0, 1, 2, 3, 4], 3),  # broken above, in order at the junction
+        ([0, 1, 2, 3, 4, 4], 1),
+        ([0, 1, 2, 2, 4], 1),
+        ([0, 1, 3, 3, 4], 2),
+        ([0, 1, 2, 3], 0),
+        ([3, 4], 2),
+    ],
+)
+def test_names_in_order_are_counted_from_the_lowest_disc_up(named: list[int], in_order: int) -> None:
+    assert count.junction_names_in_order(context(shares=np.eye(5)[named])) == in_order
+
+
 def test_duplicate_and_order() -> None:
     eye = np.eye(5)
     twice, swapped = context(shares=eye[[0, 1, 2, 3, 4, 4]]), context(shares=eye[[0, 2, 1, 3, 4]])

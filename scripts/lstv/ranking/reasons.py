@@ -36,7 +36,9 @@ LOCALIZER_FLAGS = (
     "upper_level_missing",
     "no_disc_chain",
 )
-"""Flags that put a study on the list "look at the localizer": its names rest on a part of the spine, or on no disc."""
+"""Flags that put a study on the list "look at the localizer": its names rest on a part of the spine, or on no disc.
+
+``levels_at_one_disc`` is not among them: five names on four discs are what a junction without a disc leads to."""
 
 
 def junction_missing(record: StudyRecord) -> list[str]:
@@ -69,8 +71,9 @@ def localizer_reasons(record: StudyRecord) -> list[str]:
         words += [f"no {LEVEL_LABELS[name]} disc found" for name in LEVELS[:3] if levels[name]["point_px"] is None]
     if "points_off_discs" in flags:
         inside = [LEVEL_LABELS[name] for name in LEVELS[:-1] if (levels[name].get("disc_distance") or 0) >= OFF_DISC]
-        said = f"{_listed(inside)} {'was' if len(inside) == 1 else 'were'} marked inside a vertebra"
-        words.append(said if inside else "two levels are marked at one disc")
+        words.append(f"{_listed(inside)} {'was' if len(inside) == 1 else 'were'} marked inside a vertebra")
+    if "levels_at_one_disc" in flags:
+        words.append("two levels are marked at one disc")
     return words
 
 
@@ -144,9 +147,20 @@ def _contrast_words(record: StudyRecord) -> list[str]:
     return [f"the L5/S1 disc shows {share} of the contrast of the three discs above"]
 
 
-def _slices_words(record: StudyRecord) -> list[str]:
-    shared = 1 - record["levels"]["l5_s1"]["dice_disagreement_slices"]
-    return [f"neighbouring slices disagree on place and name of L5/S1 (mean overlap {_percent(shared)})"]
+def _order_words(record: StudyRecord) -> list[str]:
+    lowest = ("the lowest disc", "L5/S1"), ("the second lowest disc", "L4/L5"), ("the third lowest disc", "L3/L4")
+    disc, name = lowest[int(record["study"]["junction_names_in_order"])]
+    return [f"{disc} is not called {name}"]
+
+
+def _place_words(record: StudyRecord) -> list[str]:
+    shared = 1 - record["study"]["junction_place_disagreement"]
+    return [f"neighbouring slices on either side disagree on where L5/S1 is (mean overlap {_percent(shared)} at best)"]
+
+
+def _name_words(record: StudyRecord) -> list[str]:
+    nats = record["study"]["junction_name_disagreement"]
+    return [f"the name of the lowest disc changes more than usual between slices on either side ({nats:.2g} nat)"]
 
 
 _DESCRIBED: dict[str, Callable[[StudyRecord], list[str]]] = {
@@ -156,6 +170,8 @@ _DESCRIBED: dict[str, Callable[[StudyRecord], list[str]]] = {
     "shift_ambiguity": _shift_words,
     "mass_ratio": _mass_words,
     "junction_disc_contrast": _contrast_words,
-    "l5_s1_dice_disagreement_slices": _slices_words,
+    "junction_names_in_order": _order_words,
+    "junction_place_disagreement": _place_words,
+    "junction_name_disagreement": _name_words,
 }
-"""Column of a limit -> its words. Slices are told once, from the place."""
+"""Column of a limit -> its words."""

@@ -1,8 +1,9 @@
 """One ranking of a cohort: scores by the rule of ``evidence``, groups, places and reasons.
 
 The order has four groups. First the studies whose L4/L5 or L5/S1 is not found; then the other candidates; then those on
-the list "look at the localizer": the picture ends too near to the named discs, or the upper points do not follow the discs,
-so that nothing can be said of the junction before somebody has looked at the points; last those with a quality problem.
+the list "look at the localizer": the picture ends too near to the named discs, an upper level is not found, or one was
+marked inside a vertebra, so that nothing can be said of the junction before somebody has looked at the points; last those
+with a quality problem. Two names at one disc put no study on the list: a spine with a disc less does that too.
 Within a group the higher score comes first, then the unscored. Studies that are alike in group and score share a place.
 The score says who is unusual in this cohort. It is no probability.
 """
@@ -55,7 +56,7 @@ def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
         score = evidence.score(own)
         order = (GROUPS.index(group), 1.0 if score is None else -round(score, _DIGITS))
         by_column = {limit.column: float(value) for limit, value in zip(LIMITS, own)}
-        placed.append((order, record, group, score, entropy_rank, own, reasons(record, _speaking(by_column, own))))
+        placed.append((order, record, group, score, entropy_rank, own, reasons(record, by_column)))
     placed.sort(key=lambda item: (item[0], item[1]["study_id"]))
     orders = [item[0] for item in placed]
     return [
@@ -64,12 +65,6 @@ def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
         )
         for order, record, group, score, entropy_rank, own, said in placed
     ]
-
-
-def _speaking(by_column: dict[str, float], own: FloatArray) -> dict[str, float]:
-    """Evidence by column, nothing of a metric whose component has none: slices that agree in place or in name."""
-    parts = evidence.by_component(own)
-    return {limit.column: by_column[limit.column] if parts.get(limit.component, 0.0) > 0 else 0.0 for limit in LIMITS}
 
 
 def _group(record: StudyRecord) -> str:

@@ -19,7 +19,7 @@ MEASURES = (
     ("junction_disc_contrast", "L5/S1 disc contrast", 2),
     ("mass_ratio", "L5/S1 response", 2),
     ("shift_ambiguity", "Names fit one level off", 3),
-    ("l5_s1_dice_disagreement_slices", "Slices disagree on L5/S1", 2),
+    ("junction_place_disagreement", "Slices disagree on L5/S1", 2),
     ("discs_spanned", "Discs from first to last point", 0),
 )
 """Study metrics with a name for people: what enters the ranking."""

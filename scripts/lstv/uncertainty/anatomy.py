@@ -231,14 +231,14 @@ def scattered_points(study: StudyContext) -> list[str]:
 
 @warning
 def failed_localization(study: StudyContext) -> list[str]:
-    """The upper points do not follow the discs: the names below them say nothing.
+    """The upper points do not follow the discs: one lies inside a vertebra, or two share a disc.
 
-    L5/S1 takes no part: where it is fused there is no disc to lie on, and it may share that of L4/L5.
+    Two points that share a disc may lie to either side of it, and are not taken for points inside a vertebra. L5/S1 takes
+    no part: where it is fused there is no disc to lie on, and it may share that of L4/L5.
     """
-    flags = []
     found = study.once(_signs)
-    upper_level = np.array(found.levels) < len(LEVELS) - 1
-    steps = found.steps[upper_level[:-1] & upper_level[1:]]
-    if (found.away[upper_level] >= OFF_DISC).any() or (steps < STANDING_STILL).any():
-        flags.append("points_off_discs")
-    return flags
+    upper = np.array(found.levels) < len(LEVELS) - 1
+    still = (found.steps < STANDING_STILL) & upper[:-1] & upper[1:]
+    sharing = np.append(still, False) | np.append(False, still)
+    inside = found.away[upper & ~sharing] >= OFF_DISC
+    return ["points_off_discs"] * bool(inside.any()) + ["levels_at_one_disc"] * bool(still.any())

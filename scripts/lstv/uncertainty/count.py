@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstv.base.arrays import FloatArray
+from lstv.base.levels import LEVELS
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.flags import Undefined
 from lstv.uncertainty.localization import area_px
@@ -14,6 +15,7 @@ from lstv.uncertainty.registry import study_metric
 
 _NEAR, _FAR, _HALF_WIDTH = 0.5, 1.3, 0.35
 _CLEAR = 1.5
+_LOWEST = 3
 _INSIDE = 0.5
 
 
@@ -85,6 +87,23 @@ def count_anomaly(study: StudyContext) -> int:
     Source: proposal of this project, not validated
     """
     return abs(len(study.shares) - 5) + study.once(duplicate_labels) + study.once(order_violations)
+
+
+@study_metric("count")
+def junction_names_in_order(study: StudyContext) -> int:
+    """How many of the three lowest discs are called L5/S1, L4/L5 and L3/L4, counted from the lowest up to the first that is
+    not.
+
+    Formula: max n <= 3: argmax q_{J-i} = 5 - i for i = 0 .. n - 1
+    Unit: discs
+    Range: 0 to 3
+    Direction: low = the names break at the junction, where the column above may be named in order
+    Undefined: no disc blob (flag no_disc_blob)
+    Source: proposal of this project, not validated
+    """
+    named = study.shares.argmax(axis=1)[::-1][:_LOWEST]
+    wrong = np.flatnonzero(named != len(LEVELS) - 1 - np.arange(len(named)))
+    return int(wrong[0]) if wrong.size else len(named)
 
 
 def _mass(study: StudyContext, level: int) -> float:

@@ -55,7 +55,8 @@ MEANINGS = {
     "junction_disc_not_measured": "fewer than two discs above L5/S1, or too little of it in the picture, to compare it with",
     "field_cropped_cranial": "the picture ends less than a vertebra above the first disc",
     "field_cropped_caudal": "the picture ends less than a vertebra below the last disc: the sacrum is not seen",
-    "points_off_discs": "a point lies in a vertebra, or two levels are marked at one disc: look at the localizer",
+    "points_off_discs": "a point above L5/S1 lies in a vertebra: look at the localizer",
+    "levels_at_one_disc": "two levels above L5/S1 are marked at one disc: there are fewer discs than names",
     "points_no_column": "the points of three or more levels do not lie on one column: look at the localizer",
     "upper_level_missing": "L1/L2, L2/L3 or L3/L4 is not found though other levels are: look at the localizer",
 }

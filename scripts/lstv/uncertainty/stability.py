@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstv.anatomy.points import level_point
-from lstv.base.arrays import BoolArray, ByteArray, FloatArray
+from lstv.base.arrays import BoolArray, ByteArray, FloatArray, IndexArray
 from lstv.base.levels import LEVELS
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.fields import shannon
@@ -54,12 +54,14 @@ def member_predictions(study: StudyContext, kind: str) -> MemberPredictions:
 
 @dataclass(frozen=True)
 class Votes:
-    """What the readings say at one blob: class shares (V, 5) of those with a vote, and how many saw the blob at all.
+    """What the readings say at one blob: class shares (V, 5) of those with a vote, their indices ``readings`` (V,), and how
+    many saw the blob at all.
 
     The centre slice always saw it.
     """
 
     shares: FloatArray
+    readings: IndexArray
     saw: int
 
 
@@ -68,10 +70,10 @@ def votes(study: StudyContext, kind: str, index: int) -> Votes:
     predictions, blob = study.once(member_predictions, kind), study.blobs[index]
     count, levels = predictions.probability.shape[:2]
     saw = predictions.valid.reshape(count, -1)[:, blob].mean(axis=1) >= _COVERAGE
-    mass = predictions.probability.reshape(count, levels, -1)[:, :, blob].sum(axis=2, dtype=np.float64)[saw]
+    mass = predictions.probability.reshape(count, levels, -1)[:, :, blob].sum(axis=2, dtype=np.float64)
     total = mass.sum(axis=1)
-    found = total >= _DISC * 255 * blob.size
-    return Votes(mass[found] / total[found, None], int(saw.sum()))
+    found = np.flatnonzero(saw & (total >= _DISC * 255 * blob.size))
+    return Votes(mass[found] / total[found, None], found, int(saw.sum()))
 
 
 def _level_votes(study: StudyContext, level: int, kind: str) -> Votes:
@@ -232,6 +234,65 @@ def junction_votes(study: StudyContext, kind: str) -> int:
     Source: proposal of this project
     """
     return len(_junction_votes(study, kind).shares)
+
+
+def _sides(study: StudyContext) -> list[IndexArray]:
+    """Indices of the readings of slices that lie on each side of the centre slice, with it; of one side where the stack
+    ends at the other. Raises Undefined where none ran."""
+    members = study.maps.members
+    if members is None:
+        raise Undefined("members_centre_only")
+    names = [name for name, of in zip(members.names, members.kinds) if of == KINDS["slices"]]
+    place = np.array([0, *(int(name.removeprefix(KINDS["slices"])) for name in names)])
+    sides = [np.flatnonzero(sign * place >= 0) for sign in (-1, 1)]
+    return [side for side in sides if len(side) >= MIN_VOTES]
+
+
+@study_metric("stability")
+def junction_place_disagreement(study: StudyContext) -> float:
+    """Disagreement of neighbouring slices about the region of L5/S1, on the side of the centre slice where they agree
+    better.
+
+    Formula: min over the two sides of (1 - mean Dice of all pairs of the centre slice and the neighbours on that side),
+        Dice as in dice_disagreement
+    Unit: share
+    Range: 0 to 1
+    Direction: high = on neither side do the slices agree where L5/S1 is; a column that leaves them does so to one side
+    Undefined: no slices (flag members_centre_only or members_no_slices); L5/S1 not found (flag {level}_not_found); no side
+        with a neighbour (flag {level}_few_votes_slices)
+    Source: proposal of this project, not validated; Dice of readings: Zenk et al., Medical Image Analysis 2025
+    """
+    predictions = study.once(member_predictions, "slices")
+    study.need(len(LEVELS) - 1)
+    region = predictions.probability[:, -1].reshape(len(predictions.probability), -1) >= _HALF
+    marked = region.any(axis=0)
+    region, valid = region[:, marked], predictions.valid.reshape(len(region), -1)[:, marked]
+    sides = [_mean_dice_distance(region[side], valid[side]) for side in _sides(study)]
+    if not sides:
+        raise Undefined(f"{LEVELS[-1]}_few_votes_slices")
+    return min(sides)
+
+
+@study_metric("stability")
+def junction_name_disagreement(study: StudyContext) -> float:
+    """Disagreement of neighbouring slices about the class mixture of the lowest disc blob, on the side of the centre slice
+    where they agree better.
+
+    Formula: min over the two sides of MI_J over the centre slice and the neighbours on that side that have a vote
+    Unit: nat
+    Range: 0 to ln 5 = 1.61
+    Direction: high = on neither side do the slices agree what the lowest disc is called
+    Undefined: no slices (flag members_centre_only or members_no_slices); no disc blob (flag no_disc_blob); no side with 2
+        votes (flag junction_few_votes_slices)
+    Source: as mutual_information
+    """
+    study.once(member_predictions, "slices")
+    found = study.once(votes, "slices", study.lowest_blob())
+    sides = [found.shares[np.isin(found.readings, side)] for side in _sides(study)]
+    measured = [_mutual_information(shares) for shares in sides if len(shares) >= MIN_VOTES]
+    if not measured:
+        raise Undefined("junction_few_votes_slices")
+    return min(measured)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from lstv.uncertainty.records import StudyRecord
 from lstv_evidence.method.changes import CHANGES
 
 ORIGINAL = "original"
+_NO_PLACE = ("points_off_discs", "levels_at_one_disc", "no_strip", "no_disc_chain")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def why_not(record: StudyRecord) -> str:
     missing = [level for level in LEVELS if record["levels"][level]["point_px"] is None]
     if missing:
         return f"{missing[0]} is not found on the original"
-    failed = [flag for flag in record["flags"] if flag in ("points_off_discs", "no_strip", "no_disc_chain")]
+    failed = [flag for flag in record["flags"] if flag in _NO_PLACE]
     if failed:
         return f"its points do not lie on discs (flag {failed[0]})"
     away = record["study"]["off_disc"]
