@@ -15,6 +15,8 @@ from types import ModuleType
 import pytest
 import yaml
 
+from lstv.run import job_prefix
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / "containers/job_environment.sh"
 LISTED = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCH_HOME")
@@ -115,10 +117,7 @@ def test_a_base_of_another_family_has_no_packages_that_are_known(sbom, tmp_path,
 
 def prefix() -> str:
     """What the workflow puts before each command, with the script where it is."""
-    text = (ROOT / "workflow/rules/deployment.smk").read_text()
-    (mode,) = re.findall(r'^shell\.prefix\(f"(.*)\{JOB_ENVIRONMENT\}"', text, re.MULTILINE)
-    (environment,) = re.findall(r'^JOB_ENVIRONMENT = f"(.*)"$', text, re.MULTILINE)
-    return mode + environment.replace("{shlex.quote(of_code('containers/job_environment.sh'))}", str(ENVIRONMENT))
+    return job_prefix.prefix(str(ENVIRONMENT)).format()
 
 
 def in_job(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess:

@@ -1,22 +1,12 @@
 """Where jobs run: each in a place of its own inside the container; a check before the first, a sentence after the last."""
 
-import shlex
-
 from snakemake.logging import logger
 
 from lstv.base import atomic
-from lstv.run import deployment, interruption, lock, software, summary
+from lstv.run import deployment, interruption, job_prefix, lock, software, summary
 from lstv_kaggle import container
 
-# Every rule's command begins with this, inside the container where there is one. With a prefix of one's own Snakemake leaves
-# out its strict mode, so that stands here. A module's prefix is that of all rules, also of the workflow that took it; those
-# run no program of this one and are left alone.
-JOB_ENVIRONMENT = f". {shlex.quote(of_code('containers/job_environment.sh'))}; "
-if IS_MODULE:
-    programs = shlex.quote(f"{ROOT}/scripts/")  # in a command a quote stands before a path that needs quotes
-    begin = f"""*python" "{programs}*|*python" '"{programs}*"""
-    JOB_ENVIRONMENT = f'case "$BASH_EXECUTION_STRING" in {begin}) {JOB_ENVIRONMENT};; esac; '
-shell.prefix(f"set -euo pipefail; {JOB_ENVIRONMENT}".replace("{", "{{").replace("}", "}}"))
+shell.prefix(job_prefix.prefix(of_code("containers/job_environment.sh"), f"{ROOT}/scripts/" if IS_MODULE else None))
 
 
 def growing(**values):
@@ -78,10 +68,9 @@ def record_software():
     if CONTAINED:
         program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
         image = software.image(IMAGE, Path(image_file().removeprefix("file://")))
-    private = paths.private(CONFIG)
-    command = software.command_line(sys.argv, private)
-    record = software.of_run(ROOT, command, CONFIG, image, program, private)
-    software.write(Path(RESULTS, "software_versions.yml"), record)
+    software.record(
+        Path(RESULTS, "software_versions.yml"), ROOT, sys.argv, CONFIG, image, program, paths.private(CONFIG)
+    )
 
 
 def before_first_job():
@@ -114,12 +103,7 @@ def before_first_job():
 def after_last_job():
     if any(job.rule.name.endswith("cohort_report") for job in workflow.dag.jobs):
         changed.keep(MADE_BY, CONFIG)
-        last = summary.sentence(
-            f"{RESULTS}/report.html", f"{RESULTS}/lstv_uncertainty_metrics.csv", f"{RESULTS}/scan/scan.json"
-        )
-        if paths.labels(CONFIG):
-            last = summary.with_evaluation(last, f"{RESULTS}/evaluation/evaluation.html")
-        if last is not None:
+        if (last := summary.of_results(RESULTS, evaluated=bool(paths.labels(CONFIG)))) is not None:
             print(last)
 
 

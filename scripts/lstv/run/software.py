@@ -132,6 +132,19 @@ def of_run(
     }
 
 
+def record(
+    path: Path,
+    code: Path,
+    words: Sequence[str],
+    settings: Mapping[str, Any],
+    used_image: Mapping[str, Any] | None,
+    ask_rules: Sequence[str],
+    private: Sequence[str],
+) -> None:
+    """Write what ``of_run`` says of a run that was started by the command ``words``."""
+    write(path, of_run(code, command_line(words, private), settings, used_image, ask_rules, private))
+
+
 def write(path: Path, facts: Mapping[str, Any]) -> None:
     """Write ``facts`` as YAML with what is known here: this software's version and what schedules the jobs."""
     own = {"python": platform.python_version(), **versions(SCHEDULER)}

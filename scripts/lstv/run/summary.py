@@ -11,11 +11,12 @@ from lstv.cohort.selection import outcome
 from lstv.folder import passed_over
 
 
-def of_results(results: str) -> str | None:
-    """The sentence on a cohort by the folder of its results."""
+def of_results(results: str, *, evaluated: bool = True) -> str | None:
+    """The sentence on a cohort by the folder of its results, with the page of the evaluation where the run was
+    ``evaluated``."""
     folder = Path(results)
     last = sentence(folder / "report.html", folder / "lstv_uncertainty_metrics.csv", folder / "scan" / "scan.json")
-    return with_evaluation(last, str(folder / "evaluation" / "evaluation.html"))
+    return with_evaluation(last, str(folder / "evaluation" / "evaluation.html")) if evaluated else last
 
 
 def with_evaluation(last: str | None, page: str) -> str | None:
