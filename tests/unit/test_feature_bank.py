@@ -140,7 +140,7 @@ def test_program_and_file(tmp_path: Path, capsys, fitted: feature_bank.FeatureBa
     bare = written_heatmaps(tmp_path / "bare.h5", 600, 1, with_features=False)
     for chosen, words in (
         (files[:1], "120 analysed studies, but distances to fewer than 200"),
-        ([files[0], files[0]], "stands in two"),
+        ([files[0], files[0]], "is in two"),
         ([files[0], other], "another localizer"),
         ([bare], "has no features"),
     ):

@@ -186,7 +186,7 @@ def test_without_the_toys_nothing_is_left_of_them() -> None:
 def test_what_cannot_be_registered() -> None:
     with pytest.raises(ValueError, match="blob_count of scope study is defined twice"):
         registry.study_metric("count")(next(entry for entry in metrics("study") if entry.name == "blob_count").function)
-    with pytest.raises(ValueError, match="metric family toys is none of localization, "):
+    with pytest.raises(ValueError, match="metric family toys is not one of localization, "):
         registry.level_metric("toys")
 
     def silent(study: StudyContext) -> float:

@@ -68,7 +68,7 @@ def read_ids(path: Path) -> set[str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(path, " does not exist; it is to be a list of study ids.")
+        raise UserError(path, " does not exist; it must be a list of study ids.")
     checksums.verify(path)
     if path.suffix == ".npy":
         import numpy as np

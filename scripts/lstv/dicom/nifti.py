@@ -168,7 +168,7 @@ def _header(stream: io.IOBase) -> tuple[NiftiHeader, tuple[int, ...], int]:
     try:
         dtype = raw.get_data_dtype()
     except (HeaderDataError, KeyError) as error:
-        raise NiftiError("its type of values is none that NIfTI defines") from error
+        raise NiftiError("its type of values is not one that NIfTI defines") from error
     slope, intercept = raw.get_slope_inter()  # None where the values are as stored
     known = NiftiHeader(shape, _affine(raw, shape), dtype, float(slope or 1.0), float(intercept or 0.0))
     return known, stored_shape, int(raw.get_data_offset())

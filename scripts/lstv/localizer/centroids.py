@@ -124,7 +124,7 @@ def _to_patient(path: Path, header: dict[str, Any]) -> Callable[[FloatArray], Fl
     if header.get("format") == "POI_GLOBAL":
         system = header.get("coordinate_system", "nib")
         if system not in ("nib", "itk"):
-            raise StudyError(f"centroid file {path.name} has coordinate_system {system!r}; nib and itk are known.")
+            raise StudyError(f"centroid file {path.name} has coordinate_system {system!r}; use nib or itk.")
         return (lambda point: point * flip) if system == "nib" else (lambda point: point)
     missing = [name for name in ("direction", "zoom", "rotation", "origin") if header.get(name) is None]
     if missing:
@@ -137,10 +137,10 @@ def _to_patient(path: Path, header: dict[str, Any]) -> Callable[[FloatArray], Fl
         rotation = np.array(header["rotation"], dtype=np.float64).reshape(3, 3)
         axes = [_WORLD_AXES[str(code)] for code in header["direction"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise StudyError(f"centroid file {path.name} has a grid that is not understood ({error}).") from error
+        raise StudyError(f"centroid file {path.name} has a grid that cannot be read ({error}).") from error
     orthonormal = np.abs(rotation.T @ rotation - np.eye(3)).max() < 1e-2
     if not orthonormal or not np.isfinite(origin).all() or not (np.isfinite(zoom) & (zoom > 0)).all():
-        raise StudyError(f"centroid file {path.name} has a grid that is no grid: zoom, rotation or origin is invalid.")
+        raise StudyError(f"centroid file {path.name} has an invalid grid: check its zoom, rotation and origin.")
     if [(int(np.abs(column).argmax()), int(np.sign(column[np.abs(column).argmax()]))) for column in rotation.T] != axes:
         raise StudyError(
             f"centroid file {path.name} contradicts itself: its rotation is not that of direction "

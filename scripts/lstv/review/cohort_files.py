@@ -57,10 +57,10 @@ class Cohort:
         parts = PurePosixPath(name).parts
         given_out = parts and not leads_out(name) and (len(parts) == 1 or parts[0] in FOLDERS)
         if not given_out or any(part.startswith(".") for part in parts) or PurePosixPath(name).suffix not in TYPES:
-            raise StudyError("the app gives out report, pages and tables of a cohort, and this is none of them.")
+            raise StudyError("the app serves a cohort's report, pages and tables, and this is not one of them.")
         path = (self.folder / name).resolve()
         if not path.is_relative_to(self.folder.resolve()):
-            raise StudyError("the file is a link that leads out of the results, so it is not given out.")
+            raise StudyError("the file is a link that leads out of the results, so it is not served.")
         if not path.is_file():
             raise StudyError(
                 f"{name} is not in the results of {self.name}: it was removed, or never made; run the workflow again, or "

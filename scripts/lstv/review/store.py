@@ -65,7 +65,7 @@ def reader_name(text: object) -> str:
     if len(name) > LONGEST_NAME:
         raise UserError(f"the reader's name is longer than {LONGEST_NAME} characters; use initials.")
     if any(unicodedata.category(character).startswith("C") for character in name):
-        raise UserError("the reader's name has characters that cannot be seen; type it anew.")
+        raise UserError("the reader's name has characters that cannot be seen; type it again.")
     return name
 
 

@@ -175,7 +175,7 @@ def filled(text: str, values: dict[str, str | None]) -> str:
         pattern = re.compile(rf"^ {{{depth}}}(?:# )?{key}: (\S+)", re.MULTILINE)
         match = pattern.search(text)
         if match is None:
-            raise UserError(f"the profile has no line {key} any more; put in the values by hand (docs/hpc.md).")
+            raise UserError(f"the profile no longer has a line {key}; enter the values by hand (docs/hpc.md).")
         start = f"{' ' * depth}# {key}: {match[1]}" if value is None else f"{' ' * depth}{key}: {value}"
         text = text[: match.start()] + start + text[match.end() :]
     return text

@@ -80,7 +80,7 @@ def collect(files: Iterable[Path]) -> tuple[dict[str, Features], dict[str, Any]]
             if isinstance(maps, NotAnalysed):
                 continue
             if study_id in found:
-                raise UserError(f"study {study_id} stands in two of the heatmap files; give each study once.")
+                raise UserError(f"study {study_id} is in two of the heatmap files; give each study once.")
             if maps.features is None:
                 raise UserError(f"heatmap file {path} has no features; run the inference again.")
             found[study_id] = maps.features

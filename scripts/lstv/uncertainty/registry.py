@@ -109,7 +109,7 @@ def warnings() -> list[Callable[[StudyContext], list[str]]]:
 
 def _registered(scope: str, family: str, kinds: tuple[str, ...]) -> Callable[[Function], Function]:
     if family not in FAMILIES:
-        raise ValueError(f"metric family {family} is none of {', '.join(FAMILIES)}")
+        raise ValueError(f"metric family {family} is not one of {', '.join(FAMILIES)}")
 
     def register(function: Function) -> Function:
         title, fields = title_and_fields(function)
