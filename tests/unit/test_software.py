@@ -114,6 +114,11 @@ def test_a_job_says_what_the_run_recorded_unless_the_code_has_moved_on(code, tmp
         assert made["git_revision"] == f"{head}+changes" and made["image"] == {"name": "lstv.sif", "sha256": "beef"}
         assert made["libraries"] == {"numpy": np.__version__, "no-such-package": None}
         assert made["python"] == ".".join(map(str, sys.version_info[:3]))
+    hidden = tmp_path / "worktree"
+    hidden.mkdir()
+    (hidden / ".git").write_text("gitdir: /not/bound/in/the/container\n")
+    assert maker.here(hidden, record, [])["git_revision"] == f"{head}+changes"
+    assert maker.here(hidden, None, [])["git_revision"] is None
     git(code, "commit", "-qm", "more", "--allow-empty")
     assert maker.here(code, record, [])["git_revision"] == git(code, "rev-parse", "HEAD")
     for broken in ("[1]", "a: [", "image: lstv.sif", None):

@@ -22,11 +22,12 @@ def here(code: Path, of_run: Path | None, libraries: Iterable[str]) -> dict[str,
     ``python`` and the versions of ``libraries`` (None for one that is not installed).
 
     ``of_run`` is what the workflow recorded of its run (software_versions.yml). It knows the image, and spares every job a
-    call of git, which an image need not hold; where the code is of another commit by now, git is asked again.
+    call of git, which an image need not hold; where the code is seen to be of another commit by now, git is asked again.
     """
     record = run_record.read(of_run)
     known = record
-    if "git_revision" not in record or record["git_revision"] != revision.commit(code):
+    # in a container the history may be out of sight, as that of a worktree is
+    if "git_revision" not in record or revision.commit(code) not in (None, record["git_revision"]):
         known = revision.of(code)
     return {
         "git_revision": revision.text(known),
