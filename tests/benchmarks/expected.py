@@ -34,6 +34,9 @@ COUNTS = (8, 140)
 STUDIES = (10, 283, 2000, 20_000)
 BATCH = 128
 BY_BATCH = ("batch_sheet", "infer_heatmaps", "study_metrics", "study_pages")
+PROCESSES = 4
+"""As THREADS_OF_FEW_BATCHES in workflow/rules/common.smk."""
+
 STEP_SECONDS = 30.0
 """On SLURM from the end of a job to the start of one that needs it: the profile looks at jobs after 20 s; the rest is a
 guess."""
@@ -102,7 +105,7 @@ def pages(studies: int) -> int:
 def local(known: Costs, studies: int, cores: int, gpu: bool = False, members: str = "centre") -> float:
     """Seconds of a run on one machine of which all cores are busy wherever they can be."""
     batches = batch_count(studies, BATCH)
-    at_once, rounds = min(cores, batches), math.ceil(batches / cores)
+    at_once, rounds = min(cores, batches * _processes(batches)), math.ceil(batches / cores)
     seconds = known.snakemake.start + known.snakemake.study * _jobs(known, batches)
     for name, rule in known.rules.items():
         if name == "infer_heatmaps":  # one after another, each with all cores
@@ -115,6 +118,11 @@ def local(known: Costs, studies: int, cores: int, gpu: bool = False, members: st
         else:
             seconds += rule.start + rule.study * studies
     return seconds
+
+
+def _processes(batches: int) -> int:
+    """Processes that share a batch's metrics, or its pages."""
+    return max(1, PROCESSES // batches)
 
 
 def _jobs(known: Costs, batches: int) -> int:
@@ -134,7 +142,7 @@ def slurm(known: Costs, studies: int, members: str = "centre", gpus: int = 4, co
             seconds += math.ceil(batches / gpus) * each
         elif name in BY_BATCH:
             units = pages(studies) if name == "study_pages" else studies
-            seconds += in_group * (begun + rule.start) + rule.study * units * in_group / batches
+            seconds += in_group * (begun + rule.start + rule.study * units / batches / _processes(batches))
         else:
             seconds += begun + rule.start + rule.study * studies
     return seconds

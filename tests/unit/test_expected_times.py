@@ -60,6 +60,10 @@ def test_start_and_cost_of_a_study_are_told_apart(expected):
     assert expected.slurm(known, 20_000) < expected.local(known, 20_000, 16, gpu=True)
 
 
+def test_the_model_knows_how_many_processes_share_a_batch(expected):
+    assert f"THREADS_OF_FEW_BATCHES = {expected.PROCESSES}\n" in (ROOT / "workflow/rules/common.smk").read_text()
+
+
 def test_words_have_two_figures(expected):
     said = [expected.words(seconds) for seconds in (7.3, 43, 61, 630, 5300, 5500, 40_000)]
     assert said == ["7 s", "45 s", "1.0 min", "10 min", "88 min", "1.5 h", "11 h"]
