@@ -41,3 +41,9 @@ def test_a_copy_that_is_killed_is_a_sentence():
     code = "def work(i):\n    if i == 5: os.kill(os.getpid(), signal.SIGKILL)\n    return i\n"
     code += "try: list(mapped(work, 9, 2))\nexcept UserError as error: print(error)"
     assert "give it more memory" in said(code)
+
+
+def test_opencv_has_no_threads_that_a_copy_would_miss():
+    code = "import cv2; cv2.setNumThreads(3)\n"
+    code += "print(list(mapped(lambda i: cv2.getNumThreads(), 4, 2)), cv2.getNumThreads())"
+    assert said(code) == "[1, 1, 1, 1] 3"

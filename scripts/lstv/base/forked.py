@@ -33,7 +33,20 @@ def mapped(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
     if jobs < 2:
         yield from map(work, range(count))
         return
-    yield work(0)
+    import cv2
+
+    # threads that OpenCV started for the first piece would not be there in the copies, which then wait for them
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield work(0)
+        yield from _by_copies(work, count, jobs)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _by_copies(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
+    """All but the first."""
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(work, os.getpid())
     ) as pool:
