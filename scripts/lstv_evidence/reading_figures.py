@@ -44,13 +44,11 @@ FIGURES: dict[str, tuple[Example, ...]] = {
     "stands_out": (
         Example("733841096", "Stands out: six discs where five are named\n(drawn as lumbarized)"),
         Example("2215079843", "Stands out: the L5/S1 answer is weak\n(drawn as half lumbarized)"),
+        Example("1293446851", "Stands out: two levels are marked at one disc\n(drawn as sacralized)"),
     ),
-    "localizer": (
-        Example("1293446851", "Look at the localizer:\ntwo levels are marked at one disc"),
-        Example("3905761482", "Look at the localizer:\nthe picture ends too near to L1/L2"),
-    ),
+    "localizer": (Example("3905761482", "Look at the localizer:\nthe picture ends too near to L1/L2"),),
     "wrong": (
-        Example("918367244", "A false alarm: stands out,\nbut was drawn with a usual junction (scoliosis)"),
+        Example("3096148527", "A false alarm: stands out,\nbut was drawn with a usual junction (low in the picture)"),
         Example("3618254970", "A miss: nothing unusual,\nbut was drawn as slightly sacralized"),
     ),
 }

@@ -37,7 +37,7 @@ def test_the_words_under_a_picture_are_true_of_the_phantom():
             for kind in ("lumbarized", "sacralized"):
                 assert (kind in example.words) <= (drawn["kind"] == kind), example
             if "false alarm" in example.words:
-                assert drawn["kind"] == "normal" and "scoliosis" in drawn["nuisances"]
+                assert drawn["kind"] == "normal" and "crop_bottom" in drawn["nuisances"]
             if "miss" in example.words:
                 assert drawn["kind"] != "normal"
 

@@ -43,8 +43,10 @@ over all of them, evidence from 1.5 to 6 spreads, and without ``count_anomaly``.
 ``spacing`` and ``shift_ambiguity`` as two components, and Dice and mutual information over all slices, each counting only
 where the other spoke too, because scoliosis raised Dice; the demand that both agree cost more of the partly changed
 junctions than it kept off. This is the third: written down after a look at 746 phantoms drawn patient by patient (seeds
-11 and 13) and at ten real studies, before any score of the evidence's seeds was computed with it. The evidence in the
-documents is of phantoms of other seeds.
+11 and 13) and at ten real studies, before any score of the evidence's seeds was computed with it. One limit was changed
+afterwards, the least of ``junction_name_disagreement`` from 0.0001 back to the second rule's 0.0002, because in the demo's
+18 studies trifles became reasons; on the phantoms of seeds 11 and 13 that changes nothing (.907 and .909). The evidence in
+the documents is of phantoms of other seeds, with the rule as it stands.
 """
 
 from __future__ import annotations
@@ -135,7 +137,7 @@ LIMITS = (
     Limit("mass_ratio", "mass_ratio", False, _log, usual=1.0, spread=0.08, least=0.85),
     Limit("junction_disc_contrast", "junction_disc_contrast", False, _log, usual=1.0, spread=0.35, least=0.8),
     Limit("junction_place_disagreement", "slices_place", True, _log, 0.05, 0.4, least=0.08, start=0.5, full=3.0),
-    Limit("junction_name_disagreement", "slices_name", True, _log, 3e-5, 1.0, least=1e-4, start=0.5, full=3.0),
+    Limit("junction_name_disagreement", "slices_name", True, _log, 3e-5, 1.0, least=2e-4, start=0.5, full=3.0),
 )
 """The one table of limits: of the score and of the reasons."""
 
