@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,16 @@ import pytest
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # As in a shell script's background: what a test starts would ignore Ctrl-C as well, and could not be interrupted.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on the garbage collector runs, and leaves alone what was imported: torch, scipy and all tests are a million
+    objects, each of which it would look at again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

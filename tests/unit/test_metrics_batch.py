@@ -53,6 +53,7 @@ def test_every_study_gets_the_bytes_that_it_gets_alone(heatmaps, tmp_path):
         assert alone.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_metrics_do_not_depend_on_the_number_of_processes(heatmaps, tmp_path):
     """In a process of its own: this one has threads, which a copy of it would not have."""
     measure(heatmaps, tmp_path)

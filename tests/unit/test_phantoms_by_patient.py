@@ -104,6 +104,7 @@ def test_drawn_forms_have_the_spread_that_is_written(measured, trait):
     assert written.low - 1e-6 <= values.min() and values.max() <= written.high + 1e-6
 
 
+@pytest.mark.slow
 def test_first_generator_has_no_spread_where_this_one_has():
     depths = [lengths(first_generator.anatomy.build(PhantomSpec(seed)))[0][S1] for seed in range(5)]
     assert np.ptp([upper / lower for upper, lower in depths]) < 1e-9
