@@ -63,11 +63,13 @@ def _panic(folder, **_):
     raise _Panic("rust")
 
 
-@pytest.fixture(autouse=True, params=["fork", "spawn"])
+STARTS = {"fork", "spawn"} if decoding._first_start() == "fork" else {"spawn"}
+"""No worker may be a copy of a process with torch, as that of the tests is where another test's file has imported it."""
+
+
+@pytest.fixture(autouse=True, params=sorted(STARTS))
 def start(request, monkeypatch):
-    """Workers as copies of this process, and started anew; what each costs is one and the same."""
-    if request.param == "fork" and decoding._first_start() == "spawn":
-        pytest.skip("torch is in this process, so no worker may be a copy of it")
+    """Workers as copies of this process, and started anew; what a study does to either costs the same."""
     monkeypatch.setattr(decoding, "_first_start", lambda: request.param)
     return request.param
 
@@ -127,9 +129,8 @@ class _Unstartable:
         return os._exit, (3,)
 
 
-def test_a_process_that_does_not_start_is_no_fault_of_a_study(monkeypatch, start):
-    if start == "fork":
-        pytest.skip("nothing is handed to a copy of this process")
+def test_a_process_that_does_not_start_is_no_fault_of_a_study(monkeypatch):
+    monkeypatch.setattr(decoding, "_first_start", lambda: "spawn")  # nothing is handed to a copy
     monkeypatch.setattr(decoding, "prepare", _Unstartable())
     with pytest.raises(UserError, match=r"ended while it started \(status 3\)"):
         list(decoding.prepared_studies(ROWS, False, Options(workers=1)))
@@ -258,3 +259,23 @@ def _wait(condition, seconds: float = 60.0):
         assert time.monotonic() < end
         time.sleep(0.05)
     return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are copies of their process on Linux only")
+@pytest.mark.skipif("fork" in STARTS, reason="this process has no torch, so the tests above have run on copies of it")
+def test_all_of_this_in_a_process_without_torch():
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-k",
+        "fork and not without_torch",
+    ]
+    done = subprocess.run([*command, __file__], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0 and "passed" in done.stdout and "skipped" not in done.stdout, done.stdout[-3000:]
