@@ -32,6 +32,7 @@ COUNTS = (8, 140)
 """Studies of the two runs: one batch and two, so that what a job costs can be told from what a study costs."""
 
 STUDIES = (10, 283, 2000, 20_000)
+MEMBERS = ("centre", "slices", "full")
 BATCH = 128
 BY_BATCH = ("batch_sheet", "infer_heatmaps", "study_metrics", "study_pages")
 PROCESSES = 4
@@ -76,10 +77,13 @@ def costs(record: dict[str, Any]) -> Costs:
         rules[name] = _solved(jobs, units, seconds)
     total = [sum(rule["jobs"] for rule in run["rules"].values()) for run in (few, more)]
     own = [run["snakemake_and_shells_cpu_seconds"] for run in (few, more)]
-    images = replace(Options(), members="full").images_per_study
-    full = record["forward_ms"] / 1000 * (images - 1)
+    more = {members: record["forward_ms"] / 1000 * (_images(members) - 1) for members in MEMBERS}
     on_gpu = {run["run"]: run for run in record["gpu"]}
-    return Costs(rules, {"centre": 0.0, "full": full}, _solved((1, 1), total, own), _of_gpu(on_gpu))
+    return Costs(rules, more, _solved((1, 1), total, own), _of_gpu(on_gpu))
+
+
+def _images(members: str) -> int:
+    return replace(Options(), members=members).images_per_study
 
 
 def _solved(jobs: tuple[int, int], units: list[int], seconds: Any) -> Cost:
@@ -90,11 +94,13 @@ def _solved(jobs: tuple[int, int], units: list[int], seconds: Any) -> Cost:
 
 
 def _of_gpu(runs: dict[str, dict[str, Any]]) -> dict[str, Cost]:
-    """A batch's start from two runs with the centre slice; the same start in the run with all members."""
+    """A batch's start from two runs with the centre slice; the same start in the run with all members. What lies between is
+    in proportion to the images."""
     one, centre, full = runs["centre-one-batch"], runs["centre"], runs["full"]
     study = (centre["seconds"] - one["seconds"]) / (centre["studies"] - one["studies"])
     start = one["seconds"] - study * one["studies"]
-    return {"centre": Cost(start, study), "full": Cost(start, (full["seconds"] - start) / full["studies"])}
+    image = ((full["seconds"] - start) / full["studies"] - study) / (_images("full") - 1)
+    return {members: Cost(start, study + image * (_images(members) - 1)) for members in MEMBERS}
 
 
 def pages(studies: int) -> int:
@@ -191,10 +197,10 @@ def table(record: dict[str, Any]) -> str:
         "Every cell of the table is computed from these: CPU seconds of each rule's start and of each study, taken from "
         "the two runs, with all cores busy and disks that are no hindrance. None of these machines was timed as a whole, so "
         f"a cell is the least to expect. On a CPU inference takes {infer.study:.2f} CPU seconds a study, "
-        f"{known.more['full']:.1f} more with `full` (27 images, each counted like the first), and {infer.start:.1f} for a "
-        f"batch's start; metrics {metrics.study:.3f} and {metrics.start:.1f}; on the GPU a batch takes "
-        f"{known.gpu['centre'].start:.1f} s for its start. Phantoms of 11 to 17 slices, a third each uncompressed, RLE and "
-        f"JPEG 2000; {pages(10**6)} study pages at most.",
+        f"{known.more['full']:.1f} more with `full` (27 images, each counted like the first; `slices` has 5), "
+        f"and {infer.start:.1f} for a batch's start; metrics {metrics.study:.3f} and {metrics.start:.1f}; on the GPU "
+        f"a batch takes {known.gpu['centre'].start:.1f} s for its start. Phantoms of 11 to 17 slices, "
+        f"a third each uncompressed, RLE and JPEG 2000; {pages(10**6)} study pages at most.",
         "SLURM is without waiting for nodes, with 8 cores beside each GPU, where the decoders take twice the time of 16, "
         f"and with {STEP_SECONDS:.0f} s from the end of a job to the start of the next that needs it, which is assumed. A "
         "slower GPU takes longer with `full`.",
