@@ -24,9 +24,9 @@ def pytest_runtestloop() -> None:
     gc.enable()
 
 
-@pytest.fixture(autouse=True)
-def torch_threads() -> Iterator[None]:
-    """Give the next test the number of threads that this one began with.
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Give the next test the number of threads that this one began with, whatever its fixtures did, those of its module too.
 
     A program called in the tests' own process sets the number for the whole process (``--threads``), and the last bits of a
     convolution on one thread are not those on two. Without this a test that compares numbers bit for bit depends on which
