@@ -45,7 +45,11 @@ rule second_reader_studies:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        options=options(studies=CONFIG["second_reader"]["studies"], **CONFIG["review"]),
+        options=options(
+            studies=CONFIG["second_reader"]["studies"],
+            # of the queue, what says which studies are in it
+            **{name: CONFIG["review"][name] for name in ("ambiguous", "sample", "localizer", "seed")},
+        ),
     message:
         "Choosing the studies for the second readers"
     shell:
