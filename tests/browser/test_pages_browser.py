@@ -39,8 +39,8 @@ def order(folder):
 
 
 def drawn(page) -> str:
-    """The picture, once it is drawn and no more is asked for."""
-    browser_pages.until(page, "document.querySelector('canvas').hasAttribute('aria-valuenow')")
+    """The picture, once it is drawn with all that belongs on it."""
+    browser_pages.until(page, "document.querySelector('canvas').getAttribute('aria-busy') === 'false'")
     return browser_pages.still(page, "document.querySelector('canvas').toDataURL()")
 
 

@@ -166,6 +166,7 @@ window.lstv = window.lstv || {};
       this.over = layers;
       this.on = { heat: true, points: true, off: new Set() };
       this.tints = new Map();
+      this.loading = 0;
       this.switches.hidden = !layers;
       this.switches.replaceChildren();
       if (layers) this.offer(layers);
@@ -330,9 +331,17 @@ window.lstv = window.lstv || {};
       const back = make("button", { type: "button", textContent: `Slice ${layers.slice + 1}, which the network saw` });
       back.addEventListener("click", () => { this.go(layers.slice); this.focus(); });
       this.switches.append(back);
-      layers.levels.filter((level) => level.heat).forEach((level) => {
-        const image = new Image();
-        image.onload = () => { this.tints.set(level.name, image); this.draw(); };
+      const { tints } = this, wanted = layers.levels.filter((level) => level.heat);
+      this.loading = wanted.length;
+      wanted.forEach((level) => {
+        const image = new Image(), come = (found) => {
+          if (tints !== this.tints) return; // another study is shown by now
+          this.loading -= 1;
+          if (found) tints.set(level.name, image);
+          this.draw();
+        };
+        image.onload = () => come(true);
+        image.onerror = () => come(false);
         image.src = level.heat;
       });
     }
@@ -360,6 +369,7 @@ window.lstv = window.lstv || {};
           if (turn !== this.turn) return;
           this.message.textContent = `Slice ${slice + 1} is damaged in this copy; copy the whole folder again.`;
           this.message.hidden = false;
+          this.canvas.setAttribute("aria-busy", "false");
         });
       }
       const box = this.canvas.getBoundingClientRect(), dense = window.devicePixelRatio || 1;
@@ -384,6 +394,7 @@ window.lstv = window.lstv || {};
       this.drawFrame(pen, box, scale);
       this.range.value = slice;
       this.canvas.setAttribute("aria-valuenow", String(slice + 1));
+      this.canvas.setAttribute("aria-busy", String(!grey || Boolean(this.loading)));
       this.canvas.setAttribute("aria-valuetext", `${slice + 1} of ${pack.frames.length}${this.aside()}`);
       if (grey) this.element.dispatchEvent(new CustomEvent("lstv-ready", { detail: slice }));
     }
