@@ -131,12 +131,28 @@ def test_without_slices_the_other_components_make_the_score():
         assert found.score >= 0.15
 
 
-def test_undefined_components_take_no_part_and_two_are_too_few():
+def test_undefined_components_take_no_part_and_one_is_too_few():
     bare = record("bare", shift_ambiguity=None, mass_ratio=None, junction_disc_contrast=None)
     bare["study"] |= {"step_dev": None, "gap_dev": None, "junction_name_disagreement": None}
     made = [*cohort(5), bare]
     assert set(standing(made, "bare").evidence) == {"numbering", "slices_place"}
+    assert standing(made, "bare").score == 0
+    bare["study"]["junction_place_disagreement"] = None
+    assert set(standing(made, "bare").evidence) == {"numbering"}
     assert standing(made, "bare").score is None
+
+
+def test_a_lost_junction_is_scored_by_the_centre_slice_alone():
+    def lost(study_id: str, mass: float) -> dict:
+        made = record(study_id, {"point_px": None, "entropy": 9.0}, mass_ratio=mass)
+        made["study"] |= dict.fromkeys(
+            ("junction_disc_contrast", "junction_place_disagreement", "junction_name_disagreement")
+        )
+        return made
+
+    found = rank_studies([*cohort(12), lost("more", 0.84), lost("less", 0.1)])
+    assert [each.study_id for each in found[:2]] == ["less", "more"]
+    assert found[0].score > found[1].score > 0
 
 
 def test_studies_are_compared_with_their_like():

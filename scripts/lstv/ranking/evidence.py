@@ -33,7 +33,7 @@ in acquisition (field of view, contrast of the picture, number of slices), 20 of
 its like: the score must not tell which scanner it was. The field of view counts twice: it sets how large a disc is on the
 network's grid, and so what every measure of the maps can be.
 
-The mean, unweighted, over the components that are defined, at least three: there are no labels to weight by. A mean of
+The mean, unweighted, over the components that are defined, at least two: there are no labels to weight by. A mean of
 departures keeps one gross sign in sight, for the ordinary values beside it are 0, and adds signs that agree; the mean of
 the two strongest orders studies alike, their maximum worse. Reasons are given for exactly the components with evidence:
 the score is 0 where there is no reason.
@@ -59,7 +59,8 @@ import numpy as np
 from lstv.base.arrays import BoolArray, FloatArray, IndexArray
 from lstv.uncertainty.records import StudyRecord
 
-MIN_COMPONENTS = 3
+MIN_COMPONENTS = 2
+"""Numbering and one more: where L5/S1 is not found on the centre slice alone, its mass is all that there is besides."""
 AS_STUDIES = 10
 """How many studies the table's usual value and spread weigh as."""
 
@@ -164,7 +165,7 @@ def evidence(records: Sequence[StudyRecord], norm_group: BoolArray, acquisition:
 
 
 def score(of_study: FloatArray) -> float | None:
-    """The score of a study from its ``evidence`` (LIMITS,); None where fewer than three components are defined."""
+    """The score of a study from its ``evidence`` (LIMITS,); None where fewer than MIN_COMPONENTS are defined."""
     parts = by_component(of_study)
     return float(np.mean(list(parts.values()))) if len(parts) >= MIN_COMPONENTS else None
 
