@@ -9,7 +9,7 @@ from lstv.anatomy.mask_section import Plane, Section
 from lstv.anatomy.mask_shape import Shape, shape
 from lstv.base.arrays import FloatArray
 from lstv.second_reader.masks import Mask
-from lstv.second_reader.numbering import SACRUM, VERTEBRAE
+from lstv.second_reader.numbering import LUMBAR, SACRUM, VERTEBRAE
 
 _SURFACE_MM = 28.0
 """Depth of a sacrum in one piece that belongs to S1, about; its upper surface is all that is measured on it."""
@@ -58,7 +58,7 @@ class Cuts:
     def caudal_bodies(self) -> tuple[Shape, Shape, Shape]:
         """The two lowest lumbar vertebrae and S1, from above. Raises NotMeasured where one is missing, or the sacrum is in
         one piece."""
-        lumbar = [name for name in VERTEBRAE if name in self._bodies and name.startswith("L")]
+        lumbar = [name for name in LUMBAR if name in self._bodies]
         if len(lumbar) < 2:
             raise NotMeasured
         return self.body(lumbar[-2]), self.body(lumbar[-1]), self.body(SACRUM)
@@ -127,7 +127,7 @@ class Cuts:
 
     def _lowest(self) -> str:
         """The vertebra whose disc lies above the sacrum."""
-        lumbar = [name for name in VERTEBRAE if name in self._discs and name.startswith("L")]
+        lumbar = [name for name in LUMBAR if name in self._discs]
         if not lumbar:
             raise NotMeasured
         return lumbar[-1]
@@ -143,18 +143,6 @@ class Cuts:
 
 def _eroded(inside: np.ndarray, axis: int) -> np.ndarray:
     """One voxel less around a structure, within the sagittal slices."""
-    element = np.ones((3, 3, 3), bool)
-    element[tuple(slice(None) if k != axis else slice(0, None, 2) for k in range(3))] = False
-    cross = np.zeros((3, 3, 3), bool)
-    cross[1, 1, 1] = True
-    for k in range(3):
-        if k != axis:
-            cross |= np.roll(_centre(), 1, axis=k) | np.roll(_centre(), -1, axis=k)
-    eroded: np.ndarray = ndimage.binary_erosion(inside, cross & element)
+    cross = np.expand_dims(ndimage.generate_binary_structure(2, 1), axis)
+    eroded: np.ndarray = ndimage.binary_erosion(inside, cross)
     return eroded
-
-
-def _centre() -> np.ndarray:
-    centre = np.zeros((3, 3, 3), bool)
-    centre[1, 1, 1] = True
-    return centre

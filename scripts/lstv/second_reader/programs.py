@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from lstv.base.errors import Setting, UserError
+from lstv.second_reader.files import PARTS, VERTEBRAE
 from lstv.second_reader.numbering import PROGRAMS, SPINEPS, TOTALSPINESEG
 
 COMMAND = Setting("command", "the program's command")
@@ -64,13 +65,13 @@ def masks_made(program: str, out: Path, image: Path) -> dict[str, Path]:
     """The masks in the folder ``out`` after a run on ``image``, by their kind as in ``files``; none = there is no mask."""
     if program == TOTALSPINESEG:
         made = out / "step2_output" / image.name
-        return {"": made} if made.is_file() else {}
+        return {VERTEBRAE: made} if made.is_file() else {}
     found = {}
-    for kind in ("vert", "spine"):
+    for kind in (VERTEBRAE, PARTS):
         paths = sorted(path for path in out.rglob(f"*_seg-{kind}_msk.nii.gz") if path.is_file())
         if paths:
-            found[f"_{kind}"] = paths[0]
-    return found if "_vert" in found else {}
+            found[kind] = paths[0]
+    return found if VERTEBRAE in found else {}
 
 
 @dataclass(frozen=True)

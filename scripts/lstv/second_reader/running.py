@@ -17,7 +17,7 @@ from lstv.base import atomic
 from lstv.base.checksums import file_digest
 from lstv.base.errors import UserError
 from lstv.second_reader import outcomes, programs
-from lstv.second_reader.files import SUFFIX, VERTEBRAE, written_names
+from lstv.second_reader.files import VERTEBRAE, written_names
 from lstv.second_reader.programs import Program
 
 TAKEN, MADE, NOT_MADE = "taken", "made", "failed"
@@ -85,7 +85,8 @@ def _one(
         work = Path(name)
         ended = programs.run(program, image, work, logs / f"{study_id}.log")
         made = {} if ended.reason else programs.masks_made(program.name, work, image)
-        named = {f"{study_id}{kind}{SUFFIX}": path for kind, path in made.items()}
+        names = written_names(program.name, study_id)
+        named = {names[kind]: path for kind, path in made.items()}
         # before the masks: if this is ended between the two, they are known as ours, and as not complete
         outcomes.write(
             masks,
