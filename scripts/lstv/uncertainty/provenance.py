@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from lstv import __version__
+from lstv.base import json_schema
 from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.uncertainty import Thresholds
 from lstv.uncertainty.feature_bank import FeatureBank
@@ -30,18 +31,15 @@ _MAKER: dict[str, tuple[dict[str, Any], str]] = {
         "Git commit of the code, with +changes where its files differed from that; null where it is not known.",
     ),
     "image": (
-        {
-            "type": ["object", "null"],
-            "additionalProperties": False,
-            "required": ["name", "sha256"],
-            "properties": {
-                "name": {**_TEXT, "description": "Its file's name, or its address in a registry."},
-                "sha256": {
-                    "type": ["string", "null"],
-                    "description": "sha256 of its file; null where it is not a single one.",
-                },
-            },
-        },
+        json_schema.record(
+            {
+                "name": json_schema.described(_TEXT, "Its file's name, or its address in a registry."),
+                "sha256": json_schema.described(
+                    {"type": ["string", "null"]}, "sha256 of its file; null where it is not a single one."
+                ),
+            }
+        )
+        | {"type": ["object", "null"]},
         "Container image in which the program ran; null outside of one.",
     ),
     "python": (_TEXT, "Version of Python."),
@@ -57,11 +55,7 @@ PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
     **_MAKER,
     "inference_version": (_TEXT, "Version of this software that made the heatmaps."),
     "inference": (
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {key: {**schema, "description": text} for key, (schema, text) in _MAKER.items()},
-        },
+        json_schema.record({key: json_schema.described(*value) for key, value in _MAKER.items()}, required=False),
         "The same of the inference that made this study's heatmaps; its libraries include the DICOM decoders.",
     ),
     "configuration_sha256": (

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from lstv import uncertainty
+from lstv.base import json_schema
 from lstv.base.atomic import write_json
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVEL_LABELS, LEVELS
@@ -139,13 +140,19 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Metrics of one study",
         "description": "results/<cohort>/studies/<study_id>.json. An undefined quantity is null and a flag says why.",
-        **_object(
+        **json_schema.record(
             {
                 "schema_version": {"const": SCHEMA_VERSION, "description": "Version of this layout."},
-                "study_id": _described({"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}, "Study, as in the sheet."),
-                "series_id": _described({"type": ["string", "null"]}, "Series used, or null where there was none."),
+                "study_id": json_schema.described(
+                    {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}, "Study, as in the sheet."
+                ),
+                "series_id": json_schema.described(
+                    {"type": ["string", "null"]}, "Series used, or null where there was none."
+                ),
                 "status": {"enum": ["ok", "failed", "excluded"], "description": "ok, failed or excluded."},
-                "reason": _described(_TEXT, "Why the study failed or is excluded; may be empty where it is ok."),
+                "reason": json_schema.described(
+                    _TEXT, "Why the study failed or is excluded; may be empty where it is ok."
+                ),
                 "flags": {
                     "type": "array",
                     "items": {"type": "string", "pattern": "^[a-z0-9_]+$"},
@@ -162,7 +169,7 @@ def schema() -> dict[str, Any]:
                 },
                 "study": {
                     "description": "Metrics of the whole study; empty unless the status is ok.",
-                    **_object(
+                    **json_schema.record(
                         _metric_properties("study")
                         | {
                             "risk": {"enum": list(RISKS), "description": "Stratum by the entropy of L5/S1."},
@@ -176,8 +183,8 @@ def schema() -> dict[str, Any]:
                 },
                 "provenance": {
                     "description": "What the numbers were made from and with.",
-                    **_object(
-                        {key: _described(*value) for key, value in provenance.PROVENANCE.items()},
+                    **json_schema.record(
+                        {key: json_schema.described(*value) for key, value in provenance.PROVENANCE.items()},
                         required=["software_version"],
                     ),
                 },
@@ -194,7 +201,7 @@ def schema() -> dict[str, Any]:
         "$defs": {
             "level": {
                 "description": "Metrics of one disc level.",
-                **_object(
+                **json_schema.record(
                     _metric_properties("level")
                     | {
                         "point_px": {
@@ -216,20 +223,6 @@ def schema() -> dict[str, Any]:
             }
         },
     }
-
-
-def _object(properties: dict[str, Any], required: bool | list[str] = True) -> dict[str, Any]:
-    wanted = list(properties) if required is True else required or []
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        **({"required": wanted} if wanted else {}),
-        "properties": properties,
-    }
-
-
-def _described(subschema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {**subschema, "description": description}
 
 
 def _metric_properties(scope: str) -> dict[str, Any]:
