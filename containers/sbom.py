@@ -69,7 +69,7 @@ def python_packages() -> list[dict]:
             continue
         name = re.sub(r"[-_.]+", "-", package.name).lower()
         part = component("library", package.name, package.version, f"pkg:pypi/{name}")
-        found.setdefault(package.name, part | licences(package.metadata))
+        found[package.name] = part | licences(package.metadata)
     return sorted(found.values(), key=lambda part: part["bom-ref"])
 
 

@@ -21,6 +21,7 @@ except UserError as error:
 
 SOURCE, LOCALIZER, SELECTION = CONFIG["source"], CONFIG["localizer"], CONFIG["selection"]
 RESULTS = paths.results(CONFIG)
+SOFTWARE = f"{RESULTS}/software_versions.yml"
 SOURCE_TABLE = paths.source_table(CONFIG)
 MADE_BY = changed.record_of(CONFIG["cohort"])
 DEMO_STUDIES = of_code("resources/demo/studies.csv")

@@ -68,9 +68,7 @@ def record_software():
     if CONTAINED:
         program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
         image = software.image(IMAGE, Path(image_file().removeprefix("file://")))
-    software.record(
-        Path(RESULTS, "software_versions.yml"), ROOT, sys.argv, CONFIG, image, program, paths.private(CONFIG)
-    )
+    software.record(Path(SOFTWARE), ROOT, sys.argv, CONFIG, image, program, paths.private(CONFIG))
 
 
 def before_first_job():

@@ -103,7 +103,7 @@ use rule infer_heatmaps as method_heatmaps with:
         f"{METHOD}/benchmarks/method_heatmaps.tsv"
     params:
         options=options(members="full", device=LOCALIZER["device"]),
-        software=f"{RESULTS}/software_versions.yml",
+        software=SOFTWARE,
     message:
         "Localizing the disc levels of the phantoms, with all slices and views"
 

@@ -23,7 +23,7 @@ rule infer_heatmaps:
         gpu=0 if LOCALIZER["device"] == "cpu" else 1,
     params:
         options=arguments.localizer(CONFIG),
-        software=f"{RESULTS}/software_versions.yml",
+        software=SOFTWARE,
     message:
         "Localizing the disc levels of {wildcards.batch}"
     shell:

@@ -109,7 +109,7 @@ rule evaluation:
         **growing(mem_mb=2000, runtime=60),
     params:
         seed=CONFIG["evaluation"]["seed"],
-        software=f"{RESULTS}/software_versions.yml",
+        software=SOFTWARE,
     message:
         "Evaluating the metrics against labels"
     shell:
@@ -175,7 +175,7 @@ rule cohort_report:
         heatmaps=f"{RESULTS}/heatmaps",
         batches=batch_count,
         options=arguments.report(CONFIG),
-        software=f"{RESULTS}/software_versions.yml",
+        software=SOFTWARE,
         scan=options(scan=f"{RESULTS}/scan/scan.json" if SOURCE["kind"] == "folder" else None),
         evaluation=options(evaluation="evaluation/evaluation.html" if paths.labels(CONFIG) else None),
         pages=lambda wildcards, input: options(

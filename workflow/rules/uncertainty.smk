@@ -25,7 +25,7 @@ rule study_metrics:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
         reference=options(reference=CONFIG["metrics"]["feature_bank"]),
-        software=f"{RESULTS}/software_versions.yml",
+        software=SOFTWARE,
     message:
         "Measuring the uncertainty of {wildcards.batch}"
     shell:
@@ -56,7 +56,7 @@ rule single_study:
         high=CONFIG["metrics"]["entropy_high"],
         moderate=CONFIG["metrics"]["entropy_moderate"],
         reference=options(reference=CONFIG["metrics"]["feature_bank"]),
-        software=f"{RESULTS}/software_versions.yml",
+        software=SOFTWARE,
     message:
         "Measuring the uncertainty of study {wildcards.study}"
     shell:
