@@ -265,7 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             while position < end:
                 piece = content.read(position, min(position + (1 << 14 if self.stub.rate else 1 << 18), end))
-                if not piece:  # shifted beyond the end; waiting for more would keep a core busy until all tests are over
+                if not piece:  # shifted beyond the end; to ask for more would keep a core busy without end
                     self.close_connection = True
                     break
                 if kind == "alter" and position == start:
