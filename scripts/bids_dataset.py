@@ -10,6 +10,7 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.bids import dataset, exported
 from lstv.cohort import batches, study_sheet
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,12 +28,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--table", type=Path, required=True, help="CSV to write: each study with its image or the reason"
     )
+    maker.add_option_to(parser)
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    studies = dataset.describe(exported.read_manifests(_manifests(args)), args.folder, args.name)
+    made = maker.provenance(args.software, dataset.LIBRARIES, {"name": args.name})
+    studies = dataset.describe(exported.read_manifests(_manifests(args)), args.folder, args.name, made)
     exported.write_manifest(studies, args.table)
     written = sum(study.status == "ok" for study in studies)
     print(f"{args.folder}: {written} of {len(studies)} studies have an image; the others' reasons are in {args.table}")

@@ -14,6 +14,7 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.cohort import batches, study_sheet
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -33,9 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--scan", type=Path, metavar="JSON", help="summary of the scan of a folder: what it passed over"
     )
-    parser.add_argument(
-        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
-    )
+    maker.add_option_to(parser)
     parser.add_argument(
         "--evaluation", default="", metavar="LINK", help="the evaluation's page, as a link relative to the report"
     )

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lstv import __version__
-from lstv.base import atomic, checksums
+from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.cohort.labels import read_labels
@@ -40,9 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=default("evaluation.seed"),
         help="seed of resamples and folds (default: %(default)s)",
     )
-    parser.add_argument(
-        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
-    )
+    maker.add_option_to(parser)
     parser.add_argument("--replicates", type=int, default=REPLICATES, help="bootstrap resamples (default: %(default)s)")
     return parser.parse_args(argv)
 
@@ -62,12 +59,12 @@ def main(argv: list[str] | None = None) -> int:
             groups=read_groups(args.labels),
         )
     )
-    record["provenance"] = {
-        "software_version": __version__,
-        **maker.here(Path(__file__).parents[1], args.software, ("numpy", "pandas", "scipy")),
-        "table_sha256": checksums.file_digest(args.table),
-        "labels_sha256": checksums.file_digest(args.labels),
-    }
+    record["provenance"] = maker.provenance(
+        args.software,
+        ("numpy", "pandas", "scipy"),
+        {"seed": args.seed, "replicates": args.replicates},
+        {"table": args.table, "labels": args.labels, "queue": queue},
+    )
     if args.figures:
         from lstv.evaluation.figures import write_figures  # half a second of imports that a run without figures saves
 

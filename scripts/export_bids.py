@@ -16,6 +16,7 @@ from lstv.base.progress import Progress
 from lstv.bids import dataset
 from lstv.bids.exported import write_manifest
 from lstv.cohort import study_sheet
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -26,6 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--manifest", type=Path, help="CSV to write of what became of each study")
     parser.add_argument("--name", default="lumbar MR", help="name of the data set in its description")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    maker.add_option_to(parser)
     return parser.parse_args(argv)
 
 
@@ -44,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.manifest:
         write_manifest(exported, args.manifest)
     else:
-        dataset.describe(exported, args.out, args.name)
+        made = maker.provenance(args.software, dataset.LIBRARIES, {"name": args.name})
+        dataset.describe(exported, args.out, args.name, made)
     print(f"{args.out}: {progress.summary()}")
     return 0
 

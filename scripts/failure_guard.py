@@ -15,6 +15,7 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.tables import read_table
+from lstv.run import maker
 from lstv.run.failures import Limits, count
 
 
@@ -28,6 +29,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--failed-studies", type=int, default=default("guard.failed_studies"), help="fewer never end a run"
     )
     parser.add_argument("--report", type=Path, help="where the user finds every reason; named in the error")
+    maker.add_option_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="the counts, written where the run passes (JSON)")
     return parser.parse_args(argv)
 
@@ -41,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{found.sentence(limits)}. Table and report are complete ({args.report or args.table}); mend what they name, "
             "or allow a larger share (failed_share)."
         )
-    write_json(args.out, {"studies": found.wanted, "failed": found.failed})
+    settings = {"failed_share": args.failed_share, "failed_studies": args.failed_studies}
+    made = maker.provenance(args.software, (), settings, {"table": args.table})
+    write_json(args.out, {"studies": found.wanted, "failed": found.failed, "provenance": made})
     print(f"{found.failed} of {found.wanted} studies failed")
     return 0
 

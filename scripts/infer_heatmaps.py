@@ -15,7 +15,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from lstv.base import checksums
+from lstv.base import checksums, installed
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
@@ -86,9 +86,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
     parser.add_argument("--no-reuse", action="store_true", help="infer every study anew")
-    parser.add_argument(
-        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
-    )
+    maker.add_option_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="the heatmap file")
     return parser.parse_args(argv)
 
@@ -136,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         facts = {
             "without_uids": args.without_uids,
             "program": reuse.code_digest([Path(__file__), *library_files(Path(__file__))]),
-            "libraries": software.versions((*software.LIBRARIES, *software.DECODERS)),
+            "libraries": installed.versions((*software.LIBRARIES, *maker.DECODERS)),
             # its kernels differ by model and by the size of a pass
             "gpu": [torch.cuda.get_device_name(), args.forward_batch] if device.type == "cuda" else None,
         }
@@ -149,8 +147,7 @@ def main(argv: list[str] | None = None) -> int:
             wanted = [row for row in rows if row.study_id not in batch.kept]
             decoded = running.enter_context(Ahead(prepared_studies(wanted, weights.demo, options)))
         analysed = 0
-        libraries = (*maker.MEASURING, *software.DECODERS)  # PyTorch's is in the record
-        made_by = {"inference": maker.here(Path(__file__).parents[1], args.software, libraries)}
+        made_by = {"inference": maker.here(args.software, maker.INFERRING)}
 
         def write(maps: StudyMaps) -> None:
             nonlocal analysed

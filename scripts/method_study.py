@@ -9,6 +9,7 @@ from pathlib import Path
 from lstv.base.atomic import write_csv, write_json, write_text
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -20,6 +21,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, help="the localizer that was used; its sha256 is recorded")
     parser.add_argument("--seed", type=int, default=1, help="of the bootstrap (default: 1)")
     parser.add_argument("--replicates", type=int, default=2000, help="bootstrap resamples (default: 2000)")
+    maker.add_option_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="results, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric and comparison, CSV")
     parser.add_argument("--markdown", type=Path, required=True, help="tables and answers in words, Markdown")
@@ -51,6 +53,12 @@ def main(argv: list[str] | None = None) -> int:
         {"file": args.checkpoint.name, "sha256": file_digest(args.checkpoint)} if args.checkpoint else None
     )
     record = rounded(record)
+    record["provenance"] = maker.provenance(
+        args.software,
+        ("numpy", "scipy", "pandas"),
+        {"seed": args.seed, "replicates": args.replicates},
+        {"table": args.table, "components": args.components, "phantoms": args.phantoms, "localizer": args.checkpoint},
+    )
     write_csv(args.csv, study.COLUMNS, study.metric_rows(record))
     words = study_text.text(record)
     write_text(args.markdown, words)

@@ -17,6 +17,7 @@ from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import rsna_layout
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -40,6 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="where the network runs; auto takes a GPU if there is one",
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
+    maker.add_option_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="results, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric and change, CSV")
     parser.add_argument("--markdown", type=Path, required=True, help="the tables, Markdown")
@@ -78,6 +80,9 @@ def main(argv: list[str] | None = None) -> int:
     with Progress(len(rows), "studies") as progress:
         planted = planting.plant(rows, runner, options, of_run, progress.step)
     record = rounded(effects.effects(planted) | {"run": of_run})
+    settings = {"members": args.members, "marks": args.marks, "device": device.type}
+    libraries = ("torch", *maker.INFERRING)
+    record["provenance"] = maker.provenance(args.software, libraries, settings, {"localizer": args.checkpoint})
     write_csv(args.csv, effects.COLUMNS, effects.rows(record))
     words = effects_text.text(record)
     write_text(args.markdown, words)

@@ -9,10 +9,12 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from lstv.base import atomic, tables
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import StudyError, UserError
+from lstv.run import maker
 from lstv.second_reader import decisions, relabel
 from lstv.second_reader.files import masks_of
 from lstv.second_reader.numbering import PROGRAMS
@@ -31,6 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--rule", choices=decisions.RULES, help="outvoted: the point net and the other program agree against this one"
     )
+    maker.add_option_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the relabelled masks, of their own")
     return parser.parse_args(argv)
 
@@ -51,7 +54,10 @@ def main(argv: list[str] | None = None) -> int:
     wanted = [entry for entry in decisions.together(told, ruled) if entry.program in folders]
     study_ids = {row["study_id"] for row in table} | {entry.study_id for entry in wanted}
     found = {program: masks_of(folder, program, study_ids) for program, folder in folders.items()}
-    rows = [_one(entry, found[entry.program][entry.study_id].mask, args.out) for entry in wanted]
+    made = maker.provenance(
+        args.software, ("numpy", "nibabel"), {"rule": args.rule}, {"table": args.table, "verdicts": args.verdicts}
+    )
+    rows = [_one(entry, found[entry.program][entry.study_id].mask, args.out, made) for entry in wanted]
     atomic.write_csv(args.out / "relabelled.csv", COLUMNS, rows)
     for row in rows:
         print(f"study {row['study_id']}, {PROGRAMS[row['program']]}: {row['status']} ({row['why']})")
@@ -59,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _one(entry: decisions.Decision, found: list[Path], out: Path) -> dict[str, str]:
+def _one(entry: decisions.Decision, found: list[Path], out: Path, made: dict[str, Any]) -> dict[str, str]:
     row = {name: str(value) for name, value in asdict(entry).items()} | {"status": "left as it is", "mask": ""}
     if entry.shift == 0:
         return row
@@ -68,7 +74,7 @@ def _one(entry: decisions.Decision, found: list[Path], out: Path) -> dict[str, s
             raise StudyError(
                 "there is no mask of the study" if not found else "there is more than one mask of the study"
             )
-        record = relabel.write(found[0], entry.program, entry.study_id, entry.shift, entry.why, out)
+        record = relabel.write(found[0], entry.program, entry.study_id, entry.shift, entry.why, out, made)
     except StudyError as error:
         return row | {"why": f"{entry.why}; {error}"}
     return row | {"status": "relabelled", "mask": str(record["mask"])}

@@ -23,6 +23,7 @@ import yaml
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import SCHEMA
 from lstv.base.errors import Setting, UserError
+from lstv.run import maker
 from lstv.run import settings as run_settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         help="configuration of the workflow: which network analyses a study that is given, and how",
     )
+    maker.add_option_to(parser)
     add("--blinded", action="store_true", help="of the results serve the blinded reading alone, for readers")
     add("--phantoms", action="store_true", help="offer the demo's phantoms to try")
     add("--port", type=int, default=8642, help="port to listen at; 0 takes a free one")
@@ -99,7 +101,9 @@ def main(argv: list[str] | None = None) -> int:
         workspace = running.enter_context(Workspace())
         jobs, phantoms_only = None, False
         if args.config is not None:
-            settings = Settings(**_settings(args.config))
+            inferring = {"inference": maker.here(args.software, maker.INFERRING)}
+            made_by = maker.here(args.software, maker.MEASURING) | inferring
+            settings = Settings(**_settings(args.config), made_by=made_by)
             phantoms_only = checkpoint.read_checkpoint(settings.checkpoint, expected_sha256=settings.sha256).demo
             jobs = running.enter_context(Jobs(workspace.folder, settings, limits))
         cases = None

@@ -12,6 +12,7 @@ from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
 from lstv.ranking.table_columns import read_cohort_table
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,6 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, required=True, help="the queue with ranks, strata and weights, JSON; not for the readers"
     )
+    maker.add_option_to(parser)
     parser.add_argument("--csv", type=Path, required=True, help="the blinded queue for a reader to fill in, CSV")
     return parser.parse_args(argv)
 
@@ -54,14 +56,9 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError("--ambiguous, --sample and --localizer are numbers of studies and cannot be negative.")
     if not 0 <= args.repeated <= 1:
         raise UserError("--repeated is a share, from 0 to 1.")
-    queue = build_queue(
-        read_cohort_table(args.table),
-        ambiguous=args.ambiguous,
-        sample=args.sample,
-        localizer=args.localizer,
-        seed=args.seed,
-        repeated=args.repeated,
-    )
+    settings = {name: getattr(args, name) for name in ("ambiguous", "sample", "localizer", "seed", "repeated")}
+    queue = build_queue(read_cohort_table(args.table), **settings)
+    queue["provenance"] = maker.provenance(args.software, ("numpy",), settings, {"table": args.table})
     atomic.write_csv(args.csv, COLUMNS, csv_rows(queue))
     atomic.write_json(args.json, queue)
     counts = queue["counts"]

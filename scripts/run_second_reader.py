@@ -12,9 +12,10 @@ from pathlib import Path
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.run import maker
 from lstv.second_reader import running
 from lstv.second_reader.numbering import PROGRAMS
-from lstv.second_reader.programs import Program
+from lstv.second_reader.programs import DISTRIBUTIONS, Program
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,6 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--parts", type=int, default=1, help="of so many")
     parser.add_argument("--masks", type=Path, required=True, help="folder for the masks")
     parser.add_argument("--logs", type=Path, required=True, help="folder for what the program prints")
+    maker.add_option_to(parser)
     parser.add_argument("--manifest", type=Path, required=True, help="what became of each study, CSV")
     return parser.parse_args(argv)
 
@@ -45,7 +47,9 @@ def main(argv: list[str] | None = None) -> int:
         for study_id, row in running.images_of(args.images).items()
         if running.in_part(study_id, args.part, args.parts)
     }
-    rows = running.run_all(program, images, args.folder, args.masks, args.logs, _say)
+    settings = {"command": args.command, "models": args.models, "study_minutes": args.study_minutes}
+    made = maker.provenance(args.software, DISTRIBUTIONS[args.program], settings, reader=args.program)
+    rows = running.run_all(program, images, args.folder, args.masks, args.logs, _say, made)
     atomic.write_csv(args.manifest, running.COLUMNS, rows)
     counts = {
         name: sum(row["status"] == name for row in rows) for name in (running.MADE, running.TAKEN, running.NOT_MADE)

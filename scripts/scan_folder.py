@@ -25,6 +25,7 @@ from lstv.folder.passed_over import of_notices
 from lstv.folder.pseudonym import Naming, Pseudonyms, Uids, load_key
 from lstv.folder.scan import EXAMPLES, NOTICES, Scan, scan
 from lstv.folder.series import Study, build_studies
+from lstv.run import maker
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,6 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--extracted", type=Path, help="folder for series unpacked from zip files (default: beside --series-lists)")
     add("--all-series", type=Path, help="also write every series found, its facts and why it was (not) chosen (CSV)")
     add("--summary", type=Path, help="also write counts of what was found and passed over (JSON)")
+    maker.add_option_to(parser)
     add("--choices", type=Path, help="CSV with study_id, series_id: series that you chose yourself")
     add(
         "--ids",
@@ -104,12 +106,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"none of the {found.n_files} files under {args.folder} is DICOM with study and series UIDs; check the path."
         )
     choices = _choices(studies, naming, wanted)
-    describe = sheet.DESCRIPTIONS[args.descriptions or ("known" if naming.pseudonymous else "keep")]
+    told = args.descriptions or ("known" if naming.pseudonymous else "keep")
+    describe = sheet.DESCRIPTIONS[told]
     rows = sheet.study_rows(choices, naming, private_folders, found.directories, describe)
     if args.all_series:
         write_csv(args.all_series, sheet.SERIES_COLUMNS, sheet.series_rows(choices, naming, describe))
     if args.summary:
-        write_json(args.summary, sheet.summary(found, choices))
+        settings = {"ids": args.ids, "descriptions": told}
+        made = maker.provenance(args.software, ("numpy", "pydicom"), settings, {"choices": args.choices})
+        write_json(args.summary, {**sheet.summary(found, choices), "provenance": made})
     if args.mapping:
         sheet.write_mapping(args.mapping, choices, naming)
     write_sheet(rows, args.out)

@@ -14,11 +14,13 @@ from lstv.base.cli import argument_parser, run
 from lstv.base.progress import Progress
 from lstv.evaluation.figures import write_agreement
 from lstv.evaluation.numbering_agreement import agreement
+from lstv.run import maker
 from lstv.second_reader import cohort, flags
 from lstv.second_reader.numbering import PROGRAMS
 from lstv.uncertainty import study_record
 
 SEED = 2024
+LIBRARIES = ("numpy", "scipy", "nibabel", "h5py")
 CALLED = {cohort.POINT_NET: "point net", **PROGRAMS}
 
 
@@ -30,6 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batches", type=int, required=True, help="number of batches of the heatmap files")
     for program, called in PROGRAMS.items():
         parser.add_argument(f"--{program}", type=Path, help=f"folder with the masks of {called}")
+    maker.add_option_to(parser)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--table", type=Path, required=True, help="one row per study, CSV")
     parser.add_argument("--records", type=Path, required=True, help="folder of the records, <study_id>.json each")
@@ -47,8 +50,10 @@ def main(argv: list[str] | None = None) -> int:
     study_ids = cohort.read_list(args.studies)
     with Progress(len(study_ids), "studies") as progress:
         found = cohort.compared(study_ids, asked, study_record.read, args.jobs, progress.step)
+    settings = {"programs": list(folders), "seed": SEED}
+    made = maker.provenance(args.software, LIBRARIES, settings)
     for one in found:
-        atomic.write_json(args.records / f"{one.row['study_id']}.json", one.record)
+        atomic.write_json(args.records / f"{one.row['study_id']}.json", {**one.record, "provenance": made})
     pairs = {
         f"{first}/{second}": agreement([one.pairs.get((first, second), []) for one in found], SEED)
         for first, second in cohort.PAIRS
@@ -63,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         "pairs": pairs,
         "lumbar_count": {**agreement(counted, SEED), "offsets": None},
         "repeatability": {program: _repeatability(program, found) for program in folders},
+        "provenance": made,
     }
     atomic.write_json(args.agreement, summary)
     names = [name for name in next(iter(pairs.values())) if name != "offsets"]

@@ -31,9 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes that measure studies (default: 1)")
     parser.add_argument("--reference", type=Path, help="feature bank (reference_features.py)")
-    parser.add_argument(
-        "--software", type=Path, metavar="YAML", help="what the workflow recorded of the run, if it did"
-    )
+    maker.add_option_to(parser)
     args = parser.parse_args(argv)
     for_one, for_all = (args.study, args.out), (args.out_dir, args.manifest)
     if not (all(for_one) and not any(for_all)) and not (all(for_all) and not any(for_one)):
@@ -54,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--jobs is {args.jobs}, but must be 1 or more.")
     thresholds = Thresholds(args.risk_high, args.risk_moderate)
     reference = feature_bank.read(args.reference) if args.reference else None
-    made_by = maker.here(Path(__file__).parents[1], args.software, maker.MEASURING)
+    made_by = maker.here(args.software, maker.MEASURING)
     if args.study:
         record = batch.measure_one(args.heatmaps, args.study, args.out, thresholds, reference, made_by=made_by)
         print(f"study {args.study}: {record['status']}{': ' + record['reason'] if record['reason'] else ''}")

@@ -15,6 +15,7 @@ from lstv.base.errors import UserError
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
 from lstv.report.pages import options
+from lstv.run import maker
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,6 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="so many of the studies that stand out, and of those whose points should be looked at",
     )
     options.add_to(parser)
+    maker.add_option_to(parser)
     parser.add_argument("--jobs", type=int, default=1, help="processes that read images and write pages (default: 1)")
     parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages")
     parser.add_argument("--record", type=Path, required=True, help="what was made of each study (JSON)")
@@ -70,7 +72,10 @@ def main(argv: list[str] | None = None) -> int:
             jobs=args.jobs,
             step=progress.step,
         )
-    batch.write_record(args.record, entries, made)
+    settings = {name: getattr(args, name) for name in ("which", "top", "title", "show_ids")}
+    libraries = (*maker.MEASURING, "pillow", *maker.DECODERS)
+    known_of = maker.provenance(args.software, libraries, settings, {"table": args.table, "queue": args.queue})
+    batch.write_record(args.record, entries, made, known_of)
     batch.write_manifest(args.manifest, args.out_dir, entries)
     print(f"{args.manifest}: {progress.summary()}")
     return 0

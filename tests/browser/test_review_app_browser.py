@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -122,6 +123,9 @@ def test_a_phantom_gets_the_numbers_of_the_workflow(study, browser, tmp_path):
         ]
         given = json.loads(page.request.get(f"{page.url}/metrics.json").text())
         assert given["levels"] == levels and given["study"] == expected["study"]
+        made = given["provenance"]
+        assert {made["python"], made["inference"]["python"]} == {platform.python_version()}
+        assert made["libraries"]["numpy"] and made["inference"]["libraries"]["pydicom"] and made["image"] is None
         assert "demo network ran" in page.locator("main").inner_text()
         assert browser_pages.violations(page) == []
         for width in (320, 390, 1024, 1920):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
+import provenance
 from dicom_files import textured_volume, write_enhanced, write_series
 from lstv.base import ids
 from lstv.base.errors import StudyError
@@ -22,6 +23,7 @@ from lstv.cohort.study_sheet import Row
 from lstv.dicom import affine, nifti
 from lstv.dicom.series import read_volume
 from lstv.dicom.stored import PHANTOM_MODEL
+from lstv.run import maker
 
 VOLUME = textured_volume((7, 32, 40))
 
@@ -301,10 +303,12 @@ def test_a_folder_is_described_and_every_study_accounted_for(tmp_path, jobs):
     assert "does not exist" in done[1].reason and done[2].reason == "not wanted"
     manifest = tmp_path / "manifest.csv"
     manifests.write_manifest(done, manifest)
-    dataset.describe(manifests.read_manifests([manifest]), folder, "mine")
+    made = maker.provenance(None, dataset.LIBRARIES, {})
+    dataset.describe(manifests.read_manifests([manifest]), folder, "mine", made)
     lines = (folder / "participants.tsv").read_text().splitlines()
     assert lines == ["participant_id\tstudy_id\tsplit", "sub-stZ2D1\tst-1\tvalidation"]
-    assert json.loads((folder / "dataset_description.json").read_text())["BIDSVersion"]
+    description = json.loads((folder / "dataset_description.json").read_text())
+    assert description["BIDSVersion"] and provenance.only(description) == made
     assert not manifests.altered(manifest, folder)
     (folder / done[0].image).write_bytes(b"")
     assert manifests.altered(manifest, folder)

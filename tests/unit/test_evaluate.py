@@ -81,7 +81,7 @@ def test_the_result_says_what_made_it_and_from_what(run, tmp_path):
     (tmp_path / "software.yml").write_text("image: {name: /site/lstv.sif, sha256: beef}\n")
     made = run(cohort(), truth(), "--software", str(tmp_path / "software.yml"))["provenance"]
     assert made["image"] == {"name": "lstv.sif", "sha256": "beef"} and made["libraries"]["scipy"]
-    assert made["labels_sha256"] == hashlib.sha256((tmp_path / "labels.csv").read_bytes()).hexdigest()
+    assert made["made_of"]["labels"] == hashlib.sha256((tmp_path / "labels.csv").read_bytes()).hexdigest()
     assert str(tmp_path) not in json.dumps(made)
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import failure_guard as program
+import provenance
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.shareable import shareable
@@ -49,7 +50,9 @@ def test_program(tmp_path):
         program.main(["--table", str(path), "--out", str(out)])
     assert not out.exists()
     assert program.main(["--table", str(path), "--failed-share", "0.8", "--out", str(out)]) == 0
-    assert json.loads(out.read_text()) == {"studies": 8, "failed": 6}
+    counts = json.loads(out.read_text())
+    assert (counts["studies"], counts["failed"]) == (8, 6)
+    assert provenance.only(counts)["configuration"]["failed_share"] == 0.8
 
 
 @pytest.mark.parametrize(

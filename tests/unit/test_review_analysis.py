@@ -13,10 +13,12 @@ from folder_tree import stack
 from lstv.base.errors import StudyError
 from lstv.review import analysis, child, limits
 from lstv.review.limits import Limits
+from lstv.run import maker
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "resources/demo/pointnet_demo.pth"
-SETTINGS = analysis.Settings(CHECKPOINT, members="slices", device="cpu")
+MADE_BY = {**maker.here(None, maker.MEASURING), "inference": maker.here(None, maker.INFERRING)}
+SETTINGS = analysis.Settings(CHECKPOINT, members="slices", device="cpu", made_by=MADE_BY)
 STUDIES = {"104928817": "ok", "3096148527": "ok", "2871365094": "failed"}
 """Of the demo cohort: an ordinary one, a cropped one, and one whose files are cut short."""
 
@@ -49,6 +51,17 @@ def test_the_numbers_are_those_of_the_workflow(cohort, tmp_path, study, packed):
     for part in ("levels", "study", "flags"):
         assert found.record[part] == expected[part], part
     assert found.network["demo_weights"] is True
+    made, of_workflow = found.record["provenance"], expected["provenance"]
+    for key in (
+        "software_version",
+        "git_revision",
+        "image",
+        "python",
+        "libraries",
+        "inference",
+        "configuration_sha256",
+    ):
+        assert made[key] == of_workflow[key], key
     assert heard == list(analysis.STAGES)[: len(heard)] and len(heard) >= 5
     # nothing leads back to the study, and no rank is made up
     told = json.dumps(found.record)

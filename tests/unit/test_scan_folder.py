@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import provenance
 import scan_folder
 import terminal
 from folder_tree import AXIAL, STIR, T1, enhanced, image, save, stack
@@ -159,6 +160,7 @@ def test_summary(export, tmp_path):
     counts = json.loads((tmp_path / "results" / "scan.json").read_text())
     assert (counts["studies"], counts["studies_with_a_series"], counts["series"]) == (4, 3, 8)
     assert {kind: entry["number"] for kind, entry in counts["passed_over"].items()} == {"not_dicom": 1, "loop": 1}
+    assert provenance.only(counts)["configuration"] == {"ids": "uid", "descriptions": "keep"}
 
 
 def test_a_folder_with_anything_else_in_it_gets_a_list(tmp_path):

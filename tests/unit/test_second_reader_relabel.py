@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import made_masks
+import provenance
 import relabel_masks as program
 from lstv.base.cli import run
 from lstv.base.errors import StudyError, UserError
@@ -156,6 +157,7 @@ def test_copies_in_a_folder_of_their_own(place, capsys):
     assert record["shift"] == -1 and record["why"].startswith("rule outvoted")
     assert record["vertebrae"]["L6"] == "L5" and record["vertebrae"]["L1"] == "T12" and record["changed"]["125"] == 124
     assert len(record["original_sha256"]) == 64
+    assert set(provenance.only(record)["made_of"]) == {"table", "verdicts"}
     assert "1 of 3 masks relabelled" in capsys.readouterr().out
 
 

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+import provenance
 import run_second_reader as program
 import second_reader_studies as selection
 from lstv.base.cli import run
@@ -84,10 +86,30 @@ def test_each_study_ends_for_itself(place, capsys):
     assert outcomes.reason(place / "masks", "bad") == rows["bad"]["reason"]
     assert outcomes.reason(place / "masks", "good") is None
     assert f"models {place}/models" in (place / "logs/good.log").read_text()
+    for name in rows:
+        made = provenance.only(outcomes.read(place / "masks", name))
+        assert made["image"] is None and str(place) not in str(made), "what is not known is not made up"
+        assert set(made["libraries"]) == {"spineps", "TPTBox", "torch"}
     assert "SPINEPS: 1 made, 0 taken, 3 failed" in capsys.readouterr().out
     assert sorted(path.name for path in (place / "masks").iterdir()) == [
         "bad.json", "gone.json", "good.json", "good_spine.nii.gz", "good_vert.nii.gz", "none.json"
     ]  # fmt: skip
+
+
+def test_a_mask_says_of_which_image_its_program_is(place):
+    """Of the program's own, not the one that the other rules have; and a mask is kept whichever commit made it."""
+    images = {
+        "image": {"name": "lstv.sif", "sha256": "a"},
+        "second_reader_images": {"spineps": {"name": "/s/spineps.sif"}},
+    }
+    record = place / "software_versions.yml"
+    record.write_text(yaml.safe_dump({"git_revision": "a" * 40, "git_changes": False, **images}))
+    program.main(arguments(place, "--software", str(record)))
+    made = outcomes.read(place / "masks", "good")["provenance"]
+    assert made["image"] == {"name": "spineps.sif", "sha256": None}
+    written = (place / "masks/good.json").read_bytes()
+    program.main(arguments(place))
+    assert manifest(place)["good"]["status"] == "taken" and (place / "masks/good.json").read_bytes() == written
 
 
 def test_totalspinesegs_mask_is_that_of_its_second_step(place):

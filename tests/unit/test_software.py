@@ -12,6 +12,7 @@ import yaml
 
 import software_versions
 from lstv import __version__
+from lstv.base import checksums, installed
 from lstv.run import maker, revision, software
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ def test_versions_of_the_environment_in_which_the_program_runs():
     found = software.ask([sys.executable, str(ROOT / "scripts/software_versions.py")])
     assert found["libraries"]["numpy"] == np.__version__
     assert found["decoders"]["pydicom"] and found["python"].startswith("3.")
-    assert software.versions(["no-such-package"]) == {"no-such-package": None}
+    assert installed.versions(["no-such-package"]) == {"no-such-package": None}
 
 
 def test_an_environment_that_does_not_answer_is_unknown():
@@ -110,31 +111,31 @@ def test_a_job_says_what_the_run_recorded_unless_the_code_has_moved_on(code, tmp
     record.write_text(yaml.safe_dump({"git_revision": head, "git_changes": True, "image": image}))
     with monkeypatch.context() as without_git:
         without_git.setenv("PATH", str(tmp_path))
-        made = maker.here(code, record, ["numpy", "no-such-package"])
+        made = maker.here(record, ["numpy", "no-such-package"], code=code)
         assert made["git_revision"] == f"{head}+changes" and made["image"] == {"name": "lstv.sif", "sha256": "beef"}
         assert made["libraries"] == {"numpy": np.__version__, "no-such-package": None}
         assert made["python"] == ".".join(map(str, sys.version_info[:3]))
     hidden = tmp_path / "worktree"
     hidden.mkdir()
     (hidden / ".git").write_text("gitdir: /not/bound/in/the/container\n")
-    assert maker.here(hidden, record, [])["git_revision"] == f"{head}+changes"
-    assert maker.here(hidden, None, [])["git_revision"] is None
+    assert maker.here(record, [], code=hidden)["git_revision"] == f"{head}+changes"
+    assert maker.here(None, [], code=hidden)["git_revision"] is None
     git(code, "commit", "-qm", "more", "--allow-empty")
-    assert maker.here(code, record, [])["git_revision"] == git(code, "rev-parse", "HEAD")
+    assert maker.here(record, [], code=code)["git_revision"] == git(code, "rev-parse", "HEAD")
     for broken in ("[1]", "a: [", "image: lstv.sif", None):
         record.unlink(missing_ok=True)
         if broken is not None:
             record.write_text(broken)
-        made = maker.here(code, record, [])
+        made = maker.here(record, [], code=code)
         assert made["image"] is None and made["git_revision"] == git(code, "rev-parse", "HEAD")
-    assert maker.here(code, None, [])["git_revision"] == git(code, "rev-parse", "HEAD")
-    assert maker.here(tmp_path, None, [])["git_revision"] is None
+    assert maker.here(None, [], code=code)["git_revision"] == git(code, "rev-parse", "HEAD")
+    assert maker.here(None, [], code=tmp_path)["git_revision"] is None
 
 
 def test_digest_of_the_configuration_does_not_hang_on_order():
-    first = software.configuration_digest({"a": 1, "b": {"c": None, "d": 2}})
-    assert first == software.configuration_digest({"b": {"d": 2, "c": None}, "a": 1})
-    assert first != software.configuration_digest({"a": 1, "b": {"c": None, "d": 3}})
+    first = checksums.of_settings({"a": 1, "b": {"c": None, "d": 2}})
+    assert first == checksums.of_settings({"b": {"d": 2, "c": None}, "a": 1})
+    assert first != checksums.of_settings({"a": 1, "b": {"c": None, "d": 3}})
 
 
 def test_a_command_shows_no_private_path():

@@ -19,12 +19,13 @@ from PIL import Image
 
 import page_inputs
 import pages_index
+import provenance
 import study_pages
 from lstv.base import ids, manifest
 from lstv.base.errors import UserError
 from lstv.dicom.geometry import SliceGeometry
 from lstv.report.build import build
-from lstv.report.pages import layers, names
+from lstv.report.pages import index, layers, names
 from lstv.report.pages.cohort import ALL, REVIEWED, Cohort, queued_studies
 from lstv.report.pages.distribution import Spread, among
 
@@ -129,6 +130,13 @@ def test_manifest_notices_what_is_changed_or_gone(files, tmp_path):
     (folder / names_of[0]).unlink()
     (folder / names_of[3]).write_text("longer or shorter")
     assert altered() == [names_of[0], names_of[3]]
+
+
+def test_what_was_made_says_with_what_and_a_study_may_be_called_as_one_likes(files):
+    record = json.loads((files.folder / "page_files/all.json").read_text())
+    made = provenance.only(record)
+    assert made["libraries"]["pydicom"] and set(made["made_of"]) == {"table", "queue"}
+    assert index.records([files.folder / "page_files/all.json"]) == record["studies"]
 
 
 def test_same_input_gives_the_same_bytes(files, tmp_path):

@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import study_metrics
+from lstv.base import made_by
 from lstv.base.cli import run
 from lstv.base.errors import UserError
 from lstv.localizer import heatmap_file
@@ -33,6 +34,8 @@ SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "metrics.schema.ya
 def test_schema_file_is_the_registrys() -> None:
     text = SCHEMA.read_text(encoding="utf-8")
     assert yaml.safe_load(text) == study_record.schema(), "run scripts/metrics_schema.py"
+    text = SCHEMA.with_name("provenance.schema.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(text) == made_by.schema(), "run scripts/metrics_schema.py"
     Draft202012Validator.check_schema(study_record.schema())
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -19,6 +21,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import dicom_export
+import provenance
 from lstv.report import wording
 from slurm_profile import PARTS
 from workflow_project import ROOT, Project, copy_project
@@ -268,6 +271,18 @@ def test_the_reading_bundle_on_request(demo):
     assert "Nothing to be done" in again.stdout, again.stdout
 
 
+def test_every_json_says_once_with_what_it_was_made(demo):
+    """Whatever of the results folder is there by now."""
+    made = provenance.of_results(demo.results(""))
+    wanted = {"review_queue.json", "failures.json"}
+    assert wanted <= set(made) and {name.partition("/")[0] for name in made} >= wanted | {"studies", "page_files"}
+    for name, of_file in made.items():
+        assert of_file["git_revision"] is None and of_file["image"] is None, (name, "a copy without its history")
+        assert of_file["python"] == platform.python_version() and str(demo.root) not in json.dumps(of_file), name
+    table = hashlib.sha256(demo.results(TABLE).read_bytes()).hexdigest()
+    assert made["review_queue.json"]["made_of"] == made["failures.json"]["made_of"] == {"table": table}
+
+
 def test_a_trial_lists_the_others_as_not_selected(project):
     done = project.snakemake(
         "--configfile", "config/trial.yaml", "--config", "selection={mode: trial, trial_studies: 3}"
@@ -317,7 +332,10 @@ def test_killed_and_resumed_gives_the_same_bytes(reference, project, when):
     done = project.snakemake(*MEMBERS)
     assert done.returncode == 0, done.stdout
     assert project.results(TABLE).read_bytes() == reference.results(TABLE).read_bytes()
-    assert contents(project.results("studies")) == contents(reference.results("studies"))
+    for folder in ("studies", "page_files"):
+        assert contents(project.results(folder)) == contents(reference.results(folder))
+    for name in ("review_queue.json", "failures.json"):
+        assert project.results(name).read_bytes() == reference.results(name).read_bytes()
     assert project.results("report.html").read_bytes() == reference.results("report.html").read_bytes()
 
 

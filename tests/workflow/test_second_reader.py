@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import provenance
+from lstv.second_reader.numbering import PROGRAMS
 from workflow_project import ROOT, Project, copy_project
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
@@ -63,6 +65,12 @@ def test_from_ranking_to_masks_to_table(project, monkeypatch):
     assert "SPINEPS ended with status 1 (RuntimeError: CUDA out of memory)" in table[fails]["second_reader_left_out"]
     agreement = json.loads(project.results("second_reader/agreement.json").read_text())
     assert agreement["pairs"]["spineps/totalspineseg"]["same"] == len(read)
+    made = provenance.of_results(project.results(""))
+    expected = {
+        "agreement.json",
+        *(f"{folder}/{name}.json" for folder in ("studies", *PROGRAMS) for name in order[:ASKED]),
+    }
+    assert {name.removeprefix("second_reader/") for name in made if name.startswith("second_reader/")} == expected
     assert "<svg" in project.results("second_reader/agreement.svg").read_text()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import provenance
 from pretended_site import QUICK, Site, make_site
 from workflow_project import Project, copy_project
 
@@ -65,9 +65,8 @@ def test_the_run_says_with_which_software(finished):
     assert found["image"]["sha256"] and found["configuration_sha256"]
     assert found["rules"]["libraries"]["numpy"] and found["rules"]["decoders"]["pydicom"]
     image = {"name": Path(found["image"]["name"]).name, "sha256": found["image"]["sha256"]}
-    for path in project.results("studies").iterdir():  # jobs on nodes, which were told by the file
-        made = json.loads(path.read_text())["provenance"]
-        assert made["image"] == made["inference"]["image"] == image and made["git_revision"] is None
+    for name, made in provenance.of_results(project.results("")).items():  # jobs on nodes, which were told by the file
+        assert made["image"] == made.get("inference", made)["image"] == image and made["git_revision"] is None, name
 
 
 def test_dry_run_shows_the_plan_and_submits_nothing(finished, tmp_path):

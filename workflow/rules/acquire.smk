@@ -52,11 +52,12 @@ checkpoint scan_folder:
     params:
         folder=SOURCE["path"],
         options=arguments.scan(CONFIG),
+        software=SOFTWARE,
     message:
         "Scanning the folder for sagittal T2 series of the lumbar spine; progress: tail -f {log}"
     shell:
         "python {input.script:q} --folder {params.folder:q} {params.options} --out {output.studies:q}"
-        " --all-series {output.series:q} --summary {output.summary:q} --series-lists {output.lists:q}"
+        " --software {params.software:q} --all-series {output.series:q} --summary {output.summary:q} --series-lists {output.lists:q}"
         " --extracted {output.extracted:q} --jobs {threads} > {log:q} 2>&1"
 
 

@@ -55,20 +55,25 @@ if workflow.output_settings.dryrun:
         logger.warning(f"No job could start: {sentence}")
 
 
-def image_file():
-    """Where the image is on this machine, once Snakemake has pulled it."""
-    pulled = workflow.dag.container_imgs.get(IMAGE)
-    return pulled.path if pulled else IMAGE
+def image_file(image=IMAGE):
+    """Where an image is on this machine, once Snakemake has pulled it."""
+    pulled = workflow.dag.container_imgs.get(image)
+    return pulled.path if pulled else image
+
+
+def used_image(image):
+    return software.image(image, Path(image_file(image).removeprefix("file://")))
 
 
 def record_software():
     """Write down which software this run uses, once for all its jobs."""
     program = ["python", of_code("scripts/software_versions.py")]
-    image = None
+    image, of_readers = None, {}
     if CONTAINED:
         program = deployment.in_container(image_file(), workflow.deployment_settings.apptainer_args or "", program)
-        image = software.image(IMAGE, Path(image_file().removeprefix("file://")))
-    software.record(Path(SOFTWARE), ROOT, sys.argv, CONFIG, image, program, paths.private(CONFIG))
+        image = used_image(IMAGE)
+        of_readers = {name: used_image(READERS.container(name)) for name in READERS.run}
+    software.record(Path(SOFTWARE), ROOT, sys.argv, CONFIG, image, program, paths.private(CONFIG), of_readers)
 
 
 def before_first_job():

@@ -158,9 +158,11 @@ rule method_results:
     threads: 1
     resources:
         **growing(mem_mb=2000, runtime=30),
+    params:
+        software=SOFTWARE,
     message:
         "Evaluating the method study"
     shell:
         "python {input.script:q} --table {input.table:q} --components {input.components:q} --phantoms {input.phantoms:q}"
-        " --checkpoint {input.checkpoint:q} --out {output.results:q} --csv {output.table:q} --markdown {output.text:q}"
+        " --checkpoint {input.checkpoint:q} --software {params.software:q} --out {output.results:q} --csv {output.table:q} --markdown {output.text:q}"
         " --figures {output.figures:q} > {log:q} 2>&1"

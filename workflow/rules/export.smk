@@ -49,11 +49,12 @@ rule bids_dataset:
         manifests=f"{RESULTS}/bids_manifests",
         batches=batch_count,
         name=CONFIG["cohort"],
+        software=SOFTWARE,
     message:
         "Describing the BIDS folder"
     shell:
         "python {input.script:q} --manifests-dir {params.manifests:q} --sheet {input.sheet:q} --batches {params.batches}"
-        " --folder {params.folder:q} --name {params.name:q} --table {output.table:q} > {log:q} 2>&1"
+        " --folder {params.folder:q} --name {params.name:q} --software {params.software:q} --table {output.table:q} > {log:q} 2>&1"
 
 
 rule bids:

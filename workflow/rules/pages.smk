@@ -29,12 +29,14 @@ rule study_pages:
         which=CONFIG["report"]["pages"],
         top=CONFIG["report"]["top_candidates"],
         options=pages_arguments(),
+        software=SOFTWARE,
     message:
         "Writing the study pages of {wildcards.batch}"
     shell:
         "python {input.script:q} --sheet {input.sheet:q} --table {input.table:q} --queue {input.queue:q}"
         " --heatmaps {input.heatmaps:q} --studies-dir {params.studies:q} --which {params.which} --top {params.top}"
-        " {params.options} --jobs {threads} --out-dir {params.pages:q} --record {output.record:q} --manifest {output.manifest:q} > {log:q} 2>&1"
+        " {params.options} --jobs {threads} --software {params.software:q} --out-dir {params.pages:q}"
+        " --record {output.record:q} --manifest {output.manifest:q} > {log:q} 2>&1"
 
 
 rule pages_index:

@@ -24,11 +24,12 @@ rule review_queue:
         **growing(mem_mb=1000, runtime=10),
     params:
         options=options(**CONFIG["review"]),
+        software=SOFTWARE,
     message:
         "Drawing the review queue"
     shell:
         "python {input.script:q} --table {input.table:q} {params.options}"
-        " --csv {output.table:q} --json {output.queue:q} > {log:q} 2>&1"
+        " --software {params.software:q} --csv {output.table:q} --json {output.queue:q} > {log:q} 2>&1"
 
 
 rule reading_bundle:
@@ -264,11 +265,12 @@ rule failure_guard:
         **growing(mem_mb=1000, runtime=10),
     params:
         options=options(**CONFIG["guard"]),
+        software=SOFTWARE,
     message:
         "Counting the studies that failed"
     shell:
         "python {input.script:q} --table {input.table:q} --report {input.report:q} {params.options}"
-        " --out {output.counts:q} > {log:q} 2>&1"
+        " --software {params.software:q} --out {output.counts:q} > {log:q} 2>&1"
 
 
 rule reading:

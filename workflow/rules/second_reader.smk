@@ -107,11 +107,13 @@ rule spineps:
         folder=lambda wildcards: f"{SECOND}/images",
         masks=lambda wildcards: f"{SECOND}/spineps",
         logs=lambda wildcards: f"{SECOND}/logs/spineps",
+        software=SOFTWARE,
     message:
         "Running SPINEPS, part {wildcards.part} of {wildcards.parts}; progress: tail -f {log}"
     shell:
         "python {input.script:q} {params.options} --images {input.images:q} --folder {params.folder:q} --part {wildcards.part}"
-        " --parts {wildcards.parts} --masks {params.masks:q} --logs {params.logs:q} --manifest {output.manifest:q} > {log:q} 2>&1"
+        " --parts {wildcards.parts} --masks {params.masks:q} --logs {params.logs:q} --software {params.software:q}"
+        " --manifest {output.manifest:q} > {log:q} 2>&1"
 
 
 use rule spineps as totalspineseg with:
@@ -132,6 +134,7 @@ use rule spineps as totalspineseg with:
         folder=lambda wildcards: f"{SECOND}/images",
         masks=lambda wildcards: f"{SECOND}/totalspineseg",
         logs=lambda wildcards: f"{SECOND}/logs/totalspineseg",
+        software=SOFTWARE,
     message:
         "Running TotalSpineSeg, part {wildcards.part} of {wildcards.parts}; progress: tail -f {log}"
 
@@ -173,9 +176,10 @@ rule second_reader:
         batches=batch_count,
         masks=options(**READERS.folders(SECOND)),
         records=lambda wildcards: f"{SECOND}/studies",
+        software=SOFTWARE,
     message:
         "Setting the second readers beside the point net"
     shell:
         "python {input.script:q} --studies {input.studies:q} --metrics-dir {params.studies:q} --heatmaps-dir {params.heatmaps:q}"
-        " --batches {params.batches} {params.masks} --jobs {threads} --table {output.table:q} --records {params.records:q}"
+        " --batches {params.batches} {params.masks} --software {params.software:q} --jobs {threads} --table {output.table:q} --records {params.records:q}"
         " --agreement {output.agreement:q} --agreement-table {output.agreement_table:q} --figure {output.figure:q} > {log:q} 2>&1"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lstv.base.errors import UserError
 
@@ -16,6 +19,11 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         for chunk in iter(lambda: stream.read(1 << 20), b""):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def of_settings(settings: Mapping[str, Any]) -> str:
+    """The sha256 of settings as JSON with sorted keys, so whatever the order in which they were given."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str | None:

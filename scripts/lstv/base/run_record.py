@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 
 def read(path: Path | None) -> dict[str, Any]:
-    """The record; empty without a path, a file or an entry in it."""
+    """The record; empty without a path, a file or an entry in it, or where this Python has no PyYAML."""
+    if path is None:
+        return {}
     try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8")) if path is not None else {}
+        import yaml  # the environment of a second reader need not have it
+    except ImportError:
+        return {}
+    try:
+        record = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from lstv import __version__
 from lstv.base import atomic
@@ -17,6 +18,8 @@ from lstv.bids.names import label_of
 from lstv.cohort.study_sheet import Row
 
 BIDS_VERSION = "1.9.0"
+LIBRARIES = ("numpy", "nibabel", "pydicom")
+"""Libraries that the images are written with."""
 GENERATOR = "lstv-uncertainty"
 PARTICIPANTS = "participants.tsv"
 DESCRIPTION = "dataset_description.json"
@@ -79,11 +82,14 @@ def _alone(row: Row, folder: Path) -> Exported:
         return Exported(row.study_id, "failed", reason)
 
 
-def describe(exported: Iterable[Exported], folder: Path, name: str) -> list[Exported]:
+def describe(
+    exported: Iterable[Exported], folder: Path, name: str, provenance: Mapping[str, Any] | None = None
+) -> list[Exported]:
     """Write what a BIDS folder has beside its images: description, participants with their explanation, README. Returns the
-    studies by id."""
+    studies by id. ``provenance`` goes into the description's GeneratedBy, where BIDS has its place."""
     studies = sorted(exported, key=lambda study: study.study_id)
-    generated = [{"Name": GENERATOR, "Version": __version__}]
+    by: dict[str, Any] = {"Name": GENERATOR, "Version": __version__}
+    generated = [by if provenance is None else {**by, "Provenance": provenance}]
     description = {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": generated}
     lines = ["\t".join(_COLUMNS_EXPLAINED)]
     lines += [

@@ -14,7 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
@@ -61,6 +61,7 @@ class Queue(TypedDict):
     counts: dict[str, int]
     not_queued: dict[str, int]
     studies: list[QueueEntry]
+    provenance: NotRequired[dict[str, Any]]
 
 
 def build_queue(

@@ -11,8 +11,8 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,8 @@ class Settings:
     entropy_high: float = Thresholds.high
     entropy_moderate: float = Thresholds.moderate
     feature_bank: Path | None = None
+    made_by: Mapping[str, Any] | None = None
+    """Code, image and libraries that measure here, with those that infer in ``inference``, as a metrics file says them."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,15 @@ def analyse(
     )
     maps, run = _localized(row, weights, settings, options, say)
     say("metrics")
+    made_by = dict(settings.made_by or {})
+    if inferred := made_by.pop("inference", None):
+        maps = replace(maps, provenance={**maps.provenance, "inference": inferred})
     with heatmap_file.create(out / HEATMAPS, run) as writer:
         writer.write(maps)
     # from the file, as the workflow does: what it rounds is rounded here too
     stored = heatmap_file.read_study(out / HEATMAPS, row.study_id)
     thresholds = Thresholds(settings.entropy_high, settings.entropy_moderate)
-    record = study_record.rounded_record(study_record.study_record(stored, run, thresholds, bank))
+    record = study_record.rounded_record(study_record.study_record(stored, run, thresholds, bank, made_by))
     reasons = tuple(reason for standing in rank_studies([record]) for reason in standing.reasons)
     say("pictures")
     _write_pictures(out, row, stored, record, reasons)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shlex
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lstv import __version__
-from lstv.base import atomic, checksums
+from lstv.base import atomic, checksums, installed
 from lstv.base.shareable import shareable
-from lstv.run import revision
+from lstv.run import maker, revision
 
 LIBRARIES = (
     "numpy",
@@ -30,28 +28,8 @@ LIBRARIES = (
     "matplotlib",
     "jinja2",
 )
-DECODERS = (
-    "nibabel",
-    "pydicom",
-    "python-gdcm",
-    "pylibjpeg",
-    "pylibjpeg-libjpeg",
-    "pylibjpeg-openjpeg",
-    "pylibjpeg-rle",
-)
 SCHEDULER = ("snakemake", "snakemake-executor-plugin-slurm")
 NOT_SHOWN = "(path not shown)"
-
-
-def versions(names: Iterable[str]) -> dict[str, str | None]:
-    """Installed version of each distribution; None where it is not installed."""
-    found: dict[str, str | None] = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
 
 
 def here() -> dict[str, Any]:
@@ -59,8 +37,8 @@ def here() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "libraries": versions(LIBRARIES),
-        "decoders": versions(DECODERS),
+        "libraries": installed.versions(LIBRARIES),
+        "decoders": installed.versions(maker.DECODERS),
     }
 
 
@@ -98,11 +76,6 @@ def _shown(value: str) -> str:
     return f".../{Path(value).name}" if value.startswith(("/", "~", "file:///")) else value
 
 
-def configuration_digest(settings: Mapping[str, Any]) -> str:
-    """The sha256 of complete settings, whatever the order in which they were given."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def command_line(words: Sequence[str], private: Iterable[str | None]) -> str:
     """Snakemake's command for a shell, with words that hold one of the ``private`` paths blanked, and of every
     other path from the root the last name: paths often name patients and users, and results are shared."""
@@ -118,16 +91,18 @@ def of_run(
     used_image: Mapping[str, Any] | None,
     ask_rules: Sequence[str],
     private: Iterable[str] = (),
+    reader_images: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """What is recorded of a run: the revision of the folder ``code``, the ``command`` as shown, the settings with their
-    digest (paths that are ``private`` are not shown), the image as ``image`` gives it, and what ``ask_rules`` (a command for
-    ``ask``) says of the rules' environment."""
+    digest (paths that are ``private`` are not shown), the image as ``image`` gives it (so too that of each
+    second reader that is run, by program), and what ``ask_rules`` (a command for ``ask``) says of the rules' environment."""
     return {
         **revision.of(code),
         "command": command,
-        "configuration_sha256": configuration_digest(settings),
+        "configuration_sha256": checksums.of_settings(settings),
         "configuration": configuration(settings, private),
         "image": used_image,
+        **({"second_reader_images": reader_images} if reader_images else {}),
         "rules": ask(ask_rules),
     }
 
@@ -140,13 +115,15 @@ def record(
     used_image: Mapping[str, Any] | None,
     ask_rules: Sequence[str],
     private: Sequence[str],
+    reader_images: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write what ``of_run`` says of a run that was started by the command ``words``."""
-    write(path, of_run(code, command_line(words, private), settings, used_image, ask_rules, private))
+    command = command_line(words, private)
+    write(path, of_run(code, command, settings, used_image, ask_rules, private, reader_images))
 
 
 def write(path: Path, facts: Mapping[str, Any]) -> None:
     """Write ``facts`` as YAML with what is known here: this software's version and what schedules the jobs."""
-    own = {"python": platform.python_version(), **versions(SCHEDULER)}
+    own = {"python": platform.python_version(), **installed.versions(SCHEDULER)}
     text = yaml.safe_dump({"lstv_uncertainty": __version__, **facts, "scheduler": own}, sort_keys=False, width=10_000)
     atomic.write_text(path, f"# Which software the last run that did anything used, and how it was started.\n{text}")

@@ -17,8 +17,8 @@ def path_of(folder: Path, study_id: str) -> Path:
 
 
 def write(folder: Path, study_id: str, outcome: dict[str, Any]) -> None:
-    """Write an outcome: ``status`` (done | failed), ``reason``, ``command``, ``models``, ``image_sha256``, ``seconds`` and
-    ``masks`` (sha256 of each mask that was written, by its file name)."""
+    """Write an outcome: ``status`` (done | failed), ``reason``, ``command``, ``models``, ``image_sha256``, ``seconds``,
+    ``masks`` (sha256 of each mask that was written, by its file name) and ``provenance``."""
     write_json(path_of(folder, study_id), {"study_id": study_id, **outcome})
 
 

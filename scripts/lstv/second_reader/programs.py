@@ -31,6 +31,8 @@ from lstv.second_reader.numbering import PROGRAMS, SPINEPS, TOTALSPINESEG
 COMMAND = Setting("command", "the program's command")
 MODELS = {SPINEPS: "SPINEPS_SEGMENTOR_MODELS", TOTALSPINESEG: "TOTALSPINESEG_DATA"}
 """Variables by which the programs find their weights."""
+DISTRIBUTIONS = {SPINEPS: ("spineps", "TPTBox", "torch"), TOTALSPINESEG: ("totalspineseg", "nnunetv2", "torch")}
+"""Distributions whose versions say what made a mask, by program."""
 PLACEHOLDERS = ("image", "out", "models")
 _LAST_CHARACTERS = 300
 

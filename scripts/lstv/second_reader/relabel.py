@@ -6,6 +6,7 @@ of 1 makes every vertebra the next lower one (T12 -> L1, L5 -> L6), -1 the next 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,16 @@ def _moved(names: dict[int, str], numbers: dict[str, int], shift: int) -> dict[i
     return changed
 
 
-def write(source: Path, program: str, study_id: str, shift: int, why: str, folder: Path) -> dict[str, Any]:
-    """Write the moved copy of a mask and a JSON beside it that says what and why; returns that record.
+def write(
+    source: Path,
+    program: str,
+    study_id: str,
+    shift: int,
+    why: str,
+    folder: Path,
+    provenance: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the moved copy of a mask and a JSON beside it that says what, why and by which software; returns that record.
 
     ``folder`` may not be the one of the original. Raises StudyError where the mask cannot be read or moved.
     """
@@ -101,6 +110,7 @@ def write(source: Path, program: str, study_id: str, shift: int, why: str, folde
             for old, new in sorted(moved.changed.items())
             if old in mask.numbering.vertebrae
         },
+        **({} if provenance is None else {"provenance": provenance}),
     }
     atomic.write_json(folder / f"{study_id}_{program}_relabelled.json", record)
     return record

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lstv.base import atomic
 from lstv.base.checksums import file_digest
@@ -49,22 +50,29 @@ def run_all(
     masks: Path,
     logs: Path,
     step: Callable[[str, str, str], None],
+    made: Mapping[str, Any],
 ) -> list[dict[str, str | float | None]]:
     """Run the program on every image that has no mask yet, or one made otherwise; returns the rows of the manifest.
 
     ``images``: ``image`` (path in ``folder``), ``sha256``, ``status`` and ``reason`` by study id; ``step`` hears study,
-    status and reason.
+    status and reason; ``made`` is the provenance of outcomes.
     """
     rows: list[dict[str, str | float | None]] = []
     for study_id, exported in images.items():
-        status, reason, seconds = _one(program, study_id, exported, folder, masks, logs)
+        status, reason, seconds = _one(program, study_id, exported, folder, masks, logs, made)
         rows.append({"study_id": study_id, "status": status, "reason": reason, "seconds": seconds})
         step(study_id, status, reason)
     return rows
 
 
 def _one(
-    program: Program, study_id: str, exported: dict[str, str], folder: Path, masks: Path, logs: Path
+    program: Program,
+    study_id: str,
+    exported: dict[str, str],
+    folder: Path,
+    masks: Path,
+    logs: Path,
+    made: Mapping[str, Any],
 ) -> tuple[str, str, float | None]:
     made_of = {
         "command": program.command,
@@ -75,7 +83,8 @@ def _one(
         return TAKEN, "", None
     if exported["status"] != "ok" or not exported["image"]:
         reason = f"there is no image of the study: {exported['reason'] or 'it was not exported'}."
-        outcomes.write(masks, study_id, {"status": outcomes.FAILED, "reason": reason, **made_of, "masks": {}})
+        failed = {"status": outcomes.FAILED, "reason": reason, **made_of, "masks": {}, "provenance": made}
+        outcomes.write(masks, study_id, failed)
         return NOT_MADE, reason, None
     image = (folder / exported["image"]).absolute()
     if not image.is_file():
@@ -84,9 +93,9 @@ def _one(
     with tempfile.TemporaryDirectory(prefix="second-reader-") as name:
         work = Path(name)
         ended = programs.run(program, image, work, logs / f"{study_id}.log")
-        made = {} if ended.reason else programs.masks_made(program.name, work, image)
+        left = {} if ended.reason else programs.masks_made(program.name, work, image)
         names = written_names(program.name, study_id)
-        named = {names[kind]: path for kind, path in made.items()}
+        named = {names[kind]: path for kind, path in left.items()}
         # before the masks: if this is ended between the two, they are known as ours, and as not complete
         outcomes.write(
             masks,
@@ -97,6 +106,7 @@ def _one(
                 **made_of,
                 "masks": {target: file_digest(path) for target, path in named.items()},
                 "seconds": round(ended.seconds, 1),
+                "provenance": made,
             },
         )
         for target, path in named.items():

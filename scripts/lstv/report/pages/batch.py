@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,10 @@ def write_manifest(path: Path, folder: Path, entries: Iterable[Entry]) -> None:
     manifest.write_files(path, folder, [f"{entry.file}{suffix}" for entry in entries for suffix in SUFFIXES])
 
 
-def write_record(path: Path, entries: Iterable[Entry], made: dict[str, Made]) -> None:
-    """Write what was made of each study, as JSON: ``file``, ``series``, ``picture``."""
-    record = {
+def write_record(path: Path, entries: Iterable[Entry], made: dict[str, Made], provenance: Mapping[str, Any]) -> None:
+    """Write what was made of each study, as JSON: in ``studies`` by id ``file``, ``series``, ``picture``; beside them
+    ``provenance``."""
+    studies = {
         entry.study_id: {
             "file": entry.file,
             "series": made[entry.study_id].series,
@@ -108,4 +109,5 @@ def write_record(path: Path, entries: Iterable[Entry], made: dict[str, Made]) ->
         }
         for entry in entries
     }
+    record = {"provenance": provenance, "studies": studies}
     atomic.write_text(path, json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -18,7 +18,7 @@ def records(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """What the batches made, by study id. Raises UserError where a record cannot be read."""
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
-        found |= read_json(path)
+        found |= read_json(path).get("studies", {})
     return found
 
 
