@@ -755,7 +755,10 @@ def test_the_run_that_made_the_report_is_recorded_in_it(files, tmp_path, no_figu
     assert (
         told["Git revision of this run"] == "0123abcd with changes" and told["Command"] == "snakemake --profile slurm"
     )
-    assert told["Container image of this run"] == "lstv.sif, sha256 beef" and told["Libraries"] == "numpy 2.1.0"
+    assert (
+        told["Container image of this run"] == "lstv.sif, sha256 of its file beef"
+        and told["Libraries"] == "numpy 2.1.0"
+    )
     assert told["Decoders"] == "pydicom 3.0.1" and told["Configuration sha256"] == "feed"
     assert "snakemake --profile slurm" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
 
@@ -769,6 +772,17 @@ def test_a_broken_record_of_the_run_says_nothing(files, tmp_path, no_figures, br
     assert "Libraries" not in {row["label"] for row in content["provenance"]}
 
 
+@pytest.mark.parametrize(
+    "address", ["docker://registry.example/group/lstv@sha256:feed", "oras://registry.example/lstv:1"]
+)
+def test_an_image_of_a_registry_is_named_so_that_others_can_get_it(address):
+    told = {row["key"]: row["value"] for row in provenance.of_run({"image": {"name": address, "sha256": "beef"}})}
+    assert told["image"] == f"{address}, sha256 of its file beef"
+    made = {"image": {"name": address, "sha256": None}}
+    told = {row["key"]: row["value"] for row in provenance.facts([], [{"provenance": made}])}
+    assert told["metrics_image"] == f"{address}, sha256 of its file not known"
+
+
 def test_studies_of_several_commits_and_images_are_counted():
     old = {"git_revision": "1" * 40, "image": {"name": "lstv.sif", "sha256": "beef"}}
     new = {"git_revision": "2" * 40, "image": None, "configuration_sha256": "feed"}
@@ -777,6 +791,6 @@ def test_studies_of_several_commits_and_images_are_counted():
     assert told == {
         "Git revision that made the metrics": "2" * 40,
         "Git revision that made the heatmaps": f"{'1' * 40} (2×); {'2' * 40} (1×)",
-        "Container image that made the heatmaps": "lstv.sif, sha256 beef",
+        "Container image that made the heatmaps": "lstv.sif, sha256 of its file beef",
         "Settings that the numbers depend on, sha256": "feed",
     }

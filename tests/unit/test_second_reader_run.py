@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -265,6 +266,19 @@ def test_the_programs_python_needs_nothing_but_its_standard_library():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_without_a_library_what_the_run_recorded_is_not_known(place):
+    """A second reader's environment need not have PyYAML: what cannot be read is null, and the rest is said."""
+    (place / "software_versions.yml").write_text("second_reader_images: {spineps: {name: spineps.sif}}\n")
+    code = "import json, pathlib, sys; sys.path.insert(0, 'scripts'); from lstv.run import maker; print(json.dumps("
+    code += (
+        f"maker.provenance(pathlib.Path({str(place / 'software_versions.yml')!r}), ['torch'], {{}}, reader='spineps')))"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = provenance.only({"provenance": json.loads(done.stdout)})
+    assert made["image"] is None and made["libraries"] == {"torch": None} and made["python"]
 
 
 # --- which studies ----------------------------------------------------------------------------------------------------

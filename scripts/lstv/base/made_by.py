@@ -1,7 +1,8 @@
-"""How results say by which code, image, Python and libraries they were made: the parts of their JSON Schemas."""
+"""How results say by which code, image, Python and libraries they were made: an image's name, and their JSON Schemas."""
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 from lstv.base import json_schema
@@ -48,6 +49,13 @@ PROVENANCE: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 """The same of a file that is not of one study: key -> (JSON Schema, description)."""
+
+
+def image_name(name: str) -> str:
+    """An image as results name it: its whole address in a registry, by which others get it, or its file's name without the
+    folder, which is of a site or a user, and an image that was moved is the same."""
+    name = name.removeprefix("file://")
+    return name if "://" in name else PurePath(name).name
 
 
 def schema() -> dict[str, Any]:

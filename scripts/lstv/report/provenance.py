@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from lstv.base import made_by
+
 LABELS = {
     "software_version": "lstv-uncertainty",
     "checkpoint_file": "Checkpoint file",
@@ -66,8 +68,12 @@ def _makers(records: list[Mapping[str, Any]]) -> list[dict]:
 
 
 def _image(found: object) -> str:
+    """What one needs to get the same image: its name or whole address, and of its file here the sha256 (an address may name
+    another, that of the registry)."""
     image = _mapping(found)
-    return f"{PurePath(str(image.get('name'))).name}, sha256 {image.get('sha256') or 'not known'}" if image else ""
+    if not image:
+        return ""
+    return f"{made_by.image_name(str(image.get('name')))}, sha256 of its file {image.get('sha256') or 'not known'}"
 
 
 _OF_RUN = {

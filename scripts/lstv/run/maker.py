@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lstv import __version__
-from lstv.base import checksums, installed, run_record
+from lstv.base import checksums, installed, made_by, run_record
 from lstv.base.shareable import shareable
 from lstv.run import revision
 
@@ -99,8 +99,6 @@ def here(
 
 
 def _image(found: object) -> dict[str, Any] | None:
-    """Its name without the folder: that is of a site or a user, and an image that was moved is the same."""
     if not isinstance(found, Mapping) or not found.get("name"):
         return None
-    name = str(found["name"]).removeprefix("file://")
-    return {"name": name if "://" in name else PurePath(name).name, "sha256": found.get("sha256")}
+    return {"name": made_by.image_name(str(found["name"])), "sha256": found.get("sha256")}
