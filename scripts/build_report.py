@@ -7,12 +7,12 @@ The metrics and heatmap files can be given as arguments, in a file with one path
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.processes import leave
 from lstv.cohort import batches, study_sheet
 from lstv.run import maker
 
@@ -109,4 +109,4 @@ def _listed(path: Path | None) -> list[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    leave(run(main))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -19,6 +18,7 @@ from lstv.base import checksums, installed
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.processes import leave
 from lstv.base.progress import Progress
 from lstv.cohort import batches, study_sheet
 from lstv.localizer import checkpoint, reuse
@@ -176,4 +176,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    leave(run(main))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import Setting, UserError
+from lstv.base.processes import leave
 from lstv.base.progress import Progress
 from lstv.localizer import heatmap_file
 from lstv.run import maker
@@ -73,4 +73,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    leave(run(main))

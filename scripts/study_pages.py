@@ -6,12 +6,12 @@ A study whose series cannot be read any more gets a page that says so. The files
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.processes import leave
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
 from lstv.report.pages import options
@@ -82,4 +82,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    leave(run(main))

@@ -3,7 +3,7 @@
 from snakemake.logging import logger
 
 from lstv.base import atomic
-from lstv.run import deployment, interruption, job_prefix, lock, software, summary
+from lstv.run import deployment, interruption, job_prefix, lock, software, summary, timers
 from lstv_kaggle import container
 
 shell.prefix(job_prefix.prefix(of_code("containers/job_environment.sh"), f"{ROOT}/scripts/" if IS_MODULE else None))
@@ -108,11 +108,18 @@ def after_last_job():
         changed.keep(MADE_BY, CONFIG)
         if (last := summary.of_results(RESULTS, evaluated=bool(paths.labels(CONFIG)))) is not None:
             print(last)
+    cancel_rate_limit()
 
 
 def after_failure():
     if (asked := interruption.sentence()) is not None:
         print(asked)
+    cancel_rate_limit()
+
+
+def cancel_rate_limit():
+    """Snakemake's limit of jobs a second leaves a timer that keeps its process for up to a second after the last job."""
+    timers.cancel("snakemake.scheduling.job_scheduler")
 
 
 def beside_main(event, ours):

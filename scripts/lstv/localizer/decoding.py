@@ -28,6 +28,9 @@ _AHEAD = 4
 """Studies a worker that may be decoded before they are asked for."""
 _STARTUP_S = 120.0
 """Seconds that a worker's imports may take, on a slow network disk."""
+_NICE = 5
+"""How far a worker stands back where processors are few: the process that imports torch and runs the network sets the pace,
+and where it must wait for a study, the workers have the processors to themselves."""
 
 
 Outcome = Prepared | NotAnalysed
@@ -246,6 +249,7 @@ def _why_it_died(code: int | None) -> str:
 def _work(pipe: Connection, call: Callable[..., Outcome], parent: int, memory_mb: int) -> None:
     """What a worker does: studies out of the pipe, outcomes into it, until the pipe is closed or the parent is gone."""
     die_with(parent)
+    os.nice(_NICE)
     pipe.send(None)  # all is imported
     while True:
         try:
