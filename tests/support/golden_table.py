@@ -13,7 +13,7 @@ from golden_demo import load
 from golden_made import RUN, made_studies
 from lstv.ranking.score import rank_studies
 from lstv.uncertainty import metrics
-from lstv.uncertainty.study_record import study_record
+from lstv.uncertainty.study_record import DRAWN, study_record
 
 DATA = Path(__file__).parents[1] / "data"
 TABLES = {"demo": DATA / "golden_demo.csv", "made": DATA / "golden_made.csv"}
@@ -52,7 +52,8 @@ def _cells(record: dict, standing: object) -> dict[str, str]:
                 cells |= {f"{level}.{name}.{index}": _text(part) for index, part in enumerate(parts)}
             else:
                 cells[f"{level}.{name}"] = _text(value)
-    return cells | {f"study.{name}": _text(value) for name, value in record["study"].items()}
+    # these maps have no strip, and so no places on one
+    return cells | {f"study.{name}": _text(value) for name, value in record["study"].items() if name not in DRAWN}
 
 
 _POINTS = {"point_px": 2, "point_mm": 3}

@@ -545,11 +545,16 @@ def test_heat_layer_is_clear_where_nothing_is_found():
     assert layer[80, 90, 3] > 150 and np.count_nonzero(layer) <= 4
 
 
+def placed(points: dict[str, list[float]]) -> dict:
+    """A study's metrics of which only the points are there."""
+    return {"levels": {level: {"point_px": points.get(level)} for level in LEVELS}}
+
+
 def test_overlay_keeps_proportions_and_places_points(files):
     with h5py.File(files.heatmaps) as file:
         study_id = sorted(file)[-1]
     maps = heatmap_file.read_study(files.heatmaps, study_id)
-    drawn = overlay.overlay(maps, dict.fromkeys(LEVELS) | {"l5_s1": [79.5, 79.5]})
+    drawn = overlay.overlay(maps, placed({"l5_s1": [79.5, 79.5]}))
     # 400 rows of 0.75 mm over 384 columns of 0.7 mm
     assert drawn.height == pytest.approx(320 * (400 * 0.75) / (384 * 0.7), abs=0.1)
     mark = drawn.marks[4]
@@ -569,7 +574,7 @@ def test_names_of_levels_do_not_overlap(files):
         {level: [80, 158] for level in LEVELS},
         {level: [80, 0] for level in LEVELS},
     ):
-        drawn = overlay.overlay(maps, points)
+        drawn = overlay.overlay(maps, placed(points))
         rows = sorted(mark.text[1] for mark in drawn.marks)
         assert min(np.diff(rows)) >= overlay.LABEL_APART - 0.2 and rows[0] > 0 and rows[-1] < drawn.height
         assert any(mark.leader for mark in drawn.marks)

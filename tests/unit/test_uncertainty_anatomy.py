@@ -10,10 +10,12 @@ import pytest
 
 from drawn_spine import DrawnSpine, draw
 from lstv.anatomy.points import level_point, level_points
+from lstv.anatomy.strip import HALF_WIDTH_MM
 from lstv.base.levels import GRID, LEVELS
 from lstv.localizer import strips
 from lstv.localizer.heatmap_file import Analysed, create, read_study
 from lstv.ranking.reasons import LOCALIZER_FLAGS
+from lstv.report import strip_drawing
 from lstv.uncertainty import measure
 from made_maps import as_logits, five_discs, hard_disc, soft_disc, study
 
@@ -30,6 +32,18 @@ def maps(spine: DrawnSpine, places: np.ndarray | None = None, missing: tuple[int
     image = cv2.resize(spine.pixels, (GRID, GRID), interpolation=cv2.INTER_LINEAR)
     strip = strips.cut(spine.pixels[None], spine.plane, logits, "disc")
     return Analysed("1", "s", spine.plane, image, logits, strip=strip)
+
+
+def test_discs_are_where_they_were_drawn():
+    spine = draw([0.5] * 5, first=70.0, size=(320.0, 200.0))
+    studied = maps(spine)
+    discs, junction = (measure(studied)[1][name] for name in ("discs", "junction_disc"))
+    named = studied.strip.places_mm
+    assert [row for _, row, _ in discs] == pytest.approx(named, abs=2.0)
+    assert junction[1] == pytest.approx(named[-1], abs=2.0) and abs(junction[0] - HALF_WIDTH_MM) <= 3.0
+    # as the page draws it: a line across the column, turned as the disc is
+    drawn = strip_drawing.drawing(studied.strip, [[30.0, 100.0, 0.0], [30.0, 140.0, 30.0]], None)
+    assert drawn.ticks == ("M19.0 100.0L41.0 100.0", "M20.5 145.5L39.5 134.5") and drawn.junction == ""
 
 
 def test_points_on_five_discs():

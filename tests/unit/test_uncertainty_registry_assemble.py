@@ -17,7 +17,7 @@ from lstv.uncertainty.flags import Undefined
 from lstv_evidence.method import documentation
 from made_maps import as_members, context, five_discs, study
 
-NO_METRICS = {"level": {"point_px", "point_mm"}, "study": {"risk", "quality"}}
+NO_METRICS = {"level": {"point_px", "point_mm"}, "study": set(study_record.OF_STUDY)}
 
 
 def test_measured_and_registered_are_the_same() -> None:

@@ -79,6 +79,11 @@ class Disc:
     across: np.ndarray
     score: float
 
+    def place(self) -> list[float]:
+        """[x, y, turn]: the centre in mm, and how far the axis is turned to posterior, in degrees."""
+        turn = np.rad2deg(np.arctan2(self.axis[0], self.axis[1]))
+        return [float(self.centre[0]), float(self.centre[1]), float(turn)]
+
 
 def find_disc(
     picture: Picture,

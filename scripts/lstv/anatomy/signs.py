@@ -89,12 +89,8 @@ def read(strip: Strip) -> Signs | None:
         reach_caudal=_reach(strip, found, chain, 1),
         discs=chain.discs,
         junction=junction,
-        slope_deg=float("nan") if junction is None else strip.slopes_deg[-1] + _turn(junction),
+        slope_deg=float("nan") if junction is None else strip.slopes_deg[-1] + junction.place()[2],
     )
-
-
-def _turn(disc: Disc) -> float:
-    return float(np.rad2deg(np.arctan2(disc.axis[0], disc.axis[1])))
 
 
 def _junction(

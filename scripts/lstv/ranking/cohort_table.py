@@ -123,7 +123,7 @@ def _row(row: Row, record: StudyRecord | None, standing: Standing | None) -> dic
                 result[f"{level}_{name}"] = value
             else:
                 result |= {f"{level}_{part}": number for part, number in zip(parts, value or [None] * len(parts))}
-    return result | record["study"]
+    return result | {name: value for name, value in record["study"].items() if name not in study_record.DRAWN}
 
 
 def write(

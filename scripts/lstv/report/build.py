@@ -65,8 +65,7 @@ def _overlays(
     for study_id, path in files_of.items():
         maps = heatmap_file.read_study(path, study_id, members=False)
         if maps.status == "ok":
-            points = overlay.points(read.studies.get(study_id, {}))
-            drawn = overlay.overlay(maps, points, reasons[study_id])
+            drawn = overlay.overlay(maps, read.studies.get(study_id, {}), reasons[study_id])
             seen = series.picture(study_id)
             result[study_id] = drawn if seen is None else replace(drawn, image=seen, is_whole=True)
     return result

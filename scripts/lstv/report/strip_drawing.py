@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lstv.anatomy import signs
 from lstv.anatomy.strip import HALF_WIDTH_MM, Strip
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.report.palette import LEVEL_COLOURS
@@ -42,23 +43,23 @@ class StripDrawing:
     points: tuple[Named, ...]
 
 
-def drawing(strip: Strip | None) -> StripDrawing | None:
-    """What the page needs to draw a strip; None without one."""
+def drawing(
+    strip: Strip | None, discs: Sequence[Sequence[float]], junction: Sequence[float] | None
+) -> StripDrawing | None:
+    """What the page needs to draw a strip; None without one. ``discs`` and ``junction`` as the study's metrics have them:
+    [x, y, turn] each, in mm and degrees."""
     if strip is None:
         return None
-    found = signs.read(strip)
-    discs = () if found is None else found.discs
-    rows = [*strip.places_mm, *(float(disc.centre[1]) for disc in discs)]
+    rows = [*strip.places_mm, *(row for _, row, _ in discs)]
     top = int(max(0, min(rows) - _MARGIN_MM))
     bottom = int(min(strip.pixels.shape[1], max(rows) + _MARGIN_MM))
-    junction = None if found is None else found.junction
     return StripDrawing(
         width=2.0 * HALF_WIDTH_MM + 1,
         top=float(top),
         height=float(bottom - top),
         pixels=strip.pixels[0, top:bottom],
-        ticks=tuple(_tick(disc.centre, disc.across) for disc in discs),
-        junction="" if junction is None else _tick(junction.centre, junction.across),
+        ticks=tuple(_tick(*disc) for disc in discs),
+        junction="" if junction is None else _tick(*junction),
         points=_named(strip),
     )
 
@@ -75,6 +76,6 @@ def _named(strip: Strip) -> tuple[Named, ...]:
     return tuple(result)
 
 
-def _tick(centre: np.ndarray, across: np.ndarray) -> str:
-    (x1, y1), (x2, y2) = centre - _TICK_MM * across, centre + _TICK_MM * across
-    return f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
+def _tick(x: float, y: float, turn: float) -> str:
+    aside, along = _TICK_MM * math.cos(math.radians(turn)), _TICK_MM * math.sin(math.radians(turn))
+    return f"M{x - aside:.1f} {y + along:.1f}L{x + aside:.1f} {y - along:.1f}"

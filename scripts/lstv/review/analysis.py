@@ -162,9 +162,8 @@ def _write_pictures(out: Path, row: Row, maps: StudyMaps, record: StudyRecord, r
         series = series_pack.read_series(row)
         pack = series_pack.of_volume(series)
         if isinstance(maps, Analysed):
-            points = {level: values["point_px"] for level, values in record["levels"].items()}
-            drawn = overlay.overlay(maps, points, sentences(reasons))
-            over = layers.layers(maps, drawn, points, series.slices)
+            drawn = overlay.overlay(maps, record, sentences(reasons))
+            over = layers.layers(maps, drawn, overlay.points(record), series.slices)
     except StudyError as error:
         pack = series_pack.unreadable(str(error))
     series_pack.write(out / SERIES, pack, SERIES_NAME)

@@ -30,7 +30,7 @@ def page(result: Result, out: Path) -> dict[str, Any]:
         "record": record,
         "ok": record["status"] == "ok",
         "reasons": reasons,
-        "drawn": overlay.overlay(maps, points, reasons) if record["status"] == "ok" else None,
+        "drawn": overlay.overlay(maps, record, reasons) if record["status"] == "ok" else None,
         "levels": [_level(level, record) for level in LEVELS] if record["levels"] else [],
         "not_found": [LEVEL_LABELS[level] for level, point in points.items() if point is None],
         "flags": [wording.flag_meaning(flag) for flag in record["flags"] if wording.is_note(flag)],

@@ -40,6 +40,21 @@ def _signs(study: StudyContext) -> Signs:
     return found
 
 
+def discs(study: StudyContext) -> list[list[float]]:
+    """Discs of the chain, cranial to caudal, each [x, y, turn]: see ``anatomy.disc_score.Disc.place``. Undefined where there
+    is no strip, or no chain of discs on it."""
+    return [disc.place() for disc in study.once(_signs).discs]
+
+
+def junction_disc(study: StudyContext) -> list[float]:
+    """The L5/S1 disc as it was found, [x, y, turn]. Undefined as ``junction_disc_contrast``."""
+    study.need(len(LEVELS) - 1)
+    found = study.once(_signs).junction
+    if found is None:
+        raise Undefined("junction_disc_not_measured")
+    return found.place()
+
+
 @level_metric("anatomy")
 def disc_distance(study: StudyContext, level: int) -> float:
     """Distance of the level's point from the nearest disc in the picture, along the column.

@@ -40,7 +40,8 @@ def measure(
     """Metrics of one analysed study: (levels, study, flags).
 
     ``levels`` maps each level to its metrics, ``point_px`` ([column, row] on the 160 grid) and ``point_mm`` (patient
-    [x, y, z]); ``study`` holds the study's metrics, ``risk`` and ``quality``. Metrics come in the order of the registry.
+    [x, y, z]); ``study`` holds the study's metrics, ``risk``, ``quality``, and the ``discs`` on the strip with
+    ``junction_disc``. Metrics come in the order of the registry.
     Undefined values are None and a flag says why. ``feature_bank`` is what the feature distance is taken from.
     """
     study = StudyContext(maps, feature_bank)
@@ -62,5 +63,6 @@ def measure(
     for warning in registry.warnings():
         raised.update(value(warning) or ())
     whole["risk"] = localization.risk(levels[LEVELS[-1]]["entropy"], thresholds or Thresholds())
+    whole |= {"discs": value(anatomy.discs), "junction_disc": value(anatomy.junction_disc)}
     whole["quality"] = "problem" if any(flag.startswith("quality_") for flag in raised) else "ok"
     return levels, whole, in_order(raised)

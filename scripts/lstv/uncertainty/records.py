@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias, TypedDict
 
 Values: TypeAlias = dict[str, Any]
-"""Metrics by name, whose types and units stand in the registry, with ``point_px`` and ``point_mm`` of a level, ``risk`` and
-``quality`` of a study."""
+"""Metrics by name, whose types and units stand in the registry, with ``point_px`` and ``point_mm`` of a level, ``risk``,
+``quality``, ``discs`` and ``junction_disc`` of a study."""
 
 
 class Maker(TypedDict, total=False):

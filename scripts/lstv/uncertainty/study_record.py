@@ -33,7 +33,14 @@ SIGNIFICANT_DIGITS = 6
 
 RISKS = ("high", "moderate", "low", "not_found")
 
+DRAWN = ("discs", "junction_disc")
+"""Places on the strip that stand among the study's metrics for drawings, and in no table."""
+
+OF_STUDY = ("risk", "quality", *DRAWN)
+"""What stands among the study's metrics without being one."""
+
 _TEXT = {"type": "string"}
+_DISC = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
 
 
 def study_record(
@@ -173,6 +180,17 @@ def schema() -> dict[str, Any]:
                         _metric_properties("study")
                         | {
                             "risk": {"enum": list(RISKS), "description": "Stratum by the entropy of L5/S1."},
+                            "discs": {
+                                "type": ["array", "null"],
+                                "items": _DISC,
+                                "description": "The discs found on the strip, cranial to caudal: each [x, y, turn], in mm "
+                                "from its first pixel and in degrees to posterior.",
+                            },
+                            "junction_disc": _DISC
+                            | {
+                                "type": ["array", "null"],
+                                "description": "L5/S1 as it was found on the strip, likewise.",
+                            },
                             "quality": {
                                 "enum": ["ok", "problem"],
                                 "description": "problem where a flag begins with quality_.",
@@ -194,7 +212,7 @@ def schema() -> dict[str, Any]:
         "then": {
             "properties": {
                 "levels": {"required": list(LEVELS)},
-                "study": {"required": [*(entry.name for entry in uncertainty.metrics("study")), "risk", "quality"]},
+                "study": {"required": [*(entry.name for entry in uncertainty.metrics("study")), *OF_STUDY]},
             }
         },
         "else": {"properties": {"levels": {"maxProperties": 0}, "study": {"maxProperties": 0}}},

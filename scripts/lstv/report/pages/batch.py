@@ -78,7 +78,7 @@ def _pictures(
     """The series, the drawing of the centre slice, the viewer's layers, and which slice of the series the network saw."""
     known = overlay.points(document)
     analysed = maps if isinstance(maps, heatmap_file.Analysed) else None
-    drawn = None if analysed is None else overlay.overlay(analysed, known, reasons)
+    drawn = None if analysed is None else overlay.overlay(analysed, document, reasons)
     try:
         series = series_pack.read_series(row)
         pack = series_pack.of_volume(series)
