@@ -1,0 +1,56 @@
+"""How programs and runs end: at once, and with nothing left undone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from lstv.run import timers
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+PROGRAM = """
+import atexit, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from lstv.base.processes import leave
+
+class Slow:
+    def __del__(self):
+        print("taken apart")
+
+slow = Slow()
+atexit.register(lambda: print("handled"))
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread done"))).start()
+print("left", end="")
+leave(3)
+"""
+
+
+def test_leave_waits_for_threads_calls_handlers_and_writes_all_out():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(SCRIPTS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert (done.returncode, done.stdout) == (3, "leftthread done\nhandled\n")
+
+
+def test_only_timers_of_the_module_are_cancelled():
+    fired = threading.Event()
+
+    def function():
+        fired.set()
+
+    function.__module__ = "of.others"
+    theirs = threading.Timer(0.2, function)
+
+    def unwanted():
+        raise AssertionError
+
+    unwanted.__module__ = "snakemake.scheduling.job_scheduler"
+    ours = threading.Timer(3600, unwanted)
+    theirs.start()
+    ours.start()
+    timers.cancel("snakemake.scheduling.job_scheduler")
+    ours.join(60)
+    assert not ours.is_alive() and fired.wait(60)
