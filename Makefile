@@ -7,8 +7,8 @@ SHELL := /bin/bash
 PYTHON ?=
 VENV := .venv
 READY := $(VENV)/.ready
-# whole files to a worker, because what a file's tests share is made once a worker
-PYTEST_OPTIONS ?= -q -n auto --dist loadfile --ignore=tests/cluster
+# whole files to a worker, because what a file's tests share is made once a worker; in the order of tests/conftest.py
+PYTEST_OPTIONS ?= -q -n auto --dist loadfile --no-loadscope-reorder --ignore=tests/cluster
 # Snakemake keeps a cache of its own, which stays in this folder too. PYTHONPATH, as environment modules set it, would lead to
 # another Python's packages; PYTHONDONTWRITEBYTECODE, as some containers set it, would have each process compile all code anew.
 RUN := env -u PYTHONPATH -u PYTHONHOME -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(VENV)/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache" OMP_WAIT_POLICY=PASSIVE

@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,18 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that run Snakemake first, then those with a browser, then other slow ones: all other workers would wait for
+    a long file that begins last."""
+    first = ("workflow", "browser", "slow")
+    rank: dict[Path, int] = {}
+    for item in items:
+        own = min((n for n, mark in enumerate(first) if item.get_closest_marker(mark)), default=len(first))
+        rank[item.path] = min(own, rank.get(item.path, len(first)))
+    items.sort(key=lambda item: rank[item.path])  # stable: the order within a file stays
 
 
 @pytest.hookimpl(tryfirst=True)
