@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 PARTS = ("workflow", "scripts", "config", "profiles", "resources", "containers")
+UNFINISHED_BYTECODE = "*.pyc.*"
+"""What a copy of the project leaves out. With the rest of __pycache__ it need not compile all code anew."""
 _PARTITIONS = (
     ("  qos: primary", "  # qos: primary"),
     ("  # slurm_account: FILL_IN", "  slurm_account: lab"),

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from slurm_profile import PARTS
+from slurm_profile import PARTS, UNFINISHED_BYTECODE
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +57,6 @@ class Project:
 def copy_project(target: Path) -> Project:
     target.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__", "pointnet"))
+        shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns(UNFINISHED_BYTECODE, "pointnet"))
     shutil.copy(ROOT / "slurm", target / "slurm", follow_symlinks=False)
     return Project(target)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pretended_site import QUICK, make_site
-from slurm_profile import PARTS, fill_in_site
+from slurm_profile import PARTS, UNFINISHED_BYTECODE, fill_in_site
 
 pytestmark = [pytest.mark.workflow]
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,9 @@ def submissions(tmp_path_factory) -> list[dict]:
     """Every sbatch of a whole run of 2,000 studies."""
     root = tmp_path_factory.mktemp("large") / "project"
     for part in PARTS:
-        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "pointnet", "*.sif"))
+        shutil.copytree(
+            ROOT / part, root / part, ignore=shutil.ignore_patterns(UNFINISHED_BYTECODE, "pointnet", "*.sif")
+        )
     fill_in_site(root / "profiles/slurm/config.yaml")
     (root / "large.yaml").write_text(CONFIGURATION)
     (root / "sheet.csv").write_text("study_id,series_dir\n" + "".join(f"{1000 + n},dicom\n" for n in range(STUDIES)))
