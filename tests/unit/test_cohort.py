@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import study_sheet as program
-from lstv.base import ids
+from lstv.base import ids, tables
 from lstv.base.errors import UserError
 from lstv.cohort import batches, known_studies, rsna_layout, selection, study_sheet
 from lstv.cohort.selection import Selection
@@ -153,8 +153,13 @@ def test_list_selection(tmp_path):
     listing.write_text("../x\n")
     with pytest.raises(UserError, match=r"'\.\./x', which is not a study id"):
         selection.not_selected(splits, Selection("list", list=str(listing)))
+    listing.write_text("# none yet\n")
+    with pytest.raises(UserError, match="lists no study id"):
+        selection.not_selected(splits, Selection("list", list=str(listing)))
     with pytest.raises(UserError, match="does not exist"):
         selection.not_selected(splits, Selection("list", list=str(tmp_path / "none.txt")))
+    with pytest.raises(UserError, match="is a folder; it must be a list of study ids"):
+        selection.not_selected(splits, Selection("list", list=str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -218,6 +223,35 @@ def test_supplied_sheet_mistakes(tmp_path):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir,use\na,x,maybe\n"))
     with pytest.raises(UserError, match="does not exist"):
         study_sheet.sheet_rows(tmp_path / "none.csv")
+    with pytest.raises(UserError, match="is separated by tabs; save it as CSV with commas"):
+        study_sheet.sheet_rows(supplied(tmp_path, "study_id\tseries_dir\na\tx\n"))
+    with pytest.raises(UserError, match="is empty; its first line must name study_id, series_dir"):
+        study_sheet.sheet_rows(supplied(tmp_path, "\n"))
+    with pytest.raises(UserError, match="is a folder; name a CSV file"):
+        study_sheet.sheet_rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ['a,x,"T2 sag\nb,x,T2\nc,x,T2\n', 'a,x,"T2 sag\nb,x,T2\nc,x,"T2\nd,x,T2\n', 'a,x,"T2 sag'],
+    ids=["the last lines", "the lines between", "no line"],
+)
+@pytest.mark.fault("a quotation mark that is not closed in a table", "one sentence with file and line; no row is lost")
+def test_a_stray_quotation_mark_loses_no_study(tmp_path, rows):
+    said = "line 2: a quotation mark is not closed and would swallow the lines after it"
+    path = supplied(tmp_path, "study_id,series_dir,series_description\n" + rows)
+    if rows.endswith("sag"):
+        assert len(study_sheet.sheet_rows(path)) == 1
+    else:
+        with pytest.raises(UserError, match=said):
+            study_sheet.sheet_rows(path)
+
+
+def test_quoted_cells_may_have_lines_and_quotation_marks_and_blanks_after_them(tmp_path):
+    text = 'study_id,series_dir,series_description\na,"x" ,"T2 ""sag""\nFS, 3 mm"\nb,x,T2 "fs"\n'
+    rows = tables.read_table(supplied(tmp_path, text), ["study_id"])
+    assert [row["study_id"] for row in rows] == ["a", "b"]
+    assert rows[0]["series_description"] == 'T2 "sag"\nFS, 3 mm'
 
 
 @pytest.mark.parametrize(
@@ -241,8 +275,8 @@ def test_mistakes_of_a_sheet_are_known_before_any_job(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("ids.txt", "Müller\n".encode("latin-1"), "not a text file of study ids in UTF-8"),
-        ("ids.txt", "1\n2\n".encode("utf-16"), "not a text file of study ids in UTF-8"),
+        ("ids.txt", "Müller\n".encode("latin-1"), "is not text in UTF-8; save it as text in UTF-8"),
+        ("ids.txt", "1\n2\n".encode("utf-16"), "is not text in UTF-8; save it as text in UTF-8"),
         ("ids.npy", b"", "is not a NumPy file of study ids"),
         ("ids.npy", b"1\n2\n", "is not a NumPy file of study ids"),
         ("ids.npy", npy(np.array([1.0, 2.0])), "does not contain an array of integers or strings"),

@@ -67,6 +67,8 @@ def read_ids(path: Path) -> set[str]:
     no study can have.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(path, " is a folder; it must be a list of study ids.")
     if not path.is_file():
         raise UserError(path, " does not exist; it must be a list of study ids.")
     checksums.verify(path)
@@ -83,8 +85,10 @@ def read_ids(path: Path) -> set[str]:
     else:
         try:
             text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(path, f" is not a text file of study ids in UTF-8: {error}.") from error
+        except OSError as error:
+            raise UserError(path, f" cannot be read ({error.strerror}); check its permissions.") from error
+        except UnicodeDecodeError as error:
+            raise UserError(path, " is not text in UTF-8; save it as text in UTF-8, one study id per line.") from error
         ids = {line for line in (line.split("#")[0].strip() for line in text.splitlines()) if line}
     wrong = sorted(study_id for study_id in ids if not is_safe(study_id))
     if wrong:

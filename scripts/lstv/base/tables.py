@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,10 +22,15 @@ def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
 def numbered_rows(path: Path, required: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
     """The rows that ``read_table`` gives, each with its line in the file."""
     required = tuple(required)
-    header, semicolons, rows = parsed(Path(path))
+    path = Path(path)
+    header, semicolons, rows = parsed(path)
     absent = [name for name in required if name not in header]
     if absent and semicolons:
         raise UserError(path, " is separated by semicolons; save it as CSV with commas.")
+    if absent and any("\t" in name for name in header):
+        raise UserError(path, " is separated by tabs; save it as CSV with commas.")
+    if absent and not header:
+        raise UserError(path, f" is empty; its first line must name {', '.join(required)}.")
     if absent:
         raise UserError(path, f" has no column {absent[0]}; its first line must name {', '.join(required)}.")
     return rows
@@ -35,8 +41,11 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
 
     With ``semicolons`` such a file is read too, as spreadsheets of many countries save CSV. Blanks around values and names,
     a byte order mark, a first line ``sep=,`` (which Excel writes and hides) and the apostrophes of ``atomic.harmless`` are
-    not part of the text. Raises UserError where the file is missing, no UTF-8, no CSV or names a column twice.
+    not part of the text. Raises UserError where the file is missing, no UTF-8, no CSV or names a column twice, or where a
+    quotation mark that nothing closes would take the lines after it for text of one cell.
     """
+    if Path(path).is_dir():
+        raise UserError(path, " is a folder; name a CSV file.")
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             text = stream.read()
@@ -46,10 +55,23 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
             separator, text, skipped = first.strip()[-1], rest, 1
             first = text.partition("\n")[0]
         by_semicolons = separator == ";" or (";" in first and "," not in first)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if by_semicolons and semicolons else ",")
-        header = [name.strip() for name in next(reader, [])]
+        comma = ";" if by_semicolons and semicolons else ","
+        lines = list(io.StringIO(text, newline=""))
+        reader = csv.reader(lines, delimiter=comma)
+        header: list[str] = []
         rows = []
+        begin = 0
         for cells in reader:
+            if reader.line_num > begin + 1 and not _well_quoted(lines[begin : reader.line_num], comma):
+                raise UserError(
+                    path,
+                    f", line {begin + 1 + skipped}: a quotation mark is not closed and would swallow the lines after it; "
+                    "remove it.",
+                )
+            begin = reader.line_num
+            if not header:
+                header = [name.strip() for name in cells]
+                continue
             row = {name: atomic.original(cell.strip()) for name, cell in zip(header, cells)}
             row |= dict.fromkeys(header[len(cells) :], "")
             row.pop("", None)
@@ -65,6 +87,16 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
     if twice:
         raise UserError(path, f" has two columns {twice[0]}; remove or rename one.")
     return header, by_semicolons, rows
+
+
+def _well_quoted(lines: list[str], comma: str) -> bool:
+    """Whether the row that the csv module made of these lines is one by the rules: each opened cell is closed before a comma
+    (blanks may stand between). It reads on past a stray mark without an error, and over the rows that follow."""
+    closed = [re.sub(rf'"[ \t]+(?={comma}|\r?\n|$)', '"', line) for line in lines]
+    try:
+        return len(list(csv.reader(closed, delimiter=comma, strict=True))) == 1
+    except csv.Error:
+        return False
 
 
 def existing(path: str) -> str:

@@ -62,8 +62,8 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
     for study_id, split in splits.items():
         if split == "train" and not selection.allow_training_studies:
             reasons[study_id] = (
-                "by the list of ids or the study sheet one that the point net was trained on; such studies are analysed "
-                "only where that is asked for"
+                "the point net was trained on it, as the list of ids or the study sheet says; such studies are analysed "
+                "only if you ask for it"
             )
         elif selection.mode == "validation" and split != "validation" and not is_stand_in(study_id):
             reasons[study_id] = "not in the validation list"
@@ -74,6 +74,8 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
         if selection.list is None:
             raise UserError(MODE, " is list, but ", LIST, " names no file; set it to a file of study ids.")
         wanted = read_ids(Path(selection.list))
+        if not wanted:
+            raise UserError(Path(selection.list), " lists no study id; write one id per line.")
         absent = sorted(wanted - set(splits))
         if absent:
             raise UserError(
