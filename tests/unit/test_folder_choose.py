@@ -369,3 +369,23 @@ def test_the_modality_is_a_defined_term_or_not_said(tmp_path):
 def test_uids_that_are_equal_as_numbers_or_of_any_length_have_an_order():
     assert uid_order("1.2.03") != uid_order("1.2.3")
     assert sorted(["1.2.10", "1.2." + "9" * 5000, "1.2.9"], key=uid_order)[:2] == ["1.2.9", "1.2.10"]
+
+
+@pytest.mark.fault(
+    "a series of slices of two pixel spacings, sizes or directions", "the larger stack is taken, the rest told"
+)
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"PixelSpacing": ["0.5", "0.5"]}, "6 images of it were left out (another size, pixel spacing or direction)"),
+        ({"orientation": _tilted(3)}, "6 images of it were left out (another size, pixel spacing or direction)"),
+        ({"orientation": AXIAL}, ""),
+        ({"EchoTime": "20"}, ""),
+    ],
+    ids=["pixel spacing", "direction", "localizer images", "echo"],
+)
+def test_slices_left_out_of_the_chosen_series_are_told(tmp_path, values, told):
+    slices = _stack(count=9) + [image("1.2.3", "1.2.3.1", 20 + n, **values) for n in range(6)]
+    choice = choose(_study(tmp_path, slices))
+    assert choice.chosen is not None and choice.chosen.stack.n_slices == 9
+    assert told in choice.reason if told else not choice.reason

@@ -20,6 +20,8 @@ def test_the_counts_in_words(tmp_path):
     )
     said = "The scan passed over what may be studies: 42 DICOM files without study or series UID"
     assert passed_over.sentence(path) == said == passed_over.of_notices({"no_uid": 42, "not_dicom": 7})
+    said = "The scan passed over what may be studies: 1 file that could not be opened or read"
+    assert passed_over.of_notices({"unreadable": 1}) == said
     path.write_text(json.dumps({"passed_over": {"not_dicom": {"number": 7}}}))
     assert passed_over.sentence(path) == passed_over.sentence(tmp_path / "none.json") == ""
 
@@ -29,4 +31,4 @@ def test_the_last_line_of_a_run(tmp_path):
     (tmp_path / "t.csv").write_text("study_id,status,reason\na,ok,\n")
     (tmp_path / "scan.json").write_text(json.dumps({"passed_over": {"damaged_header": {"number": 18}}}))
     last = summary.sentence(tmp_path / "report.html", tmp_path / "t.csv", tmp_path / "scan.json")
-    assert last.endswith("18 files marked as DICOM whose header cannot be read")
+    assert last.endswith("18 files marked as DICOM whose headers cannot be read")

@@ -246,6 +246,14 @@ def test_first_screen_says_what_was_run_and_when(files, no_figures, tmp_path):
     assert words.index("What failed") < words.index("What to do next") < words.index("Outline: probability 0.5")
 
 
+@pytest.mark.parametrize(("failed", "heading"), [(0, "What was left out"), (1, "What failed")])
+def test_studies_left_out_are_not_called_failed(tmp_path, no_figures, failed, heading):
+    files = report_inputs.make(tmp_path, ok=1, failed=failed, excluded=2, unselected=0)
+    build(**files.arguments())
+    words = Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+    assert [text for text in ("What was left out", "What failed") if text in words] == [heading]
+
+
 def test_studies_alike_share_a_place():
     rows = [{"study_id": name, "rank": rank} for name, rank in (("a", 1), ("b", 2), ("c", 2), ("d", 4), ("e", None))]
     places = standing_out.places(rows)

@@ -351,12 +351,12 @@ def _beside(best: Stack, of_series: list[Stack], total: int) -> tuple[list[str],
     counts: Counter[str] = Counter()
     for stack in of_series:
         if stack is not best:
-            counts[_difference(stack, best)] += len(stack.images)
+            counts[difference(stack, best)] += len(stack.images)
     same_shape = counts["other_shape"]
     if same_shape >= len(best.images):
         sizes = Counter({_size(best): len(best.images)})
         for stack in of_series:
-            if stack is not best and _difference(stack, best) == "other_shape":
+            if stack is not best and difference(stack, best) == "other_shape":
                 sizes[_size(stack)] += len(stack.images)
         found = ", ".join(f"{n} of {size}" for size, n in sorted(sizes.items()))
         raise StackError(
@@ -378,7 +378,8 @@ _FLAG_OF = {
 }
 
 
-def _difference(stack: Stack, best: Stack) -> str:
+def difference(stack: Stack, best: Stack) -> str:
+    """In what a stack without ``problem`` differs from another of its series: a key of the table above."""
     facts, other = stack.facts, best.facts
     if np.abs(np.array(facts.axes) - np.array(other.axes)).max() > SAME_DIRECTION:
         return "other_orientation"

@@ -16,7 +16,7 @@ import numpy as np
 
 from lstv.cohort.study_sheet import CHOSEN_BY_USER
 from lstv.dicom.facts import UNUSABLE_KINDS, Facts
-from lstv.dicom.stacks import MAX_LENGTH_MM, MAX_SAGITTAL_ANGLE_DEG, T2_ECHO_MS, T2_REPETITION_MS, Stack
+from lstv.dicom.stacks import MAX_LENGTH_MM, MAX_SAGITTAL_ANGLE_DEG, T2_ECHO_MS, T2_REPETITION_MS, Stack, difference
 from lstv.folder import terms
 from lstv.folder.series import Series, Study, uid_order
 
@@ -124,7 +124,23 @@ def _doubts(chosen: Judgement, study: Study) -> list[str]:
         if problem is not None and problem.kind in ("geometry", "values") and same_kind:
             n = len(stack.images)
             doubts.append(f"{n} image{'s' * (n != 1)} of it cannot be used ({problem.text})")
+    n = sum(
+        len(stack.images) for stack in study.series[chosen.stack.facts.series_uid].stacks if _alike(stack, chosen.stack)
+    )
+    if n:
+        images = "image of it was" if n == 1 else "images of it were"
+        doubts.append(f"{n} {images} left out (another size, pixel spacing or direction)")
     return doubts
+
+
+def _alike(stack: Stack, chosen: Stack) -> bool:
+    """Whether a reader would take these images for slices of the chosen stack: sagittal ones of its kind and echo. Localizer
+    images, further echoes and Dixon images in one series are usual and not told."""
+    if stack is chosen or stack.problem is not None or plane(stack.facts) != "sagittal":
+        return False
+    facts, other = stack.facts, chosen.facts
+    alike = (facts.image_kind, facts.echo_time) == (other.image_kind, other.echo_time)
+    return alike and difference(stack, chosen) in ("other_shape", "other_orientation")
 
 
 def _examination_names(study: Study) -> frozenset[str]:
