@@ -75,7 +75,7 @@ def exported_studies(root: Path) -> dict[str, tuple[str, str]]:
     try:
         description = json.loads((root / DESCRIPTION).read_text("utf-8"))
         ours = any(entry["Name"] == GENERATOR for entry in description["GeneratedBy"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     path = root / PARTICIPANTS
     if not ours or not path.exists():

@@ -58,7 +58,7 @@ def read_centroids(path: Path) -> dict[str, FloatArray]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StudyError(f"centroid file {path.name} is not readable JSON ({error}); write it again.") from error
     points = _of_list(path, content) if isinstance(content, list) else _plain(path, content)
     found = {name: points[name] for name in VERTEBRAE if name in points}

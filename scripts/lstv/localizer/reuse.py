@@ -124,7 +124,7 @@ class Batch:
 
     def _finished_before(self) -> dict[str, list[Any]]:
         """Key and checksum by study of the finished file."""
-        with suppress(OSError, ValueError, AttributeError):
+        with suppress(OSError, ValueError, AttributeError, RecursionError):
             record = json.loads(self._record.read_text(encoding="utf-8"))
             return {study: known for study, known in record.items() if isinstance(known, list) and len(known) == 2}
         return {}

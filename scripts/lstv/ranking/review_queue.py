@@ -159,7 +159,7 @@ def read_queue(path: Path) -> Queue:
         found = digest(queue["studies"])
     except FileNotFoundError as error:
         raise UserError(path, " does not exist; it is the review_queue.json of the cohort.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             path, " is not a review queue of this version; run the workflow again, which writes review_queue.json."
         ) from error

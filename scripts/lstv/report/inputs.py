@@ -106,7 +106,7 @@ def read_json(path: Path) -> dict:
     """A JSON object. Raises UserError where the file is missing or holds anything else."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(path, f" cannot be read as JSON ({error}); delete it and make it again.") from error
     if not isinstance(document, dict):
         raise UserError(path, " is not a JSON object; delete it and make it again.")

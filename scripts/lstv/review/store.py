@@ -226,6 +226,8 @@ def _parsed(path: Path) -> Iterator[dict[str, Any]]:
             if _is_torn(text, error):
                 continue
             record = None
+        except RecursionError:
+            record = None
         if not isinstance(record, dict) or not isinstance(record.get("reader"), str):
             raise UserError(
                 f"{path}, line {number}, is not a saved verdict; restore the file, or move that line elsewhere."

@@ -33,7 +33,7 @@ def sentence(record: Path, results: Path, settings: Mapping[str, Any]) -> str | 
     not known by which it was made."""
     try:
         before = json.loads(Path(record).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(before, dict) or not Path(results).is_dir():
         return None

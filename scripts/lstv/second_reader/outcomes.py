@@ -26,7 +26,7 @@ def read(folder: Path, study_id: str) -> dict[str, Any] | None:
     """The outcome of a study; None where there is none that can be read, or the file says something else."""
     try:
         found = json.loads(path_of(folder, study_id).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     ours = isinstance(found, dict) and found.get("study_id") == study_id and found.get("status") in (DONE, FAILED)
     return found if ours else None

@@ -117,7 +117,7 @@ def read(path: Path) -> StudyRecord:
         record: StudyRecord = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"metrics file {path} does not exist; run study_metrics for this study.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"metrics file {path} is not readable JSON ({error}); {fix}.") from error
     problem = first_problem(record)
     if problem:

@@ -113,5 +113,5 @@ def queued_studies(queue: Path) -> set[str]:
     """Ids of the studies in a review queue (JSON)."""
     try:
         return {str(study["study_id"]) for study in json.loads(Path(queue).read_text(encoding="utf-8"))["studies"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(Path(queue), f" cannot be read as a review queue ({error}); make it again.") from error

@@ -1,0 +1,53 @@
+"""JSON that is nested too deeply to be read is told, or passed over, like any other damaged file."""
+
+from __future__ import annotations
+
+import pytest
+
+from lstv.base.errors import StudyError, UserError
+from lstv.bids import source
+from lstv.dicom import nifti_series
+from lstv.dicom.nifti import NiftiError
+from lstv.folder import passed_over
+from lstv.localizer import centroids
+from lstv.ranking import review_queue
+from lstv.report import inputs
+from lstv.report.pages import cohort
+from lstv.review import annotations, store
+from lstv.run import changed
+from lstv.second_reader import outcomes
+from lstv.uncertainty import study_record
+
+NESTED = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("read", "error"),
+    [
+        (study_record.read, UserError),
+        (review_queue.read_queue, UserError),
+        (inputs.read_json, UserError),
+        (cohort.queued_studies, UserError),
+        (annotations._array, UserError),
+        (lambda path: list(store._parsed(path)), UserError),
+        (centroids.read_centroids, StudyError),
+        (nifti_series.read_sidecar, NiftiError),
+    ],
+)
+@pytest.mark.fault("JSON that is nested too deeply", "one sentence, like other damaged files")
+def test_nested_json_is_an_error_in_words(tmp_path, read, error):
+    path = tmp_path / "x.json"
+    path.write_text(NESTED)
+    with pytest.raises(error) as raised:
+        read(path)
+    assert type(raised.value) is not RecursionError and str(raised.value)
+
+
+def test_nested_json_where_a_damaged_file_is_as_none(tmp_path):
+    outcomes.path_of(tmp_path, "1").write_text(NESTED)
+    assert outcomes.read(tmp_path, "1") is None
+    path = tmp_path / source.DESCRIPTION
+    path.write_text(NESTED)
+    assert source.exported_studies(tmp_path) == {}
+    assert passed_over.sentence(path) == ""
+    assert changed.sentence(path, tmp_path, {}) is None
