@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import evaluate
+import provenance
 from lstv.base.errors import UserError
 from lstv.evaluation import curves
 from lstv.evaluation.output import COLUMNS
@@ -79,7 +80,7 @@ def by_name(record):
 
 def test_the_result_says_what_made_it_and_from_what(run, tmp_path):
     (tmp_path / "software.yml").write_text("image: {name: /site/lstv.sif, sha256: beef}\n")
-    made = run(cohort(), truth(), "--software", str(tmp_path / "software.yml"))["provenance"]
+    made = provenance.only(run(cohort(), truth(), "--software", str(tmp_path / "software.yml")))
     assert made["image"] == {"name": "lstv.sif", "sha256": "beef"} and made["libraries"]["scipy"]
     assert made["made_of"]["labels"] == hashlib.sha256((tmp_path / "labels.csv").read_bytes()).hexdigest()
     assert str(tmp_path) not in json.dumps(made)

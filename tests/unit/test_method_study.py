@@ -14,6 +14,7 @@ import made_maps
 import method_study
 import method_study_cohort
 import method_study_table
+import provenance
 from lstv.base.errors import UserError
 from lstv.cohort import study_sheet
 from lstv.localizer import heatmap_file
@@ -327,5 +328,6 @@ def test_program_writes_the_same_bytes_twice(tmp_path):
     assert list(first) == ["auc.svg", "groups.svg", "roc.svg", "s.csv", "s.json", "s.md"]
     assert first == again
     record = json.loads(first["s.json"])
+    assert set(provenance.only(record)["made_of"]) == {"table", "components", "phantoms"}
     assert study_text.text(study_text.needed(record)) == first["s.md"].decode()
     assert b"**score**" in first["s.md"] and b"<svg" in first["auc.svg"]

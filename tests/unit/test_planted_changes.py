@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import planted_changes
+import provenance
 from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort.study_sheet import Row
@@ -261,6 +262,7 @@ def test_program_measures_every_change_on_phantoms(phantoms, tmp_path):
     arguments += ["--out", tmp_path / "p.json", "--csv", tmp_path / "p.csv", "--markdown", tmp_path / "p.md"]
     assert planted_changes.main([*map(str, arguments), "--previews", str(tmp_path / "previews")]) == 0
     record = json.loads((tmp_path / "p.json").read_text())
+    assert provenance.only(record)["configuration"] == {"members": "centre", "marks": "canal", "device": "cpu"}
     assert record["studies"] == 3 and not record["left_out"]
     assert set(record["flags"]) == {change.name for change in changes.CHANGES}
     assert 1.0 <= record["places"][ORIGINAL]["median_rank"] <= 2.0
