@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -222,6 +223,36 @@ def test_what_a_program_started_is_ended_with_it(place, tmp_path):
     ended = programs.run(slow, image, tmp_path / "work", tmp_path / "log")
     assert ended.reason.startswith("SPINEPS was ended after 0.05 minutes")
     assert has_ended(int(told.read_text()))
+
+
+@pytest.mark.parametrize("moment", ["while it starts", "while it is waited for"])
+def test_a_job_that_is_ended_at_an_awkward_moment_ends(place, monkeypatch, moment):
+    """Python answers a signal between any two steps, so also within Popen, and while it holds its lock."""
+
+    numbers: list[int] = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *words, **options):
+            super().__init__(*words, **options)
+            numbers.append(self.pid)
+            if moment == "while it starts":
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def wait(self, timeout=None):
+            if moment != "while it starts" and timeout == 60:
+                self._waitpid_lock.acquire()
+                raise KeyboardInterrupt
+            assert timeout is not None, "would never return"
+            return super().wait(timeout)
+
+    monkeypatch.setattr(programs, "_LAST_WAIT", 0.1, raising=False)
+    monkeypatch.setattr(programs.subprocess, "Popen", Popen)
+    image = place / "bids/sub-good/anat/sub-good_acq-sag_T2w.nii.gz"
+    (place / "work").mkdir()
+    slow = Program("spineps", "sh -c 'exec sleep 600' sh {image}", None, 1)
+    with pytest.raises((SystemExit, KeyboardInterrupt)):
+        programs.run(slow, image, place / "work", place / "log")
+    assert has_ended(numbers[0])
 
 
 def test_a_job_that_is_ended_leaves_no_program_behind(place):

@@ -18,10 +18,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from lstv.base.errors import Setting, UserError
@@ -35,6 +36,8 @@ DISTRIBUTIONS = {SPINEPS: ("spineps", "TPTBox", "torch"), TOTALSPINESEG: ("total
 """Distributions whose versions say what made a mask, by program."""
 PLACEHOLDERS = ("image", "out", "models")
 _LAST_CHARACTERS = 300
+_LAST_WAIT = 10.0
+"""Seconds in which a command that was killed is gone."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,16 @@ def run(program: Program, image: Path, work: Path, log: Path) -> Ended:
 def _ended(words: list[str], work: Path, environment: Mapping[str, str], output: IO[bytes], seconds: float) -> int:
     """The status with which a command ends. Whatever ends the waiting ends the command with all that it started: a process
     of it left behind would keep the GPU's memory. Raises TimeoutExpired, and OSError where it cannot be started."""
-    with _terminated_as_exit():
+    asked: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
+
+    def end(number: int, _: FrameType | None) -> None:
+        # no exception here: in the middle of Popen it would leave a process that nobody knows, or a lock held
+        asked.append(number)
+        if process is not None:
+            _kill(process)
+
+    with _on_termination(end):
         process = subprocess.Popen(
             words,
             cwd=work,
@@ -127,21 +139,31 @@ def _ended(words: list[str], work: Path, environment: Mapping[str, str], output:
             start_new_session=True,
         )
         try:
-            return process.wait(seconds)
+            if asked:
+                _kill(process)
+            status = process.wait(seconds)
         except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _kill(process)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LAST_WAIT)  # not without end: what interrupted the waiting may have left its lock held
             raise
+        if asked:
+            sys.exit(128 + asked[0])
+        return status
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
-def _terminated_as_exit() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit in the block, for a command in a session of its own does not get it with this process."""
+def _on_termination(then: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Call ``then`` at a SIGTERM in the block, for a command in a session of its own does not get it with this process."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread has signals
         return
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    before = signal.signal(signal.SIGTERM, then)
     try:
         yield
     finally:
