@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from drawn_spine import MARROW, DrawnSpine, draw
-from lstv.anatomy import chain, offset, signs, strip
+from lstv.anatomy import chain, offset, picture, signs, strip
 from lstv.anatomy.disc_score import NOT_SEEN, disc_score
 from lstv.anatomy.picture import Picture
 from lstv.dicom.geometry import SliceGeometry
@@ -248,3 +248,19 @@ def test_points_that_turn_back_have_directions_and_no_strip():
         logits[level, 46:55, x - 4 : x + 5] = 9.0
     for marks in ("canal", "disc"):
         strips.cut(np.zeros((1, 160, 160), np.uint8), plane, logits, marks)  # whatever it gives, it does not fail
+
+
+@pytest.mark.parametrize("beyond", ["constant", "nearest"])
+def test_both_libraries_read_a_picture_alike(beyond, monkeypatch):
+    generator = np.random.default_rng(5)
+    pixels = generator.uniform(0, 255, (40, 30)).astype(np.float32)
+    pixels[:, :2] = np.nan
+    columns, rows = (generator.uniform(-3, size + 2, (50, 60)).astype(np.float32) for size in (30, 40))
+    columns[:5], rows[5:10] = np.round(columns[:5]), np.round(rows[5:10])  # on pixels, and on the edge
+    columns[10, :4], rows[10, :4] = [0, 29, 29, 0], [0, 0, 39, 39]
+    read = []
+    for rounds in (False, True):
+        monkeypatch.setattr(picture, "_OPENCV_ROUNDS", rounds)
+        read.append(picture.bilinear(pixels, columns, rows, beyond))
+    assert np.isnan(read[0]).any() and (np.isnan(read[0]) == np.isnan(read[1])).all()
+    np.testing.assert_allclose(*read, rtol=1e-6)
