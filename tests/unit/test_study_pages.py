@@ -139,6 +139,12 @@ def test_what_was_made_says_with_what_and_a_study_may_be_called_as_one_likes(fil
     assert index.records([files.folder / "page_files/all.json"]) == record["studies"]
 
 
+def test_a_record_of_an_earlier_version_is_refused(tmp_path):
+    (tmp_path / "old.json").write_text('{"1": {"file": "1", "series": "", "picture": null}}')
+    with pytest.raises(UserError, match="is not a record of this version"):
+        index.records([tmp_path / "old.json"])
+
+
 def test_same_input_gives_the_same_bytes(files, tmp_path):
     again = page_inputs.arguments(files, "--out-dir", str(tmp_path / "again"), "--manifest", str(tmp_path / "m.csv"))
     assert study_pages.main(again) == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lstv.base import atomic
+from lstv.base.errors import UserError
 from lstv.report.inputs import read_json
 from lstv.report.pages import assets
 from lstv.report.pages.cohort import Cohort, Entry
@@ -15,10 +16,13 @@ from lstv.report.pages.render import index_html
 
 
 def records(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """What the batches made, by study id. Raises UserError where a record cannot be read."""
+    """What the batches made, by study id. Raises UserError where a record cannot be read or is of another version."""
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
-        found |= read_json(path).get("studies", {})
+        record = read_json(path)
+        if not isinstance(record.get("studies"), dict):
+            raise UserError(path, " is not a record of this version; run study_pages.py for its batch again.")
+        found |= record["studies"]
     return found
 
 
