@@ -16,6 +16,7 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 import build_report
 import plot_study
@@ -40,6 +41,7 @@ from lstv.report import (
     reason_marks,
     standing_out,
     summaries,
+    templating,
     wording,
 )
 from lstv.report.build import build
@@ -551,6 +553,12 @@ def test_heat_layer_is_clear_where_nothing_is_found():
     assert layer.shape == (GRID, GRID, 4) and layer.dtype == np.uint8
     assert tuple(layer[80, 90, :3]) == palette.rgb(palette.LEVEL_COLOURS["l5_s1"])
     assert layer[80, 90, 3] > 150 and np.count_nonzero(layer) <= 4
+
+
+def test_a_number_and_its_per_cent_sign_stay_on_one_line():
+    template = templating.environment().from_string("{{ words }} {{ drawn }}")
+    shown = template.render(words="of 42 % < 50 %", drawn=Markup("<i>a % b</i>"))
+    assert shown == "of 42\N{NO-BREAK SPACE}% &lt; 50\N{NO-BREAK SPACE}% <i>a % b</i>"
 
 
 def placed(points: dict[str, list[float]]) -> dict:
