@@ -1,6 +1,7 @@
 """Checked configuration and what the rules ask of it. Everything that can be tested alone stands in scripts/lstv."""
 
 import functools
+import math
 
 import yaml
 
