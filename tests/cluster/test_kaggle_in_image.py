@@ -17,17 +17,19 @@ from kaggle_stub import KaggleStub
 
 
 def test_every_failure_of_the_programs_is_the_same_in_the_image(cluster: Cluster):
-    """The tests of the programs themselves, run by the unprivileged user with the programs in the image."""
+    """The tests of the programs themselves, run by the unprivileged user with the programs in the image.
+
+    An altered directory of an archive is read by ours or by Python's own reader, which is the image's: each alteration is
+    tried with the latter, and one of them in all three ways."""
     project = cluster.project("kaggle").root
     for name in ("tests", "pyproject.toml"):
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, project / name)
     command = ("python", "-m", "pytest", "-q", "-rs", "-n", "2", "-p", "no:cacheprovider", f"--basetemp={project}/work")
-    run_in_image = cluster.as_user(
-        "env", f"LSTV_KAGGLE_IMAGE={cluster.sif}", *command, "tests/unit/test_kaggle_programs.py"
-    )
-    done = subprocess.run(run_in_image, cwd=project, capture_output=True, text=True, timeout=600)
+    chosen = ("-k", "not altered_directory or crc or (whole and not without)", "tests/unit/test_kaggle_programs.py")
+    run_in_image = cluster.as_user("env", f"LSTV_KAGGLE_IMAGE={cluster.sif}", *command, *chosen)
+    done = subprocess.run(run_in_image, cwd=project, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "skipped" not in done.stdout, done.stdout
     say(f"downloads in the image: {done.stdout.splitlines()[-1]}")
