@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slurm_profile import PARTS, fill_in_site
+from slurm_profile import PARTS, UNFINISHED_BYTECODE, fill_in_site
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -52,7 +52,7 @@ class Project:
     cluster: Cluster
 
     def command(self, *arguments: str) -> list[str]:
-        quick = ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"]
+        quick = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
         return ["snakemake", "--profile", "slurm", "--latency-wait", "20", *quick, *arguments]
 
     def snakemake(self, *arguments: str, timeout: float = 400) -> subprocess.CompletedProcess:
@@ -179,7 +179,7 @@ class Cluster:
         else:
             root.mkdir(parents=True)
             for part in PARTS:
-                ignored = shutil.ignore_patterns("__pycache__", "pointnet", "private", "*.sif")
+                ignored = shutil.ignore_patterns(UNFINISHED_BYTECODE, "pointnet", "private", "*.sif")
                 shutil.copytree(ROOT / part, root / part, ignore=ignored)
             shutil.copy(ROOT / "slurm", root / "slurm", follow_symlinks=False)
             configuration = root / "config/config.yaml"

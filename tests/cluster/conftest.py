@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def cluster() -> Iterator[Cluster]:
         Path("/dev/fuse").chmod(0o666)  # lets an unprivileged user mount a SIF
     user = unprivileged_user()
     os.chown(CACHE / "home", user.pw_uid, user.pw_gid)
-    made = Cluster(CACHE / "slurm", scheduler_environment(), image(), user)
+    with ThreadPoolExecutor() as beside:  # each takes minutes where it is not there yet
+        environment, sif = beside.submit(scheduler_environment), beside.submit(image)
+        made = Cluster(CACHE / "slurm", environment.result(), sif.result(), user)
     start = time.monotonic()
     run("bash", script, "start", made.folder, "slurmdbd", timeout=300)
     if USER not in made.slurm("sacctmgr", "--noheader", "--parsable2", "show", "user", "format=user").split():

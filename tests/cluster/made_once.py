@@ -14,6 +14,8 @@ from cluster_site import CACHE, ROOT, TOOLS, USER, run, say
 IMAGE_SOURCES = ("containers/Dockerfile", "containers/health_check.py", "containers/sbom.py", "envs/image.lock.txt")
 TORCH = "2.13.0"  # the pinned torch; machines without a GPU have its CPU build
 
+MORE_PAUSE = "self.next_seconds_between_status_checks + 10,"  # in the executor
+
 
 def fingerprint(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
@@ -32,7 +34,7 @@ def scheduler_environment() -> Path:
     unwanted = ("ruff==", "snakefmt==", "black==", "opencv", "sympy==", "networkx==")
     lines = (ROOT / "envs/workflow.lock.txt").read_text().replace("\\\n", "").splitlines()  # a package and its hashes
     wanted = [line for line in lines if not line.startswith(unwanted)]
-    folder = CACHE / f"snakemake-{fingerprint(*wanted)}"
+    folder = CACHE / f"snakemake-{fingerprint(*wanted, MORE_PAUSE)}"
     if not (folder / "ready").is_file():
         start = time.monotonic()
         shutil.rmtree(folder, ignore_errors=True)
@@ -40,9 +42,19 @@ def scheduler_environment() -> Path:
         (folder / "lock.txt").write_text("\n".join(wanted))
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         run(folder / "bin/pip", "install", "--quiet", "--no-deps", "-r", folder / "lock.txt", env=environment)
+        without_growing_pauses(folder)
         (folder / "ready").touch()
         say(f"environment of Snakemake made in {time.monotonic() - start:.0f} s")
     return folder
+
+
+def without_growing_pauses(folder: Path) -> None:
+    """Let the executor look at the queue at the interval that it is given, and not 10 s later after each look that found
+    nothing new. That spares the controller of a site with thousands of jobs; here it is a minute of waiting in every run."""
+    (plugin,) = folder.glob("lib/python*/site-packages/snakemake_executor_plugin_slurm/__init__.py")
+    code = plugin.read_text()
+    assert code.count(MORE_PAUSE) == 1, f"{plugin}: the pauses are made in another way now"
+    plugin.write_text(code.replace(MORE_PAUSE, MORE_PAUSE.replace(" + 10", "")))
 
 
 def image() -> Path:

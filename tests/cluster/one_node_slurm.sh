@@ -86,7 +86,7 @@ JobAcctGatherFrequency=2
 # without cgroups, memory is enforced by what is gathered
 JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/$accounting
-SchedulerParameters=sched_interval=2,bf_interval=2
+SchedulerParameters=sched_interval=1,bf_interval=1
 KillWait=3
 InactiveLimit=0
 MinJobAge=600
