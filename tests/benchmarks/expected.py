@@ -35,8 +35,8 @@ STUDIES = (10, 283, 2000, 20_000)
 MEMBERS = ("centre", "slices", "full")
 BATCH = 128
 BY_BATCH = ("batch_sheet", "infer_heatmaps", "study_metrics", "study_pages")
-PROCESSES = 4
-"""As THREADS_OF_FEW_BATCHES in workflow/rules/common.smk."""
+PROCESSES = (4, 8)
+"""Of a batch, and of few batches together: as in workflow/rules/common.smk."""
 
 STEP_SECONDS = 30.0
 """On SLURM from the end of a job to the start of one that needs it: the profile looks at jobs after 20 s; the rest is a
@@ -128,7 +128,8 @@ def local(known: Costs, studies: int, cores: int, gpu: bool = False, members: st
 
 def _processes(batches: int) -> int:
     """Processes that share a batch's metrics, or its pages."""
-    return max(1, PROCESSES // batches)
+    most, together = PROCESSES
+    return min(most, max(1, together // batches))
 
 
 def _jobs(known: Costs, batches: int) -> int:

@@ -61,7 +61,8 @@ def test_start_and_cost_of_a_study_are_told_apart(expected):
 
 
 def test_the_model_knows_how_many_processes_share_a_batch(expected):
-    assert f"THREADS_OF_FEW_BATCHES = {expected.PROCESSES}\n" in (ROOT / "workflow/rules/common.smk").read_text()
+    said = "MOST_THREADS_OF_A_BATCH, THREADS_OF_FEW_BATCHES = {}, {}\n".format(*expected.PROCESSES)
+    assert said in (ROOT / "workflow/rules/common.smk").read_text()
 
 
 def test_words_have_two_figures(expected):

@@ -1,7 +1,6 @@
 """Checked configuration and what the rules ask of it. Everything that can be tested alone stands in scripts/lstv."""
 
 import functools
-import math
 
 import yaml
 
@@ -28,7 +27,7 @@ MADE_BY = changed.record_of(CONFIG["cohort"])
 DEMO_STUDIES = of_code("resources/demo/studies.csv")
 IMAGE = CONFIG["container"]
 MOST_WORKERS = 16
-THREADS_OF_FEW_BATCHES = 4
+MOST_THREADS_OF_A_BATCH, THREADS_OF_FEW_BATCHES = 4, 8
 
 if workflow.is_main_process and (workflow.output_settings.dryrun or targets.runs_jobs(sys.argv)):
     for line in filter(None, (f"Cohort: {RESULTS}", changed.sentence(MADE_BY, RESULTS, CONFIG))):

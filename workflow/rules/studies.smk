@@ -95,7 +95,7 @@ def pages_to_write(wildcards):
 
 def few_batches_threads(wildcards):
     """Of a few batches each takes several cores; many fill them side by side."""
-    return max(1, math.ceil(THREADS_OF_FEW_BATCHES / len(batches())))
+    return min(MOST_THREADS_OF_A_BATCH, max(1, THREADS_OF_FEW_BATCHES // len(batches())))
 
 
 def sheet_to_export(wildcards):
