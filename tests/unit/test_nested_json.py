@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lstv.base import run_record
 from lstv.base.errors import StudyError, UserError
 from lstv.bids import source
 from lstv.dicom import nifti_series
@@ -51,3 +52,4 @@ def test_nested_json_where_a_damaged_file_is_as_none(tmp_path):
     assert source.exported_studies(tmp_path) == {}
     assert passed_over.sentence(path) == ""
     assert changed.sentence(path, tmp_path, {}) is None
+    assert run_record.read(path) == {}

@@ -16,6 +16,6 @@ def read(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas
 
+from lstv import uncertainty
 from lstv.base import atomic, run_record
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
@@ -99,7 +100,25 @@ def read_table(path: Path) -> pandas.DataFrame:
             f"the cohort table {path} gives study {row['study_id']} the status {row['status']!r}, but it must be ok, failed "
             "or excluded; make it again."
         )
+    _refuse_words_for_numbers(path, frame)
     return frame
+
+
+def _refuse_words_for_numbers(path: Path, frame: pandas.DataFrame) -> None:
+    """Raise UserError where a column of a metric, a score or a rank holds anything but numbers."""
+    metrics = uncertainty.metrics()
+    numbers = {"score", "rank", "rank_entropy", "n_slices", "row_spacing", "column_spacing"}
+    numbers |= {metric.name for metric in metrics if metric.scope == "study"}
+    numbers |= {f"{level}_{metric.name}" for level in LEVELS for metric in metrics if metric.scope == "level"}
+    for name in frame.columns[~frame.dtypes.map(pandas.api.types.is_numeric_dtype)]:
+        if name in numbers:
+            wrong = frame[pandas.to_numeric(frame[name], errors="coerce").isna() & frame[name].notna()]
+            if len(wrong):
+                row = wrong.iloc[0]
+                raise UserError(
+                    f"the cohort table {path} gives study {row['study_id']} the {name} {row[name]!r}, which is not a "
+                    "number; make it again."
+                )
 
 
 def read_json(path: Path) -> dict:
