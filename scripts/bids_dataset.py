@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.bids import dataset, exported
 from lstv.cohort import batches, study_sheet
 from lstv.run import maker
@@ -21,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--manifests-dir", type=Path, metavar="DIR", help="folder of them, <batch>.csv")
     parser.add_argument("--sheet", type=Path, help="with --manifests-dir: the study sheet (CSV)")
     parser.add_argument(
-        "--batches", type=int, default=1, help="with --manifests-dir: batches of the cohort (0: one a study)"
+        "--batches", type=whole(0), default=1, help="with --manifests-dir: batches of the cohort (0: one a study)"
     )
     parser.add_argument("--folder", type=Path, required=True, help="the BIDS folder")
     parser.add_argument("--name", required=True, help="name of the data set in its description")

@@ -12,6 +12,7 @@ from pathlib import Path
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.base.processes import leave
 from lstv.cohort import batches, study_sheet
 from lstv.run import maker
@@ -28,7 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--heatmaps-list", type=Path, metavar="FILE", help="file with one heatmap file a line")
     parser.add_argument("--heatmaps-dir", type=Path, metavar="DIR", help="folder of the heatmap files, <batch>.h5")
     parser.add_argument(
-        "--batches", type=int, default=1, help="with --heatmaps-dir: batches of the cohort (0: one a study)"
+        "--batches", type=whole(0), default=1, help="with --heatmaps-dir: batches of the cohort (0: one a study)"
     )
     parser.add_argument("--config-summary", type=Path, metavar="JSON", help="the settings of the run")
     parser.add_argument(
@@ -44,7 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cohort", default="", help="name of the cohort, shown under the title")
     parser.add_argument(
         "--top",
-        type=int,
+        type=whole(0),
         default=default("report.top_candidates"),
         help="at most so many studies that stand out are shown with images",
     )
@@ -62,8 +63,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if (args.pages_list is None) != (args.pages_dir is None):
         raise UserError("--pages-list and --pages-dir belong together; give both or none.")
-    if args.top < 0:
-        raise UserError(f"--top is {args.top}, but must be 0 or more.")
     used = [row.study_id for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"]
     from lstv.report.build import build  # after the arguments are known to be good: pandas takes time
 

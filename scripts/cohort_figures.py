@@ -8,14 +8,15 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
+from lstv.base.numbers import real
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
     high, moderate = default("metrics.entropy_high"), default("metrics.entropy_moderate")
-    parser.add_argument("--risk-high", type=float, default=high, help="above this L5/S1 entropy the stratum is high")
-    parser.add_argument("--risk-moderate", type=float, default=moderate, help="from here on it is moderate")
+    parser.add_argument("--risk-high", type=real(), default=high, help="above this L5/S1 entropy the stratum is high")
+    parser.add_argument("--risk-moderate", type=real(), default=moderate, help="from here on it is moderate")
     parser.add_argument("--out-dir", type=Path, required=True, help="folder for the figures")
     return parser.parse_args(argv)
 

@@ -15,6 +15,7 @@ from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.folder import sheet
 from lstv.folder.choose import choose
 from lstv.folder.pseudonym import Naming, Pseudonyms, Uids, load_key
@@ -36,7 +37,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=tuple(sheet.DESCRIPTIONS),
         help="words of series descriptions (default: known technical ones with pseudonyms, else keep all)",
     )
-    add("--jobs", type=int, default=1, help="processes that read headers")
+    add("--jobs", type=whole(1), default=1, help="processes that read headers")
     return parser.parse_args(argv)
 
 
@@ -47,8 +48,6 @@ def _path(text: str) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    if args.jobs < 1:
-        raise UserError(f"--jobs is {args.jobs}, but must be at least 1.")
     naming = _naming(args)
     wanted = sheet.read_choices(args.choices) if args.choices else {}
     found = scan(args.folder, jobs=args.jobs)

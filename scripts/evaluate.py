@@ -10,6 +10,7 @@ from typing import Any
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
+from lstv.base.numbers import of_setting, whole
 from lstv.cohort.labels import read_labels
 from lstv.evaluation.assess import evaluate
 from lstv.evaluation.bootstrap import REPLICATES
@@ -35,12 +36,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--figures", type=Path, help="folder for roc.svg, pr.svg and decision_curve.svg")
     parser.add_argument(
         "--seed",
-        type=int,
+        type=of_setting("evaluation.seed"),
         default=default("evaluation.seed"),
         help="seed of resamples and folds (default: %(default)s)",
     )
     maker.add_option_to(parser)
-    parser.add_argument("--replicates", type=int, default=REPLICATES, help="bootstrap resamples (default: %(default)s)")
+    parser.add_argument(
+        "--replicates", type=whole(1), default=REPLICATES, help="bootstrap resamples (default: %(default)s)"
+    )
     return parser.parse_args(argv)
 
 

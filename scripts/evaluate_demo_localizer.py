@@ -11,6 +11,7 @@ from lstv.base.atomic import write_json
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
+from lstv.base.numbers import whole
 from lstv.base.progress import Progress
 
 
@@ -19,17 +20,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="e.g. resources/demo/pointnet_demo.pth")
     parser.add_argument("--out", type=Path, required=True, help="model card to write, JSON")
-    parser.add_argument("--normal", type=int, default=200, help="held-out normal phantoms (default: 200)")
-    parser.add_argument("--transitional", type=int, default=80, help="held-out phantoms of either kind (default: 80)")
-    parser.add_argument("--jobs", type=int, default=2, help="processes that render (default: 2)")
+    parser.add_argument("--normal", type=whole(1), default=200, help="held-out normal phantoms (default: 200)")
+    parser.add_argument(
+        "--transitional", type=whole(1), default=80, help="held-out phantoms of either kind (default: 80)"
+    )
+    parser.add_argument("--jobs", type=whole(1), default=2, help="processes that render (default: 2)")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and write; returns the exit status."""
     args = parse_args(argv)
-    if min(args.normal, args.transitional, args.jobs) < 1:
-        raise UserError("--normal, --transitional and --jobs must be at least 1.")
     from lstv.localizer.checkpoint import load_localizer
     from lstv_evidence.phantom import evaluation, model_card
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.base.progress import Progress
 from lstv.bids import dataset
 from lstv.bids.exported import write_manifest
@@ -26,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the BIDS folder")
     parser.add_argument("--manifest", type=Path, help="CSV to write of what became of each study")
     parser.add_argument("--name", default="lumbar MR", help="name of the data set in its description")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=whole(1), default=1, help="processes")
     maker.add_option_to(parser)
     return parser.parse_args(argv)
 

@@ -14,6 +14,7 @@ from lstv.base.atomic import write_json
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.numbers import of_setting
 from lstv.base.tables import read_table
 from lstv.run import maker
 from lstv.run.failures import Limits, count
@@ -23,10 +24,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="the cohort table (CSV)")
     parser.add_argument(
-        "--failed-share", type=float, default=default("guard.failed_share"), help="largest share of failures"
+        "--failed-share",
+        type=of_setting("guard.failed_share"),
+        default=default("guard.failed_share"),
+        help="largest share of failures",
     )
     parser.add_argument(
-        "--failed-studies", type=int, default=default("guard.failed_studies"), help="fewer never end a run"
+        "--failed-studies",
+        type=of_setting("guard.failed_studies"),
+        default=default("guard.failed_studies"),
+        help="fewer never end a run",
     )
     parser.add_argument("--report", type=Path, help="where the user finds every reason; named in the error")
     maker.add_option_to(parser)

@@ -18,6 +18,7 @@ from lstv.base import checksums, installed
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.numbers import of_setting, whole
 from lstv.base.processes import leave
 from lstv.base.progress import Progress
 from lstv.cohort import batches, study_sheet
@@ -34,7 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--sheet", type=Path, required=True, help="the study sheet")
     parser.add_argument("--batch", help="name of the batch; without it all studies of the sheet")
-    parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
+    parser.add_argument("--batches", type=whole(0), default=1, help="number of batches of the cohort (0: one a study)")
     parser.add_argument("--checkpoint", type=Path, required=True, help="the point net's file")
     parser.add_argument("--sha256", help="expected sha256 (default: that recorded beside the checkpoint, if any)")
     parser.add_argument(
@@ -63,27 +64,30 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="where the network runs; auto takes a GPU if there is one",
     )
     parser.add_argument(
-        "--forward-batch", type=int, default=default("localizer.forward_batch"), help="slices in one GPU pass"
+        "--forward-batch",
+        type=of_setting("localizer.forward_batch"),
+        default=default("localizer.forward_batch"),
+        help="slices in one GPU pass",
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=of_setting("localizer.workers"),
         default=default("localizer.workers"),
         help="processes that decode DICOM; without it one per core",
     )
     parser.add_argument(
         "--study-seconds",
-        type=float,
+        type=of_setting("localizer.study_seconds"),
         default=default("localizer.study_seconds"),
         help="longest time that decoding one study may take",
     )
     parser.add_argument(
         "--study-memory-mb",
-        type=int,
+        type=of_setting("localizer.study_memory_mb"),
         default=default("localizer.study_memory_mb"),
         help="most memory that decoding one study may take",
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
+    parser.add_argument("--threads", type=whole(0), default=0, help="CPU threads of the network (0: all)")
     parser.add_argument("--without-uids", action="store_true", help="keep DICOM UIDs and file names out of the results")
     parser.add_argument("--no-reuse", action="store_true", help="infer every study anew")
     maker.add_option_to(parser)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.base.progress import Progress
 
 
@@ -18,7 +19,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--studies", type=Path, required=True, help="list of phantoms, CSV (resources/demo/studies.csv)"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to make; replaced if it holds phantoms already")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--jobs", type=whole(1), default=2, help="processes (default: 2)")
     return parser.parse_args(argv)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from lstv.base.atomic import write_csv, write_json, write_text
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.run import maker
 
 
@@ -19,8 +20,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--components", type=Path, required=True, help="evidence of the components, CSV")
     parser.add_argument("--phantoms", type=Path, required=True, help="list of the phantoms: their truth, CSV")
     parser.add_argument("--checkpoint", type=Path, help="the localizer that was used; its sha256 is recorded")
-    parser.add_argument("--seed", type=int, default=1, help="of the bootstrap (default: 1)")
-    parser.add_argument("--replicates", type=int, default=2000, help="bootstrap resamples (default: 2000)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="of the bootstrap (default: 1)")
+    parser.add_argument("--replicates", type=whole(1), default=2000, help="bootstrap resamples (default: 2000)")
     maker.add_option_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="results, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric and comparison, CSV")

@@ -9,24 +9,27 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
+from lstv.base.numbers import whole
 from lstv_evidence.method.design import FIRST, METHOD_STUDIES, Design, group_of, specs, write_list
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other phantoms (default: 1)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="another seed, other phantoms (default: 1)")
     parser.add_argument(
         "--generator",
         choices=METHOD_STUDIES,
         default=FIRST.generator,
         help="tables: every phantom is the same tables scaled; patients: anatomy drawn patient by patient (default: tables)",
     )
-    parser.add_argument("--ordinary", type=int, help="ordinary spines (default: 200)")
+    parser.add_argument("--ordinary", type=whole(0), help="ordinary spines (default: 200)")
     parser.add_argument(
-        "--each-degree", type=int, help="spines of each kind and degree (default: 10; with --generator patients 15)"
+        "--each-degree",
+        type=whole(0),
+        help="spines of each kind and degree (default: 10; with --generator patients 15)",
     )
-    parser.add_argument("--each-nuisance", type=int, help="spines of each nuisance (default: 20)")
+    parser.add_argument("--each-nuisance", type=whole(0), help="spines of each nuisance (default: 20)")
     parser.add_argument("--out", type=Path, required=True, help="the list, CSV, for make_demo_cohort.py")
     return parser.parse_args(argv)
 

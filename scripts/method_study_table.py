@@ -12,6 +12,7 @@ from pathlib import Path
 from lstv.base.atomic import write_csv
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
 from lstv.ranking import cohort_table
@@ -25,7 +26,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--sheet", type=Path, required=True, help="the study sheet, CSV")
     parser.add_argument("--heatmaps", type=Path, required=True, help="heatmap file with all studies of the sheet")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--jobs", type=whole(1), default=2, help="processes (default: 2)")
     parser.add_argument("--out", type=Path, required=True, help="the cohort table, CSV")
     parser.add_argument("--components", type=Path, required=True, help="evidence of the components, CSV")
     return parser.parse_args(argv)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
+from lstv.base.numbers import whole
 from lstv.cohort import batches
 from lstv.report.pages import options
 
@@ -21,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--records", type=Path, nargs="*", default=[], metavar="JSON", help="records of the batches")
     parser.add_argument("--records-dir", type=Path, metavar="DIR", help="folder of them, <batch>.json")
     parser.add_argument(
-        "--batches", type=int, default=1, help="with --records-dir: batches of the cohort (0: one a study)"
+        "--batches", type=whole(0), default=1, help="with --records-dir: batches of the cohort (0: one a study)"
     )
     options.add_to(parser)
     parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages, index.html and studies/")

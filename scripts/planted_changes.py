@@ -14,7 +14,7 @@ from lstv import __version__
 from lstv.base.atomic import write_csv, write_json, write_text
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
-from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.base.progress import Progress
 from lstv.cohort import rsna_layout
 from lstv.run import maker
@@ -40,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=default("localizer.device"),
         help="where the network runs; auto takes a GPU if there is one",
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
+    parser.add_argument("--threads", type=whole(0), default=0, help="CPU threads of the network (0: all)")
     maker.add_option_to(parser)
     parser.add_argument("--out", type=Path, required=True, help="results, JSON")
     parser.add_argument("--csv", type=Path, required=True, help="one row a metric and change, CSV")
@@ -60,8 +60,6 @@ def main(argv: list[str] | None = None) -> int:
     from lstv.localizer.options import Options
     from lstv_evidence.method import effects, effects_text, planting, previews
 
-    if args.threads < 0:
-        raise UserError(f"--threads is {args.threads}; give 0 or more.")
     if args.threads:
         torch.set_num_threads(args.threads)
     localizer = checkpoint.load_localizer(args.checkpoint)

@@ -23,6 +23,7 @@ import yaml
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import SCHEMA
 from lstv.base.errors import Setting, UserError
+from lstv.base.numbers import whole
 from lstv.run import maker
 from lstv.run import settings as run_settings
 
@@ -55,7 +56,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     maker.add_option_to(parser)
     add("--blinded", action="store_true", help="of the results serve the blinded reading alone, for readers")
     add("--phantoms", action="store_true", help="offer the demo's phantoms to try")
-    add("--port", type=int, default=8642, help="port to listen at; 0 takes a free one")
+    add("--port", type=whole(0, 65535), default=8642, help="port to listen at; 0 takes a free one")
     add("--token", action="store_true", help="ask for a token on this machine too, where others can log in")
     add("--expose", metavar="ADDRESS", help="let other machines in at this address of this machine; asks for a token")
     add("--name", action="append", default=[], help="another name under which the app is called; may be repeated")
@@ -65,8 +66,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    if not 0 <= args.port <= 65535:
-        raise UserError(PORT, f" is {args.port}, but must be from 0 to 65535.")
     try:
         import flask  # noqa: F401
         import waitress

@@ -9,7 +9,7 @@ from pathlib import Path
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
-from lstv.base.errors import UserError
+from lstv.base.numbers import of_setting
 from lstv.ranking.review_queue import COLUMNS, build_queue, csv_rows
 from lstv.ranking.table_columns import read_cohort_table
 from lstv.run import maker
@@ -20,25 +20,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--table", type=Path, required=True, help="the cohort table, lstv_uncertainty_metrics.csv")
     parser.add_argument(
         "--ambiguous",
-        type=int,
+        type=of_setting("review.ambiguous"),
         default=default("review.ambiguous"),
         help="most ambiguous studies (default: %(default)s)",
     )
     parser.add_argument(
-        "--sample", type=int, default=default("review.sample"), help="random others (default: %(default)s)"
+        "--sample",
+        type=of_setting("review.sample"),
+        default=default("review.sample"),
+        help="random others (default: %(default)s)",
     )
     parser.add_argument(
         "--localizer",
-        type=int,
+        type=of_setting("review.localizer"),
         default=default("review.localizer"),
         help="of those to look at for the localizer (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=default("review.seed"), help="seed of the draw (default: %(default)s)"
+        "--seed",
+        type=of_setting("review.seed"),
+        default=default("review.seed"),
+        help="seed of the draw (default: %(default)s)",
     )
     parser.add_argument(
         "--repeated",
-        type=float,
+        type=of_setting("review.repeated"),
         default=default("review.repeated"),
         help="share that each reader is shown a second time (default: %(default)s)",
     )
@@ -52,10 +58,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    if min(args.ambiguous, args.sample, args.localizer) < 0:
-        raise UserError("--ambiguous, --sample and --localizer are numbers of studies and cannot be negative.")
-    if not 0 <= args.repeated <= 1:
-        raise UserError("--repeated is a share, from 0 to 1.")
     settings = {name: getattr(args, name) for name in ("ambiguous", "sample", "localizer", "seed", "repeated")}
     queue = build_queue(read_cohort_table(args.table), **settings)
     queue["provenance"] = maker.provenance(args.software, ("numpy",), settings, {"table": args.table})

@@ -12,6 +12,7 @@ from pathlib import Path
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.numbers import real, whole
 from lstv.run import maker
 from lstv.second_reader import running
 from lstv.second_reader.numbering import PROGRAMS
@@ -25,11 +26,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--command", required=True, help="its command, with {image}, {out} and {models} to be filled in"
     )
     parser.add_argument("--models", type=Path, help="folder with its weights")
-    parser.add_argument("--study-minutes", type=float, required=True, help="longest time that one study may take")
+    parser.add_argument(
+        "--study-minutes",
+        type=real(above=0, most=100_000),
+        required=True,
+        help="longest time that one study may take",
+    )
     parser.add_argument("--images", type=Path, required=True, help="list of the exported images, CSV")
     parser.add_argument("--folder", type=Path, required=True, help="the BIDS folder that they are in")
-    parser.add_argument("--part", type=int, default=1, help="run this part of the studies")
-    parser.add_argument("--parts", type=int, default=1, help="of so many")
+    parser.add_argument("--part", type=whole(1), default=1, help="run this part of the studies")
+    parser.add_argument("--parts", type=whole(1), default=1, help="of so many")
     parser.add_argument("--masks", type=Path, required=True, help="folder for the masks")
     parser.add_argument("--logs", type=Path, required=True, help="folder for what the program prints")
     maker.add_option_to(parser)

@@ -16,6 +16,7 @@ from lstv.base.atomic import write_csv, write_json
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.base.private_files import write_private
 from lstv.base.progress import Progress
 from lstv.cohort.study_sheet import write_sheet
@@ -61,20 +62,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=tuple(sheet.DESCRIPTIONS),
         help="words of series descriptions in the tables (default: known technical ones with pseudonyms, else keep all)",
     )
-    add("--jobs", type=_positive, default=_cores(), help="processes that read headers (default: %(default)s)")
+    add("--jobs", type=whole(1), default=_cores(), help="processes that read headers (default: %(default)s)")
     return parser.parse_args(argv)
 
 
 def _path(text: str) -> Path:
     """With the home in place of ``~``: as the workflow quotes paths, no shell does it."""
     return Path(os.path.expanduser(text))
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _cores() -> int:

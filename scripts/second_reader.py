@@ -11,6 +11,7 @@ import numpy as np
 
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
+from lstv.base.numbers import whole
 from lstv.base.progress import Progress
 from lstv.evaluation.figures import write_agreement
 from lstv.evaluation.numbering_agreement import agreement
@@ -29,11 +30,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--studies", type=Path, required=True, help="CSV with a column study_id: those to be compared")
     parser.add_argument("--metrics-dir", type=Path, required=True, help="folder with <study_id>.json of each study")
     parser.add_argument("--heatmaps-dir", type=Path, required=True, help="folder of the heatmap files")
-    parser.add_argument("--batches", type=int, required=True, help="number of batches of the heatmap files")
+    parser.add_argument("--batches", type=whole(0), required=True, help="number of batches of the heatmap files")
     for program, called in PROGRAMS.items():
         parser.add_argument(f"--{program}", type=Path, help=f"folder with the masks of {called}")
     maker.add_option_to(parser)
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=whole(1), default=1, help="processes")
     parser.add_argument("--table", type=Path, required=True, help="one row per study, CSV")
     parser.add_argument("--records", type=Path, required=True, help="folder of the records, <study_id>.json each")
     parser.add_argument("--agreement", type=Path, required=True, help="agreement over the cohort, JSON")

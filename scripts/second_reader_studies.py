@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
+from lstv.base.numbers import of_setting
 from lstv.cohort import study_sheet
 from lstv.ranking.second_reader_selection import QueueOptions, chosen
 from lstv.ranking.table_columns import read_cohort_table
@@ -24,7 +25,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     for name in ("ambiguous", "sample", "localizer", "seed"):
         parser.add_argument(
-            f"--{name}", type=int, default=default(f"review.{name}"), help="of the queue (default: %(default)s)"
+            f"--{name}",
+            type=of_setting(f"review.{name}"),
+            default=default(f"review.{name}"),
+            help="of the queue (default: %(default)s)",
         )
     parser.add_argument("--out", type=Path, required=True, help="the chosen studies' rows of the sheet, CSV")
     return parser.parse_args(argv)

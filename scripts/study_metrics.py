@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import Setting, UserError
+from lstv.base.numbers import real, whole
 from lstv.base.processes import leave
 from lstv.base.progress import Progress
 from lstv.localizer import heatmap_file
@@ -24,12 +25,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     everyone.add_argument("--out-dir", type=Path, help="folder of the metrics, <study_id>.json each")
     everyone.add_argument("--manifest", type=Path, help="CSV of what was written: study, status, size, sha256")
     parser.add_argument(
-        "--risk-high", type=float, default=Thresholds.high, help="L5/S1 entropy above this is high (nats)"
+        "--risk-high", type=real(), default=Thresholds.high, help="L5/S1 entropy above this is high (nats)"
     )
     parser.add_argument(
-        "--risk-moderate", type=float, default=Thresholds.moderate, help="from this on it is moderate (nats)"
+        "--risk-moderate", type=real(), default=Thresholds.moderate, help="from this on it is moderate (nats)"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="processes that measure studies (default: 1)")
+    parser.add_argument("--jobs", type=whole(1), default=1, help="processes that measure studies (default: 1)")
     parser.add_argument("--reference", type=Path, help="feature bank (reference_features.py)")
     maker.add_option_to(parser)
     args = parser.parse_args(argv)
@@ -48,8 +49,6 @@ def main(argv: list[str] | None = None) -> int:
             Setting("risk-high", "threshold of a high risk"),
             f" of {args.risk_high:g}; give a lower one.",
         )
-    if args.jobs < 1:
-        raise UserError(f"--jobs is {args.jobs}, but must be 1 or more.")
     thresholds = Thresholds(args.risk_high, args.risk_moderate)
     reference = feature_bank.read(args.reference) if args.reference else None
     made_by = maker.here(args.software, maker.MEASURING)

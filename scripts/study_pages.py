@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
-from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.base.processes import leave
 from lstv.base.progress import Progress
 from lstv.cohort import study_sheet
@@ -35,13 +35,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--top",
-        type=int,
+        type=whole(0),
         default=default("report.top_candidates"),
         help="so many of the studies that stand out, and of those whose points should be looked at",
     )
     options.add_to(parser)
     maker.add_option_to(parser)
-    parser.add_argument("--jobs", type=int, default=1, help="processes that read images and write pages (default: 1)")
+    parser.add_argument(
+        "--jobs", type=whole(1), default=1, help="processes that read images and write pages (default: 1)"
+    )
     parser.add_argument("--out-dir", type=Path, required=True, help="folder of the pages")
     parser.add_argument("--record", type=Path, required=True, help="what was made of each study (JSON)")
     parser.add_argument("--manifest", type=Path, required=True, help="CSV of what was written: file, size, sha256")
@@ -50,10 +52,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    if args.top < 0:
-        raise UserError(f"--top is {args.top}, but must be 0 or more.")
-    if args.jobs < 1:
-        raise UserError(f"--jobs is {args.jobs}, but must be 1 or more.")
     rows = {row.study_id: row for row in study_sheet.read_sheet(args.sheet) if row.use == "yes"}
     from lstv.report.pages import batch, cohort  # after the arguments are known to be good
 

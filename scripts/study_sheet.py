@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.numbers import whole
 from lstv.cohort import batches, rsna_layout, selection, selection_options, study_sheet, training_guard
 
 
@@ -17,7 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--path", type=Path, required=True, help="rsna, demo: the root folder; sheet: the CSV file")
     selection_options.add_to(parser)
     parser.add_argument("--batch", help="write the studies of this inference batch only")
-    parser.add_argument("--batches", type=int, default=1, help="number of batches of the cohort (0: one a study)")
+    parser.add_argument("--batches", type=whole(0), default=1, help="number of batches of the cohort (0: one a study)")
     parser.add_argument("--out", type=Path, required=True, help="the study sheet, CSV")
     return parser.parse_args(argv)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lstv.base.atomic import write_bytes, write_text
 from lstv.base.cli import argument_parser, run
-from lstv.base.errors import UserError
+from lstv.base.numbers import real, whole
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -23,20 +23,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, required=True, help="checkpoint to write, e.g. resources/demo/pointnet_demo.pth"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of phantoms, weights and augmentation (default: 0)")
-    parser.add_argument("--phantoms", type=int, default=1500, help="normal phantoms to train on (default: 1500)")
-    parser.add_argument("--steps", type=int, default=1000, help="optimizer steps (default: 1000)")
-    parser.add_argument("--batch", type=int, default=12, help="slices per step (default: 12)")
-    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate (default: 0.003)")
-    parser.add_argument("--jobs", type=int, default=2, help="processes and threads (default: 2)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of phantoms, weights and augmentation (default: 0)")
+    parser.add_argument("--phantoms", type=whole(1), default=1500, help="normal phantoms to train on (default: 1500)")
+    parser.add_argument("--steps", type=whole(1), default=1000, help="optimizer steps (default: 1000)")
+    parser.add_argument("--batch", type=whole(1), default=12, help="slices per step (default: 12)")
+    parser.add_argument("--rate", type=real(above=0), default=3e-3, help="highest learning rate (default: 0.003)")
+    parser.add_argument("--jobs", type=whole(1), default=2, help="processes and threads (default: 2)")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Train and write; returns the exit status."""
     args = parse_args(argv)
-    if min(args.phantoms, args.steps, args.batch, args.jobs) < 1 or args.seed < 0:
-        raise UserError("--phantoms, --steps, --batch and --jobs must be at least 1 and --seed not negative.")
     import torch
 
     from lstv.base.checksums import file_digest

@@ -25,7 +25,7 @@ AREAS = {
         "test_study_pages",
     ),
     "Ids, sheets and tables": ("test_cohort", "test_report", "test_evaluate", "test_failures", "test_nested_json"),
-    "Configuration": ("test_settings", "test_plan"),
+    "Configuration": ("test_settings", "test_plan", "test_programs"),
     "Checkpoints and downloads": ("test_localizer", "test_tensor", "test_kaggle", "test_download"),
     "Disks, interruptions, machines": ("test_atomic", "test_heatmap", "test_faults", "test_run", "test_container"),
     "Random mutants": ("test_fuzz",),

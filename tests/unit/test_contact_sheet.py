@@ -95,12 +95,10 @@ def test_choice_of_the_user_is_the_one_marked(export, tmp_path):
     assert t1["series_id"] in section
 
 
-@pytest.mark.parametrize(
-    "options, said", [(("--study", "nobody"), "--study nobody is not in"), (("--jobs", "0"), "at least 1")]
-)
-def test_mistakes_are_a_sentence(export, tmp_path, options, said):
-    arguments = ["--folder", str(export), "--ids", "uid", "--study", STUDY, "--out", str(tmp_path / "x.html"), *options]
-    with pytest.raises(UserError, match=said):
-        contact_sheet.main(arguments)
+def test_mistakes_are_a_sentence(export, tmp_path):
+    with pytest.raises(UserError, match="--study nobody is not in"):
+        contact_sheet.main(
+            ["--folder", str(export), "--ids", "uid", "--study", "nobody", "--out", str(tmp_path / "x.html")]
+        )
     with pytest.raises(UserError, match="need the key of the scan"):
         contact_sheet.main(["--folder", str(export), "--study", STUDY, "--out", str(tmp_path / "x.html")])

@@ -61,6 +61,7 @@ def test_direct_indirect_and_late_imports():
         "lstv/base/defaults.py",
         "lstv/base/errors.py",
         "lstv/base/ids.py",
+        "lstv/base/numbers.py",
         "lstv/base/private_files.py",
         "lstv/base/shareable.py",
         "lstv/base/tables.py",

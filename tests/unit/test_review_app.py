@@ -352,7 +352,6 @@ def test_a_folder_that_somebody_else_made_is_refused(tmp_path):
         (["--results", "results/none"], "results/none does not exist; run the workflow first"),
         (["--config", "config/none.yaml"], "config/none.yaml cannot be read"),
         (["--config", "README.md"], "cannot be read as a configuration"),
-        (["--config", "config/config.yaml", "--port", "70000"], "must be from 0 to 65535"),
     ],
 )
 def test_the_program_answers_bad_options_in_a_sentence(options, words, monkeypatch, capsys):

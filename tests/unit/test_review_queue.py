@@ -198,14 +198,6 @@ def test_how_many_are_read_again_is_in_the_queue_and_not_in_its_digest(tmp_path)
     del queue["repeated"]  # as a queue was before it could be set
     (tmp_path / "queue.json").write_text(json.dumps(queue))
     assert read_queue(tmp_path / "queue.json")["repeated"] == default("review.repeated")
-    files = ["--table", "t", "--json", "j", "--csv", "c"]
-    with pytest.raises(UserError, match="share, from 0 to 1"):
-        program.main([*files, "--repeated", "1.5"])
-
-
-def test_negative_numbers_are_refused():
-    with pytest.raises(UserError, match="cannot be negative"):
-        program.main(["--table", "t", "--json", "o", "--csv", "c", "--sample", "-1"])
 
 
 def test_those_to_look_at_for_the_localizer_are_a_stratum_of_their_own():

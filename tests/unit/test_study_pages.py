@@ -298,7 +298,5 @@ def test_slice_of_another_place_or_plane_has_no_layers():
 
 
 def test_program_says_what_is_wrong_in_a_sentence(files):
-    with pytest.raises(UserError, match="--top is -1"):
-        study_pages.main(page_inputs.arguments(files, "--top", "-1"))
     with pytest.raises(UserError, match="cannot be read"):
         study_pages.main(page_inputs.arguments(files, "--queue", str(Path("nowhere.json"))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from lstv.base.defaults import default
+from lstv.base.numbers import of_setting
 from lstv.cohort.selection import Selection
 
 
@@ -18,11 +19,14 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         help="which studies: all, a few for a trial, the validation studies, or those of --list",
     )
     parser.add_argument(
-        "--trial-studies", type=int, default=default("selection.trial_studies"), help="mode trial: how many studies"
+        "--trial-studies",
+        type=of_setting("selection.trial_studies"),
+        default=default("selection.trial_studies"),
+        help="mode trial: how many studies",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=of_setting("selection.seed"),
         default=default("selection.seed"),
         help="mode trial: which studies; the same seed, the same ones",
     )
