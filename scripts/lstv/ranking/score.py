@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstv.base.arrays import FloatArray
 from lstv.ranking import evidence
 from lstv.ranking.evidence import LIMITS
 from lstv.ranking.reasons import LOCALIZER_FLAGS, junction_missing, reasons
@@ -49,7 +48,7 @@ def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
         return []
     groups = [_group(record) for record in records]
     norm_group = np.array([group in ("scored", "not_found") for group in groups])
-    found = evidence.evidence(records, norm_group, _acquisition(records))
+    found = evidence.evidence(records, norm_group)
     by_entropy = _ranks_by_entropy(records)
     placed = []
     for record, group, own, entropy_rank in zip(records, groups, found, by_entropy):
@@ -73,24 +72,6 @@ def _group(record: StudyRecord) -> str:
     if any(flag in record["flags"] for flag in LOCALIZER_FLAGS):
         return "localizer"
     return "not_found" if junction_missing(record) else "scored"
-
-
-def _acquisition(records: list[StudyRecord]) -> FloatArray:
-    """Facts (studies, 3) in which studies are compared with their like: field of view, contrast, number of slices."""
-
-    def number(value: float | None) -> float:
-        return float("nan") if value is None else float(value)
-
-    return np.array(
-        [
-            [
-                np.log(max(number(record["study"].get("field_of_view")), 1.0)),
-                number(record["study"].get("image_contrast")),
-                number(record["provenance"].get("n_slices")),
-            ]
-            for record in records
-        ]
-    )
 
 
 def _ranks_by_entropy(records: list[StudyRecord]) -> list[int | None]:
