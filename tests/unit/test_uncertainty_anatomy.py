@@ -108,6 +108,16 @@ def test_a_field_that_begins_at_the_first_disc_is_cropped():
     assert "field_cropped_cranial" in measure(maps(draw([0.5] * 5, first=17.0)))[2]
 
 
+def test_a_field_that_begins_at_the_first_of_six_discs_shows_the_five_lowest_whole():
+    """Here it is the names that do not fit the discs; with five discs the same field is cropped."""
+    spine = draw([0.5] * 6, gap=32.0, first=17.0)
+    _, study, flags = measure(maps(spine, spine.discs[[0, 2, 3, 4, 5]]))
+    assert study["discs_spanned"] == 6 and study["cranial_reach"] < 0.6
+    assert not set(LOCALIZER_FLAGS) & set(flags)
+    shared = measure(maps(spine, spine.discs[[0, 2, 3, 3, 5]]))[2]
+    assert "field_cropped_cranial" in shared, "names that share a disc do not tell how many there are"
+
+
 def test_without_a_strip_every_sign_is_undefined_and_says_so():
     made = replace(maps(draw([0.5] * 5)), strip=None)
     _, study, flags = measure(made)

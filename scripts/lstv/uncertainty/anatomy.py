@@ -181,7 +181,8 @@ def cranial_reach(study: StudyContext) -> float:
     Formula: length of the strip that the picture fills above the disc / D, less one for each level above that has no disc
     Unit: distances between discs
     Range: negative where a level would lie outside
-    Direction: a fact of the picture; below 0.6 = no whole vertebra is seen above the first disc (flag field_cropped_cranial)
+    Direction: a fact of the picture; below 0.6, less the discs without a name between the points, no whole vertebra is seen
+        above the first of the five lowest discs (flag field_cropped_cranial)
     Undefined: no strip or chain of discs (flags no_strip, no_disc_chain)
     Source: this project
     """
@@ -222,10 +223,16 @@ def disc_offset(study: StudyContext) -> float:
 
 @warning
 def cropped_field(study: StudyContext) -> list[str]:
-    """The picture ends where a vertebra beyond the named discs should be."""
+    """The picture ends where a vertebra beyond the named discs should be.
+
+    Cranially that is above the five lowest: where six discs lie from the first name to the last, not the field is amiss,
+    if the names are in order and of different discs.
+    """
     found = study.once(_signs)
+    in_order = bool((found.steps >= STANDING_STILL).all())
+    unnamed = study.once(discs_spanned) - 1 - (found.levels[-1] - found.levels[0]) if in_order else 0
     sacral = found.slope_deg >= SACRAL_SLOPE_DEG and found.reach_caudal >= SACRAL_REACH
-    flags = ["field_cropped_cranial"] * (found.reach_cranial < WHOLE_BODY)
+    flags = ["field_cropped_cranial"] * (found.reach_cranial + max(unnamed, 0) < WHOLE_BODY)
     return flags + ["field_cropped_caudal"] * (found.reach_caudal < WHOLE_BODY and not sacral)
 
 
