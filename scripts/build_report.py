@@ -14,6 +14,7 @@ from lstv.base.defaults import default
 from lstv.base.errors import UserError
 from lstv.base.numbers import whole
 from lstv.base.processes import leave
+from lstv.base.text import counted
 from lstv.cohort import batches, study_sheet
 from lstv.run import maker
 
@@ -84,7 +85,9 @@ def main(argv: list[str] | None = None) -> int:
         pages_dir=args.pages_dir,
     )
     counts = page["counts"]
-    print(f"{args.out}: {counts['entered']} studies, {counts['ok']} analysed, {counts['stands_out']} stand out")
+    print(
+        f"{args.out}: {counted(counts['entered'], 'study')}, {counts['ok']} analysed, {counts['stands_out']} standing out"
+    )
     return 0
 
 

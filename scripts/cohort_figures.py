@@ -9,6 +9,7 @@ from pathlib import Path
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
 from lstv.base.numbers import real
+from lstv.base.text import counted
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     thresholds = {"high": args.risk_high, "moderate": args.risk_moderate}
     args.out_dir.mkdir(parents=True, exist_ok=True)
     written = figures.write(table[table["status"] == "ok"], thresholds, args.out_dir)
-    print(f"{args.out_dir}: {len(written)} files")
+    print(f"{args.out_dir}: {counted(len(written), 'file')}")
     return 0
 
 

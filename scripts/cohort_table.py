@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
+from lstv.base.text import counted
 from lstv.cohort import study_sheet
 from lstv.ranking import cohort_table
 from lstv.uncertainty import study_record
@@ -31,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = cohort_table.write(args.out, sheet, records, args.second_reader)
     counts = {status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "excluded")}
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
-    print(f"{len(rows)} studies ({summary}): {args.out}")
+    print(f"{counted(len(rows), 'study')} ({summary}): {args.out}")
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.numbers import whole
+from lstv.base.text import counted
 from lstv.cohort import batches
 from lstv.report.pages import options
 
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     made = index.records([*args.records, *(args.records_dir / f"{name}.json" for name in names)])
     entries = known.pages(cohort.ALL, 0, ())
     index.write(args.out_dir, args.list, entries, made, known, args.title)
-    print(f"{args.out_dir / 'index.html'}: {len(made)} pages")
+    print(f"{args.out_dir / 'index.html'}: {counted(len(made), 'page')}")
     return 0
 
 

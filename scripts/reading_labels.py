@@ -9,6 +9,7 @@ from pathlib import Path
 from lstv.base import atomic
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.text import counted
 from lstv.ranking.review_queue import read_queue
 from lstv.review import label_rows
 from lstv.review.store import VerdictStore
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = label_rows.together(parts)
     atomic.write_csv(args.out, label_rows.COLUMNS, rows)
     readers = sorted({row["reader"] for row in rows})
-    print(f"{args.out}: {len(rows)} verdicts of {len(readers)} readers ({', '.join(readers)})")
+    print(f"{args.out}: {counted(len(rows), 'verdict')} of {counted(len(readers), 'reader')} ({', '.join(readers)})")
     return 0
 
 

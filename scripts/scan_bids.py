@@ -10,6 +10,7 @@ from pathlib import Path
 from lstv.base.atomic import write_csv
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
+from lstv.base.text import counted
 from lstv.bids import source
 from lstv.cohort.study_sheet import write_sheet
 from lstv.folder import sheet
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_sheet(rows, args.out)
     if others := [study.uid for study in studies if naming.study(study.uid) != study.uid]:
         print(f"{len(others)} names of studies are no ids; the study sheet says which: {others[0]!r} is one")
-    print(f"{len(rows)} studies, {sum(bool(row.series_dir) for row in rows)} of them with an image to use: {args.out}")
+    usable = sum(bool(row.series_dir) for row in rows)
+    print(f"{counted(len(rows), 'study')}, {usable} of them with an image to use: {args.out}")
     return 0
 
 

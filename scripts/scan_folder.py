@@ -19,6 +19,7 @@ from lstv.base.errors import UserError
 from lstv.base.numbers import whole
 from lstv.base.private_files import write_private
 from lstv.base.progress import Progress
+from lstv.base.text import counted
 from lstv.cohort.study_sheet import write_sheet
 from lstv.folder import sheet
 from lstv.folder.choose import Choice, choose
@@ -115,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     lost = of_notices(found.notices)
     if lost:
         print(f"{lost}.")
-    print(f"{len(rows)} studies, {sum(bool(row.series_dir) for row in rows)} of them with a series to use: {args.out}")
+    usable = sum(bool(row.series_dir) for row in rows)
+    print(f"{counted(len(rows), 'study')}, {usable} of them with a series to use: {args.out}")
     return 0
 
 

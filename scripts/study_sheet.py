@@ -9,6 +9,7 @@ from pathlib import Path
 from lstv.base.cli import argument_parser, run
 from lstv.base.errors import UserError
 from lstv.base.numbers import whole
+from lstv.base.text import counted
 from lstv.cohort import batches, rsna_layout, selection, selection_options, study_sheet, training_guard
 
 
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = [row for row in selection.apply_selection(rows, chosen, args.valid_ids) if wanted(row.study_id)]
     study_sheet.write_sheet(training_guard.refuse_unmarked(rows) if args.kind == "sheet" else rows, args.out)
     used = sum(row.use == "yes" for row in rows)
-    print(f"{len(rows)} studies, {used} to analyse, {len(rows) - used} not used: {args.out}")
+    print(f"{counted(len(rows), 'study')}, {used} to analyse, {len(rows) - used} not used: {args.out}")
     return 0
 
 

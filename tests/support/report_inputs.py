@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lstv.base.levels import GRID
+from lstv.base.text import counted
 from lstv.cohort import study_sheet
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
@@ -129,7 +130,7 @@ def _sheet_row(number: int, study_id: str, kind: str, ok: int) -> study_sheet.Ro
         "ok": "",
         "failed": f"{3 + number % 4} of 17 files of study {study_id} in {where} are unreadable",
         "excluded": "no series is called 'Sagittal T2/STIR' (there are: Axial T2)",
-        "unselected": f"not selected: trial of {ok} studies",
+        "unselected": f"not selected: trial of {counted(ok, 'study')}",
     }[kind]
     use = "no" if kind in ("excluded", "unselected") else "yes"
     split = "train" if number == 1 else "unknown"

@@ -746,7 +746,7 @@ def test_one_slice(tmp_path, preprocessing, volume):
 
 def test_many_images_of_one_slice(tmp_path, volume):
     write_series(tmp_path, volume, slice_spacing=0.0)
-    refused(tmp_path, "only one slice at different positions")
+    refused(tmp_path, r"only one slice \(images of one position count once\), but a stack needs at least 3")
 
 
 @BOTH

@@ -24,6 +24,7 @@ import report_inputs
 from lstv import uncertainty
 from lstv.base.errors import UserError
 from lstv.base.levels import GRID, LEVELS
+from lstv.base.text import counted
 from lstv.cohort import study_sheet
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import heatmap_file
@@ -254,6 +255,16 @@ def test_studies_left_out_are_not_called_failed(tmp_path, no_figures, failed, he
     build(**files.arguments())
     words = Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
     assert [text for text in ("What was left out", "What failed") if text in words] == [heading]
+
+
+@pytest.mark.parametrize("counts", [{"failed": 1, "excluded": 0}, {"failed": 0, "excluded": 1}])
+def test_one_study_is_not_called_studies(tmp_path, no_figures, counts):
+    files = report_inputs.make(tmp_path, ok=1, unselected=1, **counts)
+    build(**files.arguments())
+    words = Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+    assert re.findall(r"(?<![\d,.] )(?<![\d,.])1 (?:[a-z]+ )?(?:studies|reasons)\b.{0,20}", words) == []
+    assert "1 study with a reason of its own" in words and "1 study failed or excluded" in words
+    assert [counted(n, "labelled study") for n in (1, 1975)] == ["1 labelled study", "1,975 labelled studies"]
 
 
 def test_studies_alike_share_a_place():
@@ -714,7 +725,7 @@ def test_program_takes_folders(files, capsys):
     arguments += ["--config-summary", files.settings, "--out", out]
     assert build_report.main([str(a) for a in arguments]) == 0
     assert out.read_bytes() == (files.folder / "report.html").read_bytes()
-    assert "28 studies, 20 analysed, 2 stand out" in capsys.readouterr().out
+    assert "28 studies, 20 analysed, 2 standing out" in capsys.readouterr().out
 
 
 def test_program_takes_lists(files, tmp_path, no_figures):
@@ -735,7 +746,7 @@ def test_a_word_in_a_column_of_numbers_is_a_sentence(files, tmp_path, column):
     study = frame["study_id"][3]
     with pytest.raises(UserError, match=f"gives study {study} the {column} '5,4', which is not a number"):
         inputs.read_table(tmp_path / "t.csv")
-    frame["comment"] = "of my own"
+    frame = frame.copy().assign(comment="of my own")
     frame.loc[3, column] = None
     frame.to_csv(tmp_path / "t.csv", index=False)
     assert len(inputs.read_table(tmp_path / "t.csv")) == len(frame)

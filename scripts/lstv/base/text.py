@@ -32,3 +32,9 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counted(value: int, noun: str) -> str:
+    """1 -> ``1 study``, 1975 -> ``1,975 studies``; ``noun`` is the singular, with any words before it."""
+    several = f"{noun[:-1]}ies" if noun.endswith("y") else noun if noun.endswith("series") else f"{noun}s"
+    return f"{value:,} {noun if value == 1 else several}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lstv.base.errors import Setting, UserError
 from lstv.base.ids import is_stand_in, read_ids
+from lstv.base.text import counted
 from lstv.cohort.known_studies import KnownStudy
 from lstv.cohort.study_sheet import Row
 
@@ -89,7 +90,7 @@ def not_selected(splits: dict[str, str], selection: Selection) -> dict[str, str]
     if selection.mode == "trial":
         eligible = sorted((i for i in known if i not in reasons), key=lambda i: _draw(selection.seed, i))
         for study_id in eligible[selection.trial_studies :]:
-            reasons[study_id] = f"{NOT_SELECTED}: trial of {selection.trial_studies} studies"
+            reasons[study_id] = f"{NOT_SELECTED}: trial of {counted(selection.trial_studies, 'study')}"
     return reasons
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from lstv.base.arrays import StoredArray
 from lstv.base.errors import StudyError
-from lstv.base.text import printable
+from lstv.base.text import counted, printable
 from lstv.dicom import facts, stacks
 from lstv.dicom.affine import planes_of
 from lstv.dicom.facts import MR_IMAGE, Image, Problem
@@ -214,7 +214,8 @@ def read_series(path: Path) -> StoredSeries:
     chosen = [slice_position[0] for slice_position in stack.slice_positions]
     if len(chosen) < stacks.MIN_SLICES:
         raise StudyError(
-            f"the NIfTI image has {len(chosen)} slices, a stack needs at least {stacks.MIN_SLICES}; give the whole series."
+            f"the NIfTI image has {counted(len(chosen), 'slice')}, but a stack needs at least {stacks.MIN_SLICES}; "
+            "give the whole series."
         )
     values, padding = _finite(image.stored, _padding(sidecar))
     by_slice = np.moveaxis(values, slice_axis(image.header), 0)

@@ -26,7 +26,7 @@ from pydicom.dataset import Dataset
 from lstv.base.arrays import ByteArray, StoredArray
 from lstv.base.errors import StudyError
 from lstv.base.private_files import Listed, read_list
-from lstv.base.text import printable
+from lstv.base.text import counted, printable
 from lstv.dicom import facts, headers, intensities, nifti, nifti_series, pixels, plausibility, stacks
 from lstv.dicom.facts import Image
 from lstv.dicom.geometry import SliceGeometry
@@ -407,8 +407,8 @@ def _check_count(slices: int, n_slices: int | None, found: _Found) -> None:
     """Raise StudyError where the slices are not those that the scan counted; files damaged since may be missing."""
     if n_slices is not None and not slices <= n_slices <= slices + len(found.unreadable):
         raise StudyError(
-            f"the files of the series hold {slices} slices, the scan of the folder counted {n_slices}; they have changed "
-            "since, scan the folder again."
+            f"the files of the series hold {counted(slices, 'slice')}, the scan of the folder counted {n_slices}; they "
+            "have changed since, scan the folder again."
         )
 
 
@@ -438,7 +438,8 @@ def _check_enough(images: list[Image], found: _Found) -> None:
         name, reason = natsorted(damaged.items())[0]
         raise StudyError(
             f"{len(damaged)} of the {found.n_images} DICOM files of the series cannot be read (the first, {name}: {reason}) "
-            f"and {len(images)} slices are too few; copy or export the series again."
+            f"and {counted(len(images), 'slice')} {'is' if len(images) == 1 else 'are'} too few; copy or "
+            "export the series again."
         )
     if len(images) < MIN_SLICES:
         count = "only one slice" if len(images) == 1 else f"only {len(images)} slices"
@@ -446,8 +447,8 @@ def _check_enough(images: list[Image], found: _Found) -> None:
         if found.without_geometry:
             name, text = natsorted(found.without_geometry.items())[0]
             raise StudyError(
-                f"the series has {count} of known place and {len(found.without_geometry)} images of unknown place (first "
-                f"{name}: {text}); export the original series from the scanner or PACS."
+                f"the series has {count} of known place and {counted(len(found.without_geometry), 'image')} of unknown "
+                f"place (first {name}: {text}); export the original series from the scanner or PACS."
             )
         if len(series) > 1:
             raise StudyError(
@@ -455,8 +456,8 @@ def _check_enough(images: list[Image], found: _Found) -> None:
                 "has a SeriesInstanceUID of its own; export the series again with one."
             )
         raise StudyError(
-            f"the series has {count} at different positions, a stack needs at least {MIN_SLICES}; choose the complete "
-            "sagittal series."
+            f"the series has {count} (images of one position count once), but a stack needs at least {MIN_SLICES}; choose "
+            "the complete sagittal series."
         )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstv.base.text import counted
 from lstv.cohort.study_sheet import CHOSEN_BY_USER
 from lstv.dicom.facts import UNUSABLE_KINDS, Facts
 from lstv.dicom.stacks import MAX_LENGTH_MM, MAX_SAGITTAL_ANGLE_DEG, T2_ECHO_MS, T2_REPETITION_MS, Stack, difference
@@ -457,7 +458,7 @@ def _why_second(judgement: Judgement, chosen: Judgement) -> str:
         "it is derived, the chosen one original",
         "it is a 3-D acquisition, the chosen one 2-D",
         "its field of view is unusual, that of the chosen one not",
-        f"it has {judgement.stack.n_slices} slices, the chosen one {chosen.stack.n_slices}",
+        f"it has {counted(judgement.stack.n_slices, 'slice')}, the chosen one {chosen.stack.n_slices}",
         "it equals the chosen one in all criteria, and its UID or name comes later",
     )
     return next((name for name, own, other in zip(names, judgement.rank, chosen.rank) if own != other), names[-1])

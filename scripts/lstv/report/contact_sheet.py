@@ -14,6 +14,7 @@ from PIL import Image
 
 from lstv.base.arrays import ByteArray
 from lstv.base.errors import StudyError
+from lstv.base.text import counted
 from lstv.dicom.series import SagittalVolume, read_volume
 from lstv.folder import sheet
 from lstv.folder.choose import Choice, Judgement
@@ -73,7 +74,7 @@ def _candidate(
     describe: sheet.Describe,
 ) -> Candidate:
     stack, facts = judgement.stack, judgement.stack.facts
-    told = [judgement.plane, judgement.weighting, f"{stack.n_slices} slices"]
+    told = [judgement.plane, judgement.weighting, counted(stack.n_slices, "slice")]
     told += [f"region {judgement.region}"] if judgement.region != "unknown" else []
     told += [f"{facts.columns} × {facts.rows} pixels"] if facts.rows and facts.columns else []
     told += [f"{stack.height:.0f} mm high"] if stack.height is not None else []

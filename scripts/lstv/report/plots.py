@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 
 from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.base.text import counted
 from lstv.report import formats, summaries
 from lstv.report.chart import Axis, Chart, axis
 from lstv.report.palette import JUNCTION
@@ -65,7 +66,7 @@ def junction_entropy(analysed: pandas.DataFrame, thresholds: dict[str, float]) -
     inside = {name: value for name, value in thresholds.items() if low - margin <= value <= high + margin}
     spread = summaries.quartiles(values)
     description = (
-        f"Histogram of {formats.count(len(values))} studies: median {spread['median']:.2f}, middle half from "
+        f"Histogram of {counted(len(values), 'study')}: median {spread['median']:.2f}, middle half from "
         f"{spread['q1']:.2f} to {spread['q3']:.2f}, range {low:.2f} to {high:.2f} nats; "
         f"{(values > thresholds['high']).sum():,} above {thresholds['high']:g}."
     )
@@ -140,7 +141,7 @@ def own_levels(analysed: pandas.DataFrame) -> Drawn | None:
         return None
     spread = summaries.quartiles(values)
     description = (
-        f"Histogram of {formats.count(len(values))} studies: median {formats.number(spread['median'], 3)}, "
+        f"Histogram of {counted(len(values), 'study')}: median {formats.number(spread['median'], 3)}, "
         f"middle half from {formats.number(spread['q1'], 3)} to {formats.number(spread['q3'], 3)} nats."
     )
     title = "L5/S1 against the study’s other levels"
@@ -160,7 +161,7 @@ def area(analysed: pandas.DataFrame, places: Mapping[str, Place]) -> Drawn | Non
         return None
     x, y = relation["area"], relation["entropy"]
     description = (
-        f"{formats.count(len(x))} studies: the logarithm of the area explains {100 * relation['r2']:.0f} % of the "
+        f"{counted(len(x), 'study')}: the logarithm of the area explains {100 * relation['r2']:.0f} % of the "
         "variance of the entropy (squared correlation)."
     )
     line = np.linspace(x.min(), x.max(), 60)
@@ -194,7 +195,7 @@ def both_orders(analysed: pandas.DataFrame, thresholds: dict[str, float], places
     chart = Chart(
         "plot-orders",
         "The entropy beside the score",
-        f"{formats.count(len(both))} studies; {agreement}.",
+        f"{counted(len(both), 'study')}; {agreement}.",
         axis("L5/S1 entropy (nats)", float(x.min()), float(x.max()), margin=0.04),
         axis("Score", float(y.min()), float(y.max()), margin=0.06),
     )

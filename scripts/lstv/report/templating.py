@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from lstv.base.levels import LEVEL_LABELS
+from lstv.base.text import counted
 from lstv.report import formats
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -42,7 +43,11 @@ def environment() -> jinja2.Environment:
     """The report's templates, and how they write numbers."""
     made = of_folder(_TEMPLATES)
     made.filters.update(
-        count=formats.count, number=formats.number, significant=formats.significant, level=LEVEL_LABELS.__getitem__
+        count=formats.count,
+        counted=counted,
+        number=formats.number,
+        significant=formats.significant,
+        level=LEVEL_LABELS.__getitem__,
     )
     made.globals.update(percent=formats.percent)
     return made

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 
 from lstv.base.errors import StudyError, UserError
 from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.base.text import counted
 from lstv.report import formats
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 from lstv.review import analyze_pages, cohort_pages, reading_pages, uploads
@@ -76,7 +77,11 @@ def create_app(content: Content, jobs: Jobs | None, doors: Doors) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
     app.jinja_loader = jinja2.FileSystemLoader([_HERE / "templates", _REPORT])
     app.jinja_env.filters.update(
-        count=formats.count, number=formats.number, significant=formats.significant, level=LEVEL_LABELS.__getitem__
+        count=formats.count,
+        counted=counted,
+        number=formats.number,
+        significant=formats.significant,
+        level=LEVEL_LABELS.__getitem__,
     )
     app.jinja_env.globals.update(
         csrf=csrf_token, levels=LEVELS, junction=JUNCTION, colours=LEVEL_COLOURS, content=content

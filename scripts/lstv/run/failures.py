@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from lstv.base.text import counted
 from lstv.cohort.selection import outcome
 
 
@@ -32,7 +33,7 @@ class Failures:
     def sentence(self, limits: Limits) -> str:
         return (
             f"{self.failed} of {self.wanted} studies failed, more than the {limits.share:.0%} that this run allows; the "
-            f"most frequent reason ({self.same} studies): {self.reason or 'none was recorded'}"
+            f"most frequent reason ({counted(self.same, 'study')}): {self.reason or 'none was recorded'}"
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lstv.base.errors import UserError
 from lstv.base.tables import read_table
+from lstv.base.text import counted
 from lstv.cohort.selection import outcome
 from lstv.folder import passed_over
 
@@ -34,6 +35,6 @@ def sentence(report: Path, table: Path, scan: Path | None = None) -> str | None:
     except UserError:
         return f"Report: {report}"
     words = {"ok": "analysed", "failed": "failed", "excluded": "excluded", "not_selected": "not selected"}
-    counts = ", ".join(f"{found[name]} {word}" for name, word in words.items())
+    counts = ", ".join(f"{found[name]:,} {word}" for name, word in words.items())
     lost = "" if scan is None else passed_over.sentence(Path(scan))
-    return f"Report: {report} ({found.total()} studies: {counts})" + (f"\n{lost}" if lost else "")
+    return f"Report: {report} ({counted(found.total(), 'study')}: {counts})" + (f"\n{lost}" if lost else "")

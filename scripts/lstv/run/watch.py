@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lstv.base.text import duration
+from lstv.base.text import counted, duration
 
 _STEPS = re.compile(r"^(\d+) of (\d+) steps")
 _JOB = re.compile(r"^\s*(?:local)?Job (\d+): (.*)$")
@@ -156,4 +156,4 @@ class Run:
         if self.nothing or not jobs:
             return "Everything is up to date; nothing would run."
         total = sum(count for rule, count in self.planned.items() if rule != "all")
-        return f"{total} jobs would run: {', '.join(jobs)}. Nothing was run."
+        return f"{counted(total, 'job')} would run: {', '.join(jobs)}. Nothing was run."
