@@ -7,6 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from lstv.run import timers
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -33,6 +35,31 @@ def test_leave_waits_for_threads_calls_handlers_and_writes_all_out():
         [sys.executable, "-c", PROGRAM, str(SCRIPTS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert (done.returncode, done.stdout) == (3, "leftthread done\nhandled\n")
+
+
+CLOSED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from lstv.base.cli import run
+from lstv.base.errors import UserError
+from lstv.base.processes import leave
+
+def main():
+    print("worked")
+    if sys.argv[2] == "2":
+        raise UserError("this cannot be.")
+    return 0
+
+leave(run(main))
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("status", [0, 2])
+def test_a_program_whose_output_is_closed_ends_like_any_other(closed, status):
+    words = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", CLOSED, str(SCRIPTS), str(status)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == status and "Traceback" not in done.stderr, done.stderr
 
 
 def test_only_timers_of_the_module_are_cancelled():

@@ -73,7 +73,8 @@ def run(main: Callable[[], int]) -> int:
     """Run ``main`` and turn what the user can mend into one sentence; other exceptions keep their traceback."""
     try:
         status = main()
-        sys.stdout.flush()  # a log on a full disk says so here, not while Python ends
+        if sys.stdout is not None:  # it is where it was closed before the start, as by `>&-`
+            sys.stdout.flush()  # a log on a full disk says so here, not while Python ends
         return status
     except UserError as error:
         return _end(error.worded(partial(option_of, sys.argv[1:])))
@@ -81,7 +82,7 @@ def run(main: Callable[[], int]) -> int:
         return _end(str(error))
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # the reader of the output has ended, as in `... | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return 1
         if error.filename is None and error.errno not in atomic.DISK:
             raise  # not of a file: a mistake of the program
@@ -107,7 +108,13 @@ def _end(sentence: str) -> int:
     with suppress(OSError):
         print(f"Error: {sentence}", file=sys.stderr)
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     return 2
+
+
+def _drop_output() -> None:
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

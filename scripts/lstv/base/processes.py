@@ -50,8 +50,8 @@ def leave(status: int) -> NoReturn:
     first, which takes a second where torch was loaded."""
     threading._shutdown()  # type: ignore[attr-defined]  # as Python does: waits for threads
     atexit._run_exitfuncs()  # ends children that are left, removes temporary folders
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # its reader is gone, or it was closed
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed before the start, as by `>&-`
+        with suppress(OSError, ValueError):  # its reader is gone, or it was closed since
             stream.flush()
     os._exit(status)
 
