@@ -264,3 +264,27 @@ def test_both_libraries_read_a_picture_alike(beyond, monkeypatch):
         read.append(picture.bilinear(pixels, columns, rows, beyond))
     assert np.isnan(read[0]).any() and (np.isnan(read[0]) == np.isnan(read[1])).all()
     np.testing.assert_allclose(*read, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "places"),
+    [
+        (np.float32, (40, 30), (0, 5)),
+        (np.float32, (40, 30), (7,)),
+        (np.float32, (40, 30), (33_000, 2)),
+        (np.float32, (40, 33_000), (4, 5)),
+        (np.float64, (40, 30), (4, 5)),
+        (np.uint8, (40, 30), (4, 5)),
+    ],
+    ids=["no place", "a line", "many places", "a wide picture", "float64", "uint8"],
+)
+def test_a_picture_is_read_whatever_its_size_and_type(kind, size, places, monkeypatch):
+    generator = np.random.default_rng(6)
+    pixels = generator.uniform(0, 255, size).astype(kind)
+    columns, rows = (generator.uniform(-2, 31, places).astype(np.float32) for _ in range(2))
+    read = []
+    for rounds in (False, True):
+        monkeypatch.setattr(picture, "_OPENCV_ROUNDS", rounds)
+        read.append(picture.bilinear(pixels, columns, rows, "constant"))
+    assert read[0].shape == places and read[0].dtype == np.float32
+    np.testing.assert_allclose(*read, rtol=1e-5)

@@ -10,6 +10,8 @@ import numpy as np
 import scipy  # its parts are loaded where they are used
 
 _OPENCV_ROUNDS = int(cv2.__version__.split(".")[0]) < 5
+_OPENCVS_LONGEST = 32766
+"""Most rows or columns that OpenCV's remap takes, of a picture and of places."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ def bilinear(
 ) -> np.ndarray:
     """Intensities float32 at fractional places of the same shape (1-d or 2-d); beyond the picture NaN (``constant``) or its
     edge (``nearest``). OpenCV 4 rounds the places to a 32nd of a pixel, which shows in ratios: there SciPy reads, and takes
-    fifteen times as long."""
-    if _OPENCV_ROUNDS:
+    fifteen times as long; so too where there is nothing, or more than OpenCV takes."""
+    sides = (*pixels.shape, *columns.shape)
+    if _OPENCV_ROUNDS or min(sides) == 0 or max(sides) > _OPENCVS_LONGEST:
         return scipy.ndimage.map_coordinates(
             pixels, np.stack([rows, columns]), output=np.float32, order=1, mode=beyond, cval=np.nan, prefilter=False
         )
-    columns, rows = (np.asarray(places, dtype=np.float32) for places in (columns, rows))
+    # of other types OpenCV 5 rounds the places too
+    pixels, columns, rows = (np.asarray(values, dtype=np.float32) for values in (pixels, columns, rows))
     read = cv2.remap(pixels, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(columns.shape)
     if beyond == "constant":
         height, width = pixels.shape
