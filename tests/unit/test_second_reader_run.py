@@ -255,6 +255,25 @@ def test_a_job_that_is_ended_at_an_awkward_moment_ends(place, monkeypatch, momen
     assert has_ended(numbers[0])
 
 
+@pytest.mark.parametrize("command", ["true", "sleep 600"], ids=["as its program has ended", "as its time is up"])
+def test_a_job_that_is_asked_to_end_when_all_is_over_ends(place, monkeypatch, command):
+    set_to = signal.signal
+
+    def late(number, handler):
+        if handler is signal.SIG_DFL:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return set_to(number, handler)
+
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    monkeypatch.setattr(programs.signal, "signal", late)
+    image = place / "bids/sub-good/anat/sub-good_acq-sag_T2w.nii.gz"
+    (place / "work").mkdir()
+    asked = Program("spineps", f"sh -c 'exec {command}' sh {{image}}", None, 0.005)
+    with pytest.raises(SystemExit) as ended:
+        programs.run(asked, image, place / "work", place / "log")
+    assert ended.value.code == 128 + signal.SIGTERM
+
+
 def test_a_job_that_is_ended_leaves_no_program_behind(place):
     slow, told = started(place, 1)
     args = [sys.executable, "scripts/run_second_reader.py", *arguments(place, command=slow.command)]

@@ -118,7 +118,8 @@ def run(program: Program, image: Path, work: Path, log: Path) -> Ended:
 
 def _ended(words: list[str], work: Path, environment: Mapping[str, str], output: IO[bytes], seconds: float) -> int:
     """The status with which a command ends. Whatever ends the waiting ends the command with all that it started: a process
-    of it left behind would keep the GPU's memory. Raises TimeoutExpired, and OSError where it cannot be started."""
+    of it left behind would keep the GPU's memory. Raises TimeoutExpired, OSError where it cannot be started, and SystemExit
+    where this process was asked to end meanwhile."""
     asked: list[int] = []
     process: subprocess.Popen[bytes] | None = None
 
@@ -128,28 +129,31 @@ def _ended(words: list[str], work: Path, environment: Mapping[str, str], output:
         if process is not None:
             _kill(process)
 
-    with _on_termination(end):
-        process = subprocess.Popen(
-            words,
-            cwd=work,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            if asked:
+    try:
+        with _on_termination(end):
+            process = subprocess.Popen(
+                words,
+                cwd=work,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                if asked:
+                    _kill(process)
+                return process.wait(seconds)
+            except BaseException:
                 _kill(process)
-            status = process.wait(seconds)
-        except BaseException:
-            _kill(process)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_LAST_WAIT)  # not without end: what interrupted the waiting may have left its lock held
-            raise
-        if asked:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(
+                        _LAST_WAIT
+                    )  # not without end: what interrupted the waiting may have left its lock held
+                raise
+    finally:
+        if asked:  # looked at last, when signals end this process again, and before whatever else has ended the waiting
             sys.exit(128 + asked[0])
-        return status
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
