@@ -140,7 +140,7 @@ def _settings(path: Path) -> dict[str, Any]:
     """The keywords of ``Settings`` that a configuration of the workflow gives."""
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: a date such as 2024-13-01
         why = " ".join(str(error).split())
         raise UserError(path, f" cannot be read as a configuration ({why}); check it and its path.") from error
     if not isinstance(given, dict):

@@ -201,7 +201,7 @@ def _still_valid(expiration: object) -> bool:
 def _json(path: Path, text: str) -> dict:
     try:
         content = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         raise CredentialsError(_malformed(path)) from None
     if not isinstance(content, dict):
         raise CredentialsError(_malformed(path))

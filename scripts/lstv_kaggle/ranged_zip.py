@@ -279,7 +279,7 @@ def _load_cache(remote: Archive, cache: Path) -> _TailView | None:
         first, _, data = cache.read_bytes().partition(b"\n")
         header = json.loads(first)
         sound = header["sha256"] == hashlib.sha256(data).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if not sound or remote.etag is None or header["archive"] != _identity(remote):
         return None

@@ -69,7 +69,7 @@ def _resumable(remote: RemoteFile, part: Path, state: Path) -> int:
     try:
         known = json.loads(state.read_text(encoding="utf-8"))
         length = part.stat().st_size
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return 0
     same = remote.etag is not None and known == {"size": remote.size, "etag": remote.etag}
     return length if same and remote.ranges and length <= remote.size else 0

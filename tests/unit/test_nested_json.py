@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+import review_app
 from lstv.base import run_record
 from lstv.base.errors import StudyError, UserError
 from lstv.bids import source
@@ -13,11 +16,12 @@ from lstv.folder import passed_over
 from lstv.localizer import centroids
 from lstv.ranking import review_queue
 from lstv.report import inputs
-from lstv.report.pages import cohort
+from lstv.report.pages import cohort, picture
 from lstv.review import annotations, store
 from lstv.run import changed
 from lstv.second_reader import outcomes
 from lstv.uncertainty import study_record
+from lstv_kaggle import credentials, ranged_zip, single_file
 
 NESTED = "[" * 100_000
 
@@ -33,6 +37,8 @@ NESTED = "[" * 100_000
         (lambda path: list(store._parsed(path)), UserError),
         (centroids.read_centroids, StudyError),
         (nifti_series.read_sidecar, NiftiError),
+        (review_app._settings, UserError),
+        (lambda path: credentials._json(path, NESTED), credentials.CredentialsError),
     ],
 )
 @pytest.mark.fault("JSON that is nested too deeply", "one sentence, like other damaged files")
@@ -53,3 +59,18 @@ def test_nested_json_where_a_damaged_file_is_as_none(tmp_path):
     assert passed_over.sentence(path) == ""
     assert changed.sentence(path, tmp_path, {}) is None
     assert run_record.read(path) == {}
+    archive = SimpleNamespace(size=1, etag="a", what="x", ranges=True)
+    assert ranged_zip._load_cache(archive, path) is None
+    assert single_file._resumable(archive, path, path) == 0
+
+
+def test_nested_json_within_a_series_file(tmp_path):
+    (tmp_path / "series.js").write_text(f"lstv.series({NESTED});")
+    with pytest.raises(UserError, match="is not a series of a study page"):
+        picture._frame(tmp_path / "series.js", 0)
+
+
+def test_a_configuration_with_a_date_that_is_none_is_an_error_in_words(tmp_path):
+    (tmp_path / "config.yaml").write_text("cohort: 2024-13-01\n")
+    with pytest.raises(UserError, match="cannot be read as a configuration"):
+        review_app._settings(tmp_path / "config.yaml")

@@ -55,7 +55,7 @@ def _frame(path: Path, index: int) -> ByteArray:
             raise ValueError("it does not begin as one")
         pack: dict[str, Any] = json.loads(text[len(_BEGIN) : -len(_END)])
         grey = Image.open(io.BytesIO(base64.b64decode(pack["frames"][index]))).convert("L")
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise UserError(
             path, f" is not a series of a study page ({error}); delete it and run the same command."
         ) from error
