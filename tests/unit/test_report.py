@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import json
 import os
 import re
 import time
@@ -525,6 +526,17 @@ def test_a_wrong_metrics_file_is_named(files, tmp_path, content):
     wrong.write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"wrong\.json"):
         build(**files.arguments(studies=[wrong]))
+
+
+def test_metrics_of_an_earlier_version_are_refused(files, tmp_path):
+    """They do not say where the discs are, and a picture without discs would say that none was found."""
+    document = next(d for d in (json.loads(path.read_text()) for path in files.studies) if d["status"] == "ok")
+    del document["study"]["discs"]
+    (tmp_path / "old.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"old\.json is of an earlier version, .* run study_metrics for this study again"
+    ):
+        build(**files.arguments(studies=[tmp_path / "old.json"]))
 
 
 def test_a_table_without_a_column_is_refused(tmp_path):

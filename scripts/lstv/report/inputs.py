@@ -16,6 +16,7 @@ from lstv.base.errors import UserError
 from lstv.base.levels import LEVELS
 from lstv.cohort import study_sheet
 from lstv.localizer import heatmap_file
+from lstv.uncertainty import study_record
 
 REQUIRED = (
     "study_id",
@@ -59,7 +60,7 @@ def read(
     documents: dict[str, dict[str, Any]] = {}
     paths: dict[str, Path] = {}
     for path in studies:
-        document = read_json(path)
+        document = read_metrics(path)
         study_id = str(document.get("study_id"))
         if study_id not in in_table:
             raise UserError(
@@ -129,6 +130,19 @@ def read_json(path: Path) -> dict:
         raise UserError(path, f" cannot be read as JSON ({error}); delete it and make it again.") from error
     if not isinstance(document, dict):
         raise UserError(path, " is not a JSON object; delete it and make it again.")
+    return document
+
+
+def read_metrics(path: Path) -> dict:
+    """The metrics of a study. Raises UserError as ``read_json``, and where an earlier version wrote them without the discs
+    that are drawn: a picture without them would say that none was found."""
+    document = read_json(path)
+    study = document.get("study")
+    if study and isinstance(study, dict) and not set(study_record.DRAWN) <= set(study):
+        raise UserError(
+            path,
+            " is of an earlier version, which did not write where the discs are; run study_metrics for this study again.",
+        )
     return document
 
 

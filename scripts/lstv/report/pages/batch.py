@@ -14,7 +14,7 @@ from lstv.cohort import study_sheet
 from lstv.cohort.study_sheet import Row
 from lstv.localizer import heatmap_file
 from lstv.report import overlay
-from lstv.report.inputs import locate, read_json
+from lstv.report.inputs import locate, read_metrics
 from lstv.report.pages import content, series_pack
 from lstv.report.pages.cohort import Cohort, Entry
 from lstv.report.pages.layers import is_upright, layers, slice_of
@@ -47,8 +47,8 @@ def make(
     study id.
 
     ``rows`` are the studies' lines of the study sheet. A series that cannot be read makes a page that says so. ``step``
-    hears of each page, by ``ok`` or ``without series``. Raises UserError where a metrics file cannot be read, or a process
-    ends.
+    hears of each page, by ``ok`` or ``without series``. Raises UserError where a metrics file cannot be read or
+    is of an earlier version, or a process ends.
     """
     entries = list(entries)
     files_of = locate(heatmap_files, [entry.study_id for entry in entries])
@@ -57,7 +57,7 @@ def make(
         entry = entries[index]
         study_id = entry.study_id
         entry.row["own_choice"] = rows[study_id].reason == study_sheet.CHOSEN_BY_USER
-        document = read_json(studies_dir / f"{study_id}.json")
+        document = read_metrics(studies_dir / f"{study_id}.json")
         page = content.make(entry, document, cohort, title)
         maps = heatmap_file.read_study(files_of[study_id], study_id, members=False) if study_id in files_of else None
         pack, drawn, over, picture = _pictures(rows[study_id], maps, document, page["reasons"])
