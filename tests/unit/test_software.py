@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,17 @@ def test_a_job_says_what_the_run_recorded_unless_the_code_has_moved_on(code, tmp
         assert made["image"] is None and made["git_revision"] == git(code, "rev-parse", "HEAD")
     assert maker.here(None, [], code=code)["git_revision"] == git(code, "rev-parse", "HEAD")
     assert maker.here(None, [], code=tmp_path)["git_revision"] is None
+
+
+def test_no_setting_shows_a_folder_at_whatever_depth():
+    settings = {
+        "a": Path("/home/jane/x.pth"),
+        "b": ["/home/jane/y.csv", Path("/home/jane/z")],
+        "c": {"d": "/home/jane/w"},
+    }
+    made = maker.provenance(None, (), {**settings, "e": (1, None, True)})
+    shown = json.dumps(made["configuration"])
+    assert "jane" not in shown and all(name in shown for name in ("x.pth", "y.csv", "z", "w", "[1, null, true]"))
 
 
 def test_digest_of_the_configuration_does_not_hang_on_order():

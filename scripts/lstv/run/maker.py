@@ -67,7 +67,11 @@ def provenance(
 
 
 def _shown(value: Any) -> Any:
-    """A setting without the folders in it, which name users and patients."""
+    """A setting without the folders in it, at whatever depth, which name users and patients."""
+    if isinstance(value, Mapping):
+        return {key: _shown(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown(item) for item in value]
     if isinstance(value, PurePath):
         return value.name
     return shareable(value) if isinstance(value, str) else value
