@@ -372,17 +372,18 @@ def test_uids_that_are_equal_as_numbers_or_of_any_length_have_an_order():
 
 
 @pytest.mark.fault(
-    "a series of slices of two pixel spacings, sizes or directions", "the larger stack is taken, the rest told"
+    "slices of two pixel spacings, sizes or orientations in one series",
+    "the larger stack is taken, the rest told",
 )
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"PixelSpacing": ["0.5", "0.5"]}, "6 images of it were left out (another size, pixel spacing or direction)"),
-        ({"orientation": _tilted(3)}, "6 images of it were left out (another size, pixel spacing or direction)"),
+        ({"PixelSpacing": ["0.5", "0.5"]}, "6 images of it were left out (another size, pixel spacing or orientation)"),
+        ({"orientation": _tilted(3)}, "6 images of it were left out (another size, pixel spacing or orientation)"),
         ({"orientation": AXIAL}, ""),
         ({"EchoTime": "20"}, ""),
     ],
-    ids=["pixel spacing", "direction", "localizer images", "echo"],
+    ids=["pixel spacing", "orientation", "localizer images", "echo"],
 )
 def test_slices_left_out_of_the_chosen_series_are_told(tmp_path, values, told):
     slices = _stack(count=9) + [image("1.2.3", "1.2.3.1", 20 + n, **values) for n in range(6)]

@@ -98,8 +98,8 @@ def test_numbers_have_limits(name, parser):
         (of_setting("second_reader.study_minutes"), "0", "'0' is not a number above 0 and at most 100,000"),
     ],
 )
-@pytest.mark.fault("a number of an option that cannot be", "refused with its limits, those of the configuration")
-def test_a_number_that_cannot_be_is_refused_with_its_limits(kind, text, said):
+@pytest.mark.fault("a number that an option cannot take", "refused with its limits, those of the configuration")
+def test_a_number_that_an_option_cannot_take_is_refused_with_its_limits(kind, text, said):
     with pytest.raises(argparse.ArgumentTypeError) as raised:
         kind(text)
     assert str(raised.value) == said

@@ -130,7 +130,7 @@ def _doubts(chosen: Judgement, study: Study) -> list[str]:
     )
     if n:
         images = "image of it was" if n == 1 else "images of it were"
-        doubts.append(f"{n} {images} left out (another size, pixel spacing or direction)")
+        doubts.append(f"{n} {images} left out (another size, pixel spacing or orientation)")
     return doubts
 
 

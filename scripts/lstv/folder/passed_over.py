@@ -9,7 +9,7 @@ _KINDS = {
     "damaged_header": ("file marked as DICOM whose header", "files marked as DICOM whose headers", "cannot be read"),
     "no_uid": ("DICOM file", "DICOM files", "without study or series UID"),
     "nifti": ("NIfTI file", "NIfTI files", "(read from a BIDS folder only)"),
-    "other_archive": ("archive", "archives", "of another kind than zip"),
+    "other_archive": ("archive", "archives", "other than zip"),
     "damaged_zip": ("zip file or entry of one", "zip files or entries of them", "that cannot be read"),
     "encrypted": ("entry of a zip file", "entries of zip files", "protected by a password"),
     "nested_zip": ("zip file", "zip files", "inside another"),
@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def sentence(scan: Path) -> str:
-    """Such as ``The scan passed over what may be studies: 3 archives of another kind than zip, ...``; "" where nothing was,
+    """Such as ``The scan passed over what may be studies: 3 archives other than zip, ...``; "" where nothing was,
     or where ``scan`` (the scan's summary, JSON) is missing."""
     try:
         passed = json.loads(Path(scan).read_text("utf-8"))["passed_over"]
