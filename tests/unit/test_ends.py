@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,6 +81,24 @@ def test_only_timers_of_the_module_are_cancelled():
     ours = threading.Timer(3600, unwanted)
     theirs.start()
     ours.start()
-    timers.cancel("snakemake.scheduling.job_scheduler")
-    ours.join(60)
-    assert not ours.is_alive() and fired.wait(60)
+    try:
+        timers.cancel("snakemake.scheduling.job_scheduler")
+        ours.join(60)
+        assert not ours.is_alive() and fired.wait(60)
+    finally:
+        ours.cancel()
+
+
+def test_snakemakes_timer_is_one_that_the_workflow_cancels():
+    """What a new version of Snakemake calls otherwise would keep each run waiting, and nobody would be told."""
+    (module,) = re.findall(r'timers\.cancel\("(.+)"\)', (SCRIPTS.parent / "workflow/rules/deployment.smk").read_text())
+    before = set(threading.enumerate())
+    scheduler = SimpleNamespace(_open_jobs=threading.Semaphore(0))
+    importlib.import_module(module).JobScheduler._schedule_reevalutation(scheduler, 3600)
+    (timer,) = set(threading.enumerate()) - before
+    try:
+        timers.cancel(module)
+        timer.join(60)
+        assert not timer.is_alive()
+    finally:
+        timer.cancel()
