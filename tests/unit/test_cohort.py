@@ -233,8 +233,13 @@ def test_supplied_sheet_mistakes(tmp_path):
 
 @pytest.mark.parametrize(
     "rows",
-    ['a,x,"T2 sag\nb,x,T2\nc,x,T2\n', 'a,x,"T2 sag\nb,x,T2\nc,x,"T2\nd,x,T2\n', 'a,x,"T2 sag'],
-    ids=["the last lines", "the lines between", "no line"],
+    [
+        'a,x,"T2 sag\nb,x,T2\nc,x,T2\n',
+        'a,x,"T2 sag\nb,x,T2\nc,x,"T2\nd,x,T2\n',
+        'a,x,"T2 sag' + "\nb,x,T2" * 20_000,
+        'a,x,"T2 sag',
+    ],
+    ids=["the last lines", "the lines between", "more than a cell can hold", "no line"],
 )
 @pytest.mark.fault("a quotation mark that is not closed in a table", "one sentence with file and line; no row is lost")
 def test_a_stray_quotation_mark_loses_no_study(tmp_path, rows):

@@ -63,11 +63,7 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
         begin = 0
         for cells in reader:
             if reader.line_num > begin + 1 and not _well_quoted(lines[begin : reader.line_num], comma):
-                raise UserError(
-                    path,
-                    f", line {begin + 1 + skipped}: a quotation mark is not closed and would swallow the lines after it; "
-                    "remove it.",
-                )
+                raise _unclosed(path, begin + 1 + skipped)
             begin = reader.line_num
             if not header:
                 header = [name.strip() for name in cells]
@@ -82,11 +78,19 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
     except UnicodeDecodeError as error:
         raise UserError(path, " is not text in UTF-8; save it as CSV in UTF-8, with commas.") from error
     except (OSError, ValueError, csv.Error) as error:
+        if isinstance(error, csv.Error) and reader.line_num > begin + 1:  # more lines than a cell can have
+            raise _unclosed(path, begin + 1 + skipped) from error
         raise UserError(path, f" cannot be read as a CSV table: {error}.") from error
     twice = [name for name in header if name and header.count(name) > 1]
     if twice:
         raise UserError(path, f" has two columns {twice[0]}; remove or rename one.")
     return header, by_semicolons, rows
+
+
+def _unclosed(path: Path, line: int) -> UserError:
+    return UserError(
+        path, f", line {line}: a quotation mark is not closed and would swallow the lines after it; remove it."
+    )
 
 
 def _well_quoted(lines: list[str], comma: str) -> bool:
