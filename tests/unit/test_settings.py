@@ -134,6 +134,18 @@ def test_the_names_of_the_evidence_are_those_of_its_rules():
     assert tuple(re.findall(r'"(\w+)": ', named)) == checks.EVIDENCE
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("data/", "data"), ("/a//b///", "/a/b"), ("/", "/"), ("~/x/", "/home/me/x"), ("../x/", "../x"), ("./", ".")],
+)
+def test_slashes_that_say_nothing_go_from_paths(monkeypatch, given, meant):
+    monkeypatch.setenv("HOME", "/home/me")
+    found = settings.expanded(settings.complete(demo(source={"kind": "folder", "path": given}), SCHEMA))
+    assert found["source"]["path"] == meant
+    image = "docker://ghcr.io/somebody/image"
+    assert settings.expanded(settings.complete(demo(container=image), SCHEMA))["container"] == image
+
+
 def test_the_home_in_every_path(monkeypatch):
     """YAML and a quoted command line leave ~ as it is, and in a container the home is another one."""
     monkeypatch.setenv("HOME", "/home/me")

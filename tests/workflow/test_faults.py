@@ -201,6 +201,18 @@ def test_a_target_of_another_cohort_is_named(ids):
     assert "MissingRuleException" not in done.stdout and "Traceback" not in done.stdout
 
 
+@pytest.mark.fault("results where nothing can be written", "one sentence before the first job")
+def test_results_that_cannot_be_written_are_a_sentence(tmp_path):
+    project = copy_project(tmp_path / "project")
+    results = project.root / "results/demo"
+    results.parent.mkdir(exist_ok=True)
+    results.write_text("a file, where the results would be")
+    done = project.snakemake("results/demo/dicom/train_series_descriptions.csv")
+    assert done.returncode != 0
+    assert "results/demo/software_versions.yml cannot be written (" in done.stdout
+    assert "lstv/base/atomic.py" not in done.stdout
+
+
 @pytest.mark.fault("a second run while the first is planning", "refused in one sentence")
 def test_a_second_run_is_refused_while_the_first_is_planning(project):
     """Held back while it reads its rules, the first run holds the lock already."""

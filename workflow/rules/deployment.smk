@@ -94,13 +94,13 @@ def before_first_job():
             raise UserError("\n".join(["No job was started.", *mistakes]))
         lock.hold(Path(".snakemake/run.lock"))
         interruption.watch()
+        record_software()
+        if not MADE_BY.exists():
+            changed.keep(MADE_BY, CONFIG)
+        for folder in (RESULTS, *deployment.folders(RESULTS)):
+            atomic.remove_leftovers(Path(folder))
     except UserError as error:
         raise WorkflowError(str(error))
-    record_software()
-    if not MADE_BY.exists():
-        changed.keep(MADE_BY, CONFIG)
-    for folder in (RESULTS, *deployment.folders(RESULTS)):
-        atomic.remove_leftovers(Path(folder))
 
 
 def after_last_job():

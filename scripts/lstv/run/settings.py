@@ -6,6 +6,7 @@ import copy
 import difflib
 import math
 import os
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -120,19 +121,27 @@ _NAMED = frozenset({"container", *(f"{part}.{key}" for part, keys in PATHS.items
 
 
 def expanded(settings: dict) -> dict:
-    """A copy of complete settings in which ``~`` is the user's home, as in a shell; in a container it is another one."""
+    """A copy of complete settings in which ``~`` is the user's home, as in a shell; in a container it is another one.
+
+    Slashes at the end of a path, and double ones, go: Snakemake warns of them for every job.
+    """
     settings = copy.deepcopy(settings)
-    settings["container"] = os.path.expanduser(settings["container"])
+    settings["container"] = _expanded(settings["container"])
     for program in checks.second_readers(settings).values():
         for key in ("container", "models", "masks"):
             if program[key] is not None:
-                program[key] = os.path.expanduser(program[key])
+                program[key] = _expanded(program[key])
     for part, keys in PATHS.items():
         for key in keys:
             value = settings[part][key]
             if value is not None:
-                settings[part][key] = os.path.expanduser(value)
+                settings[part][key] = _expanded(value)
     return settings
+
+
+def _expanded(path: str) -> str:
+    path = os.path.expanduser(path)
+    return path if "://" in path else re.sub(r"(?<=.)/+$", "", re.sub(r"/{2,}", "/", path))
 
 
 _OWN = {"localizer.checkpoint": "resources/demo/", "container": "containers/"}
