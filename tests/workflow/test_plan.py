@@ -117,6 +117,14 @@ def test_an_unknown_study_is_named(shared):
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.parametrize("folder", ["heatmaps/{}.csv", "metrics/{}.csv", "page_files/{}.csv"])
+def test_an_unknown_batch_is_named(shared, folder):
+    """As after a change of how the cohort is divided."""
+    done = shared.snakemake("-n", f"results/demo/{folder.format('batch-0003-of-0064')}")
+    assert done.returncode != 0 and "results/demo has no batch of the name batch-0003-of-0064" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_lint_is_clean(shared):
     done = shared.snakemake("--lint", profile=False)
     assert done.returncode == 0, done.stdout

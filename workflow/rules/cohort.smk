@@ -36,6 +36,7 @@ rule batch_sheet:
         table=batch_source(),
         images=fetched_images(),
         valid_ids=SOURCE["valid_ids"] or [],
+        unknown=unknown_batch,
     output:
         sheet=f"{RESULTS}/heatmaps/{{batch}}.csv",
     log:

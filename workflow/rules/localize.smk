@@ -8,7 +8,7 @@ rule infer_heatmaps:
         **script("infer_heatmaps"),
         sheet=f"{RESULTS}/heatmaps/{{batch}}.csv",
         checkpoint=LOCALIZER["checkpoint"],
-        centroids=lambda wildcards: existing_files(LOCALIZER["centroids"], batches()[wildcards.batch]),
+        centroids=lambda wildcards: existing_files(LOCALIZER["centroids"], batches().get(wildcards.batch, ())),
     output:
         heatmaps=f"{RESULTS}/heatmaps/{{batch}}.h5",
     log:

@@ -40,6 +40,12 @@ def batch_fingerprint(wildcards):
     return [f"{study}:{studies()[study]}" for study in batches()[wildcards.batch]]
 
 
+def unknown_batch(wildcards):
+    """For a batch that there is not the sentence that says so, which is reported as a missing file, in one line; an exception
+    would show a traceback."""
+    return [] if wildcards.batch in batches() else f"{RESULTS} has no batch of the name {wildcards.batch}"
+
+
 def heatmaps_of(wildcards):
     if wildcards.study not in studies():
         # reported as a missing file, in one line; an exception here would show a traceback
