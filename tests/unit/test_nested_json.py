@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import review_app
@@ -20,7 +21,7 @@ from lstv.report.pages import cohort, picture
 from lstv.review import annotations, store
 from lstv.run import changed
 from lstv.second_reader import outcomes
-from lstv.uncertainty import study_record
+from lstv.uncertainty import feature_bank, study_record
 from lstv_kaggle import credentials, ranged_zip, single_file
 
 NESTED = "[" * 100_000
@@ -48,6 +49,13 @@ def test_nested_json_is_an_error_in_words(tmp_path, read, error):
     with pytest.raises(error) as raised:
         read(path)
     assert type(raised.value) is not RecursionError and str(raised.value)
+
+
+def test_a_feature_bank_with_nested_facts_cannot_be_read(tmp_path):
+    path = tmp_path / "bank.npz"
+    np.savez(path, facts=np.array(NESTED))
+    with pytest.raises(UserError, match="cannot be read"):
+        feature_bank.read(path)
 
 
 def test_nested_json_where_a_damaged_file_is_as_none(tmp_path):

@@ -151,7 +151,7 @@ def read(path: Path) -> FeatureBank:
             facts = json.loads(str(archive["facts"]))
             arrays = {name: archive[name] for name in _ARRAYS}
         digest = checksums.file_digest(path)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
         raise UserError(
             f"reference file {path} cannot be read ({error}); make it with scripts/reference_features.py."
         ) from error
