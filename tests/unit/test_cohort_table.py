@@ -87,15 +87,9 @@ def test_numbers_are_those_of_the_metrics_files(tmp_path: Path) -> None:
         assert [float(row[f"{level}_point_{axis}_mm"]) for axis in "xyz"] == values["point_mm"]
     for key, value in record["study"].items():
         if key in study_record.DRAWN:
-<<<<<<< Updated upstream
             assert key not in row, "places to draw, of which a table has no column"
             continue
         assert row[key] == ("" if value is None else value if isinstance(value, str) else repr(value)), key
-=======
-            assert key not in row
-        else:
-            assert row[key] == ("" if value is None else value if isinstance(value, str) else repr(value)), key
->>>>>>> Stashed changes
 
 
 def test_files_of_studies_that_are_not_used_do_not_matter(tmp_path: Path) -> None:
