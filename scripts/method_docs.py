@@ -11,7 +11,7 @@ from typing import Any
 
 from lstv.base.atomic import write_json, write_text
 from lstv.base.cli import argument_parser, run
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 from lstv_evidence.method import documentation
 from lstv_evidence.method.design import method_study_of_record
 
@@ -70,14 +70,16 @@ def _text(document: Path) -> str:
     try:
         return document.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{document} cannot be read ({error}); --docs names the folder of the documents.") from error
+        raise UserError(
+            f"{document} cannot be read ({cause(error)}); --docs names the folder of the documents."
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); run the study first.") from error
+        raise UserError(f"{path} cannot be read ({cause(error)}); run the study first.") from error
     return record
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lstv.base.cli import argument_parser, run
 from lstv.base.defaults import default
+from lstv.base.errors import UserError
 from lstv.base.numbers import of_setting
 from lstv.cohort import study_sheet
 from lstv.ranking.second_reader_selection import QueueOptions, chosen
@@ -39,6 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     queue = QueueOptions(args.ambiguous, args.sample, args.localizer, args.seed)
     order = chosen(read_cohort_table(args.table), args.studies, queue)
     rows = {row.study_id: row for row in study_sheet.read_sheet(args.sheet)}
+    lacking = [study_id for study_id in order if study_id not in rows]
+    if lacking:
+        raise UserError(args.sheet, f" has no study {lacking[0]}, which ", args.table, " has; give those of one run.")
     study_sheet.write_sheet([rows[study_id] for study_id in order], args.out)
     print(f"{args.studies}: {len(order)} studies: {args.out}")
     return 0

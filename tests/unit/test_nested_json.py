@@ -58,6 +58,13 @@ def test_a_feature_bank_with_nested_facts_cannot_be_read(tmp_path):
         feature_bank.read(path)
 
 
+@pytest.mark.parametrize("read", [study_record.read, inputs.read_json, centroids.read_centroids])
+def test_what_the_system_says_of_a_file_is_in_words_alone(tmp_path, read):
+    with pytest.raises((UserError, StudyError)) as raised:
+        read(tmp_path)
+    assert "Is a directory" in str(raised.value) and "Errno" not in str(raised.value)
+
+
 def test_nested_json_where_a_damaged_file_is_as_none(tmp_path):
     outcomes.path_of(tmp_path, "1").write_text(NESTED)
     assert outcomes.read(tmp_path, "1") is None

@@ -75,6 +75,10 @@ def test_numbers_have_limits(name, parser):
     """nan, infinities and numbers out of reach are refused where they are given, not in the middle of the work."""
     for action in parser(name)._actions:
         assert action.type is not float and (action.type is not int or action.choices), action.dest
+        if action.type is not None and isinstance(action.default, int | float):
+            for text in ("nan", "inf", "-inf"):
+                with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+                    action.type(text)
 
 
 @pytest.mark.parametrize(

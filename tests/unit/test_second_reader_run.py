@@ -388,3 +388,6 @@ def test_the_chosen_studies_are_a_study_sheet(tmp_path):
     args = ["--table", f"{tmp_path}/table.csv", "--sheet", f"{tmp_path}/sheet.csv", "--out", f"{tmp_path}/out.csv"]
     assert selection.main([*args, "--studies", "last 1"]) == 0
     assert [row.study_id for row in study_sheet.read_sheet(tmp_path / "out.csv")] == ["s4"]
+    study_sheet.write_sheet([study_sheet.Row("of another run", "x")], tmp_path / "sheet.csv")
+    with pytest.raises(UserError, match=r"sheet\.csv has no study .*, which .*table\.csv has; give those of one run"):
+        selection.main([*args, "--studies", "all"])

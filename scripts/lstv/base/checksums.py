@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
@@ -34,7 +34,7 @@ def sha256(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{record} cannot be read ({error}); delete it to record the file anew.") from error
+        raise UserError(f"{record} cannot be read ({cause(error)}); delete it to record the file anew.") from error
     digest = text.split(maxsplit=1)[0].lower() if text.strip() else ""
     if re.fullmatch(r"[0-9a-f]{64}", digest) is None:
         raise UserError(f"{record} does not contain a sha256; delete it to record the file anew.")

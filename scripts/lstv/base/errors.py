@@ -51,3 +51,9 @@ class StudyError(Exception):
 
 class CheckpointError(UserError):
     """The checkpoint is missing, not a state dict, unsafe, or of another network."""
+
+
+def cause(error: Exception) -> str:
+    """What went wrong, for the brackets of a sentence that names the file already: of a system's error its words alone,
+    without number and path."""
+    return getattr(error, "strerror", None) or str(error)

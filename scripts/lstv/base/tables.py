@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lstv.base import atomic
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 
 
 def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
@@ -80,7 +80,7 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, csv.Error) and reader.line_num > begin + 1:  # more lines than a cell can have
             raise _unclosed(path, begin + 1 + skipped) from error
-        raise UserError(path, f" cannot be read as a CSV table: {error}.") from error
+        raise UserError(path, f" cannot be read as a CSV table: {cause(error)}.") from error
     twice = [name for name in header if name and header.count(name) > 1]
     if twice:
         raise UserError(path, f" has two columns {twice[0]}; remove or rename one.")

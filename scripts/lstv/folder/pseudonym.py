@@ -16,7 +16,7 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 
 KEY_BYTES = 32
 DIGITS = 12
@@ -138,7 +138,7 @@ def load_key(path: Path) -> tuple[bytes, str]:
         mode = stat.S_IMODE(path.stat().st_mode)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            path, f" cannot be read or created as the key file ({error}); name a place where you can write."
+            path, f" cannot be read or created as the key file ({cause(error)}); name a place where you can write."
         ) from error
     if not re.fullmatch(f"[0-9a-f]{{{2 * KEY_BYTES}}}", text):
         raise UserError(

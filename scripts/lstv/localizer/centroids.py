@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from lstv.base.arrays import FloatArray
-from lstv.base.errors import StudyError
+from lstv.base.errors import StudyError, cause
 
 VERTEBRAE = {"L1": 20, "L2": 21, "L3": 22, "L4": 23, "L5": 24, "L6": 25, "S1": 26}
 """Names and TPTBox's numbers of the vertebrae used here."""
@@ -59,7 +59,7 @@ def read_centroids(path: Path) -> dict[str, FloatArray]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise StudyError(f"centroid file {path.name} is not readable JSON ({error}); write it again.") from error
+        raise StudyError(f"centroid file {path.name} is not readable JSON ({cause(error)}); write it again.") from error
     points = _of_list(path, content) if isinstance(content, list) else _plain(path, content)
     found = {name: points[name] for name in VERTEBRAE if name in points}
     _check_distances(path, found)

@@ -12,7 +12,7 @@ import pandas
 
 from lstv import uncertainty
 from lstv.base import atomic, run_record
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 from lstv.base.levels import LEVELS
 from lstv.cohort import study_sheet
 from lstv.localizer import heatmap_file
@@ -83,7 +83,7 @@ def read_table(path: Path) -> pandas.DataFrame:
             na_values=[""],
         )
     except (OSError, ValueError) as error:
-        raise UserError(f"the cohort table {path} cannot be read ({error}); make it again.") from error
+        raise UserError(f"the cohort table {path} cannot be read ({cause(error)}); make it again.") from error
     absent = [name for name in REQUIRED if name not in frame]
     if absent:
         raise UserError(f"the cohort table {path} has no column {absent[0]}; make it again with this version.")
@@ -127,7 +127,7 @@ def read_json(path: Path) -> dict:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(path, f" cannot be read as JSON ({error}); delete it and make it again.") from error
+        raise UserError(path, f" cannot be read as JSON ({cause(error)}); delete it and make it again.") from error
     if not isinstance(document, dict):
         raise UserError(path, " is not a JSON object; delete it and make it again.")
     return document

@@ -16,7 +16,7 @@ from typing import Any
 
 from lstv.base import atomic
 from lstv.base.checksums import file_digest
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 from lstv.second_reader import outcomes, programs
 from lstv.second_reader.files import VERTEBRAE, written_names
 from lstv.second_reader.programs import Program
@@ -39,7 +39,7 @@ def images_of(manifest: Path) -> dict[str, dict[str, str]]:
         return {row["study_id"]: row for row in rows}
     except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
         raise UserError(
-            manifest, f" cannot be read as the list of exported images ({error}); make it again."
+            manifest, f" cannot be read as the list of exported images ({cause(error)}); make it again."
         ) from error
 
 

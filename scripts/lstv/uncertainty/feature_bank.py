@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lstv.base import atomic, checksums
 from lstv.base.arrays import FloatArray, IndexArray
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 from lstv.base.levels import LEVELS
 from lstv.localizer import heatmap_file
 from lstv.localizer.heatmap_file import Features
@@ -153,7 +153,7 @@ def read(path: Path) -> FeatureBank:
         digest = checksums.file_digest(path)
     except (OSError, EOFError, ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"reference file {path} cannot be read ({error}); make it with scripts/reference_features.py."
+            f"reference file {path} cannot be read ({cause(error)}); make it with scripts/reference_features.py."
         ) from error
     if facts.get("format_version") != FORMAT_VERSION or len(facts["study_ids"]) <= NEIGHBOUR:
         raise UserError(

@@ -17,7 +17,7 @@ import numpy as np
 from lstv import uncertainty
 from lstv.base import json_schema
 from lstv.base.atomic import write_json
-from lstv.base.errors import UserError
+from lstv.base.errors import UserError, cause
 from lstv.base.levels import LEVEL_LABELS, LEVELS
 from lstv.localizer.heatmap_file import StudyMaps
 from lstv.localizer.outcome import NotAnalysed
@@ -118,7 +118,7 @@ def read(path: Path) -> StudyRecord:
     except FileNotFoundError as error:
         raise UserError(f"metrics file {path} does not exist; run study_metrics for this study.") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"metrics file {path} is not readable JSON ({error}); {fix}.") from error
+        raise UserError(f"metrics file {path} is not readable JSON ({cause(error)}); {fix}.") from error
     problem = first_problem(record)
     if problem:
         raise UserError(f"metrics file {path} does not fit its schema ({problem}); {fix}.")
