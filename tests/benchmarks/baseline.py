@@ -30,14 +30,16 @@ def main() -> int:
     parser.add_argument("--sheet", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
         "--centre-only", action="store_true", help="decode the centre slice only and take its own range"
     )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    network = load_localizer(args.checkpoint).network
+    network = load_localizer(args.checkpoint).network.eval()
     network.to(memory_format=torch.channels_last)
+    network.to(args.device)
     start = time.perf_counter()
     with open(args.sheet, newline="") as sheet, open(args.out, "w", newline="") as table, torch.inference_mode():
         writer = csv.writer(table)
@@ -55,7 +57,7 @@ def main() -> int:
                 low, high = image.min(), image.max()
             image = ((image.astype(np.float64) - low) / (float(high) - float(low)) * 255).astype(np.uint8)
             image = cv2.resize(image, (160, 160), interpolation=cv2.INTER_LINEAR)
-            probability = network(torch.from_numpy(image)[None, None]).softmax(1)[0, 1:].double()
+            probability = network(torch.from_numpy(image)[None, None].to(args.device)).softmax(1)[0, 1:].cpu().double()
             line = [row["study_id"]]
             for level in probability:
                 share = level / level.sum()

@@ -1,7 +1,7 @@
 """The workflow against a plain loop on the same studies: make benchmark-paired, or python tests/benchmarks/paired.py [...]
 
-Both analyse the centre slice with preprocessing `reference`, on the CPU, with the same checkpoint and number of threads,
-each from the start of its first process. The loop ends with a table of peaks and entropies. The workflow runs twice from
+Both analyse the centre slice with preprocessing `reference`, on the same device, with the same checkpoint and number of
+threads, each from the start of its first process. The loop ends with a table of peaks and entropies. The workflow runs twice from
 nothing: `to table` ends with the cohort table, the loop's product and more; `whole` goes on to the report, the review queue
 and the study pages. They take turns; a ratio is the loop's time by the workflow's, so above 1 the workflow is faster. With
 and without the allocator's variables, for all. Peaks and entropies of the two tables are compared.
@@ -60,7 +60,7 @@ def timed(command: list[str], folder: Path, environment: dict[str, str]) -> dict
 
 
 def workflow(
-    project: Project, targets: list[str], studies: Path, checkpoint: Path, threads: int, variables: bool
+    project: Project, targets: list[str], studies: Path, checkpoint: Path, threads: int, device: str, variables: bool
 ) -> dict[str, float]:
     """From nothing to the targets."""
     shutil.rmtree(project.root / "results", ignore_errors=True)
@@ -73,16 +73,16 @@ def workflow(
     settings = [
         f"cohort={COHORT}",
         f"source={{kind: rsna, path: {studies}, valid_ids: {studies}/ids.txt}}",
-        f"localizer={{checkpoint: {checkpoint}, preprocessing: reference, members: centre, device: cpu, "
+        f"localizer={{checkpoint: {checkpoint}, preprocessing: reference, members: centre, device: {device}, "
         "batch_studies: 128}",
     ]
     return timed(project.command("--cores", str(threads), *targets, "--config", *settings), project.root, environment)
 
 
-def loop(sheet: Path, checkpoint: Path, threads: int, variables: bool, out: Path) -> dict[str, float]:
+def loop(sheet: Path, checkpoint: Path, threads: int, device: str, variables: bool, out: Path) -> dict[str, float]:
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     command = [sys.executable, str(Path(__file__).with_name("baseline.py")), "--sheet", str(sheet), "--checkpoint"]
-    command += [str(checkpoint), "--threads", str(threads), "--out", str(out)]
+    command += [str(checkpoint), "--threads", str(threads), "--device", device, "--out", str(out)]
     return timed(command, out.parent, environment | (VARIABLES if variables else {}))
 
 
@@ -110,10 +110,12 @@ def main() -> int:
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="cores for both (default: all)"
     )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of the network (default: cpu)")
     parser.add_argument("--repeats", type=int, default=3, help="turns (default: 3)")
     parser.add_argument("--out", type=Path, default=Path("benchmark_paired.json"))
     args = parser.parse_args()
-    record = {"machine": cohorts.machine(), "threads": args.threads, "members": "centre", "batch_studies": 128}
+    record = {"machine": cohorts.machine(), "threads": args.threads, "device": args.device}
+    record |= {"members": "centre", "batch_studies": 128}
     record |= {"studies": "given" if args.studies else f"phantoms, {args.codecs}", "runs": []}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -131,9 +133,11 @@ def main() -> int:
             turns = {True: [], False: []}
             for _ in range(args.repeats):
                 for variables in (True, False):
-                    turn = {"loop": loop(sheet, checkpoint, args.threads, variables, folder / "baseline.csv")}
+                    turn = {"loop": loop(sheet, checkpoint, args.threads, args.device, variables, folder / "baseline.csv")}
                     for name, targets in RUNS.items():
-                        turn[name] = workflow(project, targets, sheet.parent, checkpoint, args.threads, variables)
+                        turn[name] = workflow(
+                            project, targets, sheet.parent, checkpoint, args.threads, args.device, variables
+                        )
                     turns[variables].append(turn | {"load": round(os.getloadavg()[0], 1)})
             table = project.results(TABLE, COHORT)
             differs = largest_difference(table, folder / "baseline.csv")
