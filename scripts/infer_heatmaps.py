@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
             torch.set_num_threads(args.threads)
         device = inference.choose_device(args.device)
         print(inference.describe(device, options), flush=True)
-        runner = inference.Runner(checkpoint.localizer(weights).network, device, options.forward_batch)
+        runner = inference.Runner(checkpoint.localizer(weights).network, device, options.forward_batch, say)
         record = inference.run_record(weights, options, device)
         facts = {
             "without_uids": args.without_uids,

@@ -28,14 +28,14 @@ from lstv.localizer.options import Options
 
 TIMES, PAGE = cohorts.ROOT / "docs/evidence/times.json", cohorts.ROOT / "docs/hpc.md"
 BEGIN, END = "<!-- times: tests/benchmarks/expected.py -->", "<!-- end of times -->"
-COUNTS = (8, 140)
+COUNTS = (8, 520)
 """Studies of the two runs: one batch and two, so that what a job costs can be told from what a study costs."""
 
 STUDIES = (10, 283, 2000, 20_000)
 MEMBERS = ("centre", "slices", "full")
-BATCH = 128
+BATCH = default("localizer.batch_studies")
 BY_BATCH = ("batch_sheet", "infer_heatmaps", "study_metrics", "study_pages")
-PROCESSES = (4, 8)
+PROCESSES = (4, 16)
 """Of a batch, and of few batches together: as in workflow/rules/common.smk."""
 
 STEP_SECONDS = 30.0

@@ -1,10 +1,10 @@
 """The workflow against a plain loop on the same studies: make benchmark-paired, or python tests/benchmarks/paired.py [...]
 
 Both analyse the centre slice with preprocessing `reference`, on the same device, with the same checkpoint and number of
-threads, each from the start of its first process. The loop ends with a table of peaks and entropies. The workflow runs twice from
-nothing: `to table` ends with the cohort table, the loop's product and more; `whole` goes on to the report, the review queue
-and the study pages. They take turns; a ratio is the loop's time by the workflow's, so above 1 the workflow is faster. With
-and without the allocator's variables, for all. Peaks and entropies of the two tables are compared.
+threads, each from the start of its first process. The loop ends with a table of peaks and entropies. The workflow runs
+twice from nothing: `to table` ends with the cohort table, the loop's product and more; `whole` goes on to the report, the
+review queue and the study pages. They take turns; a ratio is the loop's time by the workflow's, so above 1 the workflow is
+faster. With and without the allocator's variables, for all. Peaks and entropies of the two tables are compared.
 
 `at most` is the ratio of a program that does the loop's work and no more, on all processors from beginning to end: the
 loop's time by its CPU time shared among them. Both decode and run the network with the same libraries, so no workflow that
@@ -30,6 +30,7 @@ import cohorts
 
 sys.path.insert(0, str(cohorts.ROOT / "tests/support"))
 
+from lstv.base.defaults import default  # noqa: E402
 from workflow_project import Project, copy_project  # noqa: E402
 
 VARIABLES = {
@@ -74,7 +75,7 @@ def workflow(
         f"cohort={COHORT}",
         f"source={{kind: rsna, path: {studies}, valid_ids: {studies}/ids.txt}}",
         f"localizer={{checkpoint: {checkpoint}, preprocessing: reference, members: centre, device: {device}, "
-        "batch_studies: 128}",
+        f"batch_studies: {default('localizer.batch_studies')}}}",
     ]
     return timed(project.command("--cores", str(threads), *targets, "--config", *settings), project.root, environment)
 
@@ -115,7 +116,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmark_paired.json"))
     args = parser.parse_args()
     record = {"machine": cohorts.machine(), "threads": args.threads, "device": args.device}
-    record |= {"members": "centre", "batch_studies": 128}
+    record |= {"members": "centre", "batch_studies": default("localizer.batch_studies")}
     record |= {"studies": "given" if args.studies else f"phantoms, {args.codecs}", "runs": []}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -133,7 +134,9 @@ def main() -> int:
             turns = {True: [], False: []}
             for _ in range(args.repeats):
                 for variables in (True, False):
-                    turn = {"loop": loop(sheet, checkpoint, args.threads, args.device, variables, folder / "baseline.csv")}
+                    turn = {
+                        "loop": loop(sheet, checkpoint, args.threads, args.device, variables, folder / "baseline.csv")
+                    }
                     for name, targets in RUNS.items():
                         turn[name] = workflow(
                             project, targets, sheet.parent, checkpoint, args.threads, args.device, variables

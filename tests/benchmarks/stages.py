@@ -24,6 +24,7 @@ import cohorts
 
 sys.path.insert(0, str(cohorts.ROOT / "tests/support"))
 
+from lstv.base.defaults import default  # noqa: E402
 from workflow_project import copy_project  # noqa: E402
 
 COHORT = "benchmark"
@@ -111,7 +112,8 @@ def workflow_run(folder: Path, studies: Path, checkpoint: Path, members: str, pr
     settings = [
         f"cohort={COHORT}",
         f"source={{kind: rsna, path: {studies}, valid_ids: {studies}/ids.txt}}",
-        f"localizer={{checkpoint: {checkpoint}, preprocessing: {preprocessing}, members: {members}, batch_studies: 128}}",
+        f"localizer={{checkpoint: {checkpoint}, preprocessing: {preprocessing}, members: {members}, "
+        f"batch_studies: {default('localizer.batch_studies')}}}",
     ]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lstv.localizer import checkpoint, heatmap_file, inference
+from lstv.localizer import checkpoint, heatmap_file, inference, passes
 from lstv.localizer.options import Options
 from lstv.localizer.prepare import Prepared
 from made_maps import study
@@ -60,5 +60,5 @@ def test_with_views(runner):
 @pytest.mark.parametrize("images", [1, 3, 5, 27, 29, 34])
 def test_few_blank_images_are_added(runner, images):
     count = runner.studies_at_once(images)
-    assert count * images % inference.CPU_PASS == 0
+    assert count * images % passes.CPU_PASS == 0
     assert 1 <= count <= 16

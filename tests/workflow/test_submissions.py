@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from lstv.base.defaults import default
 from pretended_site import QUICK, make_site
 from slurm_profile import PARTS, UNFINISHED_BYTECODE, fill_in_site
 
 pytestmark = [pytest.mark.workflow]
 ROOT = Path(__file__).parents[2]
 STUDIES = 2000
-BATCHES = 16
-CONFIGURATION = """
+BATCHES = 4
+CONFIGURATION = f"""
 cohort: large
-source: {kind: sheet, path: sheet.csv}
-localizer: {checkpoint: net.pth, batch_studies: 128, workers: 8}
+source: {{kind: sheet, path: sheet.csv}}
+localizer: {{checkpoint: net.pth, batch_studies: {default("localizer.batch_studies")}, workers: 8}}
 container: image.sif
 """
 
@@ -59,7 +60,7 @@ def test_fewer_than_64_submissions_for_2000_studies(submissions):
     assert sum(line["jobs"] for line in submissions if line["rules"] == ["study_metrics"]) == BATCHES
     assert sum(line["rules"] == ["infer_heatmaps"] for line in submissions) == BATCHES
     print(f"{STUDIES} studies took {len(submissions)} submissions")
-    assert len(submissions) < 24
+    assert len(submissions) < 12
 
 
 def test_only_inference_asks_for_a_gpu_and_its_partition(submissions):
@@ -73,7 +74,7 @@ def test_only_inference_asks_for_a_gpu_and_its_partition(submissions):
 
 def test_a_group_asks_for_one_batch_at_a_time_and_the_time_of_all(submissions):
     (group,) = (options(line) for line in submissions if line["rules"] == ["study_metrics"])
-    assert "--cpus-per-task=1" in group and "--mem 1000" in group and "-t 80" in group
+    assert "--cpus-per-task=4" in group and "--mem 1000" in group and "-t 20" in group
 
 
 def test_inference_gets_the_threads_of_its_workers(submissions):

@@ -27,7 +27,7 @@ MADE_BY = changed.record_of(CONFIG["cohort"])
 DEMO_STUDIES = of_code("resources/demo/studies.csv")
 IMAGE = CONFIG["container"]
 MOST_WORKERS = 16
-MOST_THREADS_OF_A_BATCH, THREADS_OF_FEW_BATCHES = 4, 8
+MOST_THREADS_OF_A_BATCH, THREADS_OF_FEW_BATCHES = 4, 16
 
 if workflow.is_main_process and (workflow.output_settings.dryrun or targets.runs_jobs(sys.argv)):
     for line in filter(None, (f"Cohort: {RESULTS}", changed.sentence(MADE_BY, RESULTS, CONFIG))):

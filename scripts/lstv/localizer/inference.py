@@ -6,10 +6,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
 from lstv.localizer.network import LocalizerUNet
 from lstv.localizer.options import MEMBERS, Options
 from lstv.localizer.outcome import NotAnalysed
+from lstv.localizer.passes import Described, EagerPass, GraphPass, Pass
 from lstv.localizer.patches import shifted_back
 from lstv.localizer.prepare import Prepared
 from lstv.localizer.stages import Stages
@@ -97,26 +98,26 @@ def estimate(seconds: float, options: Options) -> str:
     return f"the network takes about {seconds:.2g} s an image here; a study takes {', '.join(costs)}"
 
 
-CPU_PASS = 4
-"""Images of every forward pass on a CPU. Kernels are chosen by the size of a pass and differ in the last bits; at one size
-an image's bits depend neither on its neighbours nor on its place among them. Larger passes are no faster there."""
-
-
 class Runner:
-    """The network on one device, for batches of slices. Every pass has the same size, so that what a study gets does not
-    depend on which others share its pass; the last one of a call is filled up with blank images.
+    """The network on one device, for batches of slices. The last pass of a call is filled up with blank images.
 
     ``runs_beside``: whether a launched group is worked at while the caller does other things. ``image_seconds``: of the
     network alone in the fastest call so far on a CPU, None before. ``busy_seconds``: on a GPU, the time between the first
     and the last kernel of each call, added up.
     """
 
-    def __init__(self, network: LocalizerUNet, device: torch.device, forward_batch: int) -> None:
+    def __init__(
+        self,
+        network: LocalizerUNet,
+        device: torch.device,
+        forward_batch: int,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch leaves undeclared
-        self._network = network.to(device=device).eval()
+        network.to(device=device).eval()
         self._device = device
         self._cuda = device.type == "cuda"
-        self._pass = forward_batch if self._cuda else CPU_PASS
+        self._pass: Pass = GraphPass(network, forward_batch, say) if self._cuda else EagerPass(network)
         self.runs_beside = self._cuda
         self.views = ViewMaker(device)
         self.image_seconds: float | None = None
@@ -125,34 +126,33 @@ class Runner:
     def studies_at_once(self, images: int) -> int:
         """How many studies of so many images to run together: enough to hand over work rarely, and such that few blank
         images fill the last pass."""
-        fewest = max(1, (1 if self._cuda else 4) * self._pass // images)
-        return min(range(fewest, 5 * fewest + 4), key=lambda count: (-(count * images) % self._pass / count, count))
+        fewest = max(1, (1 if self._cuda else 4) * self._pass.size // images)
+        return min(
+            range(fewest, 5 * fewest + 4), key=lambda count: (-(count * images) % self._pass.size / count, count)
+        )
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, 160, 160) on any device -> float32 logits (N, 6, 160, 160) on the runner's device."""
         return self._run(images, np.empty(0, dtype=np.int64))[0]
 
-    def _run(self, images: torch.Tensor, described: IndexArray) -> tuple[torch.Tensor, list[_Described]]:
+    def _run(self, images: torch.Tensor, described: IndexArray) -> tuple[torch.Tensor, list[Described]]:
         """Logits of all images, and the features of those at the ascending indices ``described``, from the same pass."""
-        precision = torch.autocast("cuda", torch.float16) if self._cuda else nullcontext()
+        count, size = len(images), self._pass.size
         parts: list[torch.Tensor] = []
-        features: list[_Described] = []
+        features: list[Described] = []
         start = time.perf_counter()
-        with torch.inference_mode(), precision:
+        with torch.inference_mode():
             images = images.to(self._device, non_blocking=True)
-            blank = images.new_zeros((-len(images) % self._pass, *images.shape[1:]))
-            for first, part in zip(
-                range(0, len(images), self._pass), torch.split(torch.cat([images, blank]), self._pass)
-            ):
-                inputs = part[:, None].contiguous(memory_format=torch.channels_last)
-                logits, decoded, deepest = self._network.with_features(inputs)
-                inside = described[(described >= first) & (described < first + len(part))] - first
-                features += [_described(logits[i : i + 1], decoded[i : i + 1], deepest[i : i + 1]) for i in inside]
-                parts.append(logits.float())
+            images = torch.cat([images, images.new_zeros((-count % size, *images.shape[1:]))])
+            for first, part in zip(range(0, len(images), size), torch.split(images, size)):
+                inside = described[(described >= first) & (described < first + size)] - first
+                logits, found = self._pass(part, inside)
+                parts.append(logits)
+                features += found
         if not self._cuda:
-            seconds = (time.perf_counter() - start) / sum(map(len, parts))
+            seconds = (time.perf_counter() - start) / len(images)
             self.image_seconds = min(seconds, self.image_seconds or seconds)
-        return torch.cat(parts)[: len(images)], features
+        return torch.cat(parts)[:count], features
 
     def study_maps(self, group: list[Prepared], with_views: bool, marks: str = "canal") -> list[Analysed]:
         """Heatmaps and strips of prepared studies, all their images in shared forward passes.
@@ -227,10 +227,6 @@ class Runner:
         return Members(tuple(names), tuple(kinds), np.concatenate(probability), np.concatenate(valid))
 
 
-_Described: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-"""Bottleneck (1, 2048) and discs (1, 6, 16) of one image, float16; see ``heatmap_file.Features``."""
-
-
 @dataclass(frozen=True)
 class _Launched:
     """What the device works at: of each of a group's studies its number of images, then results on their way to the CPU."""
@@ -240,7 +236,7 @@ class _Launched:
     centres: torch.Tensor
     others: torch.Tensor | None
     back: torch.Tensor
-    features: list[_Described]
+    features: list[Described]
     start: torch.cuda.Event | None
     end: torch.cuda.Event | None
 
@@ -248,16 +244,6 @@ class _Launched:
 def _events() -> tuple[torch.cuda.Event, torch.cuda.Event]:
     first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     return first, last
-
-
-def _described(logits: torch.Tensor, decoded: torch.Tensor, deepest: torch.Tensor) -> _Described:
-    """Of one image, float32 arithmetic; one by one, because sums over several may round otherwise."""
-    probability = logits.float().softmax(1)
-    regions = torch.cat([1 - probability[:, :1], probability[:, 1:]], dim=1) >= 0.5
-    regions = regions.flatten(2).float()
-    with torch.autocast(decoded.device.type, enabled=False):
-        sums = regions @ decoded.permute(0, 2, 3, 1).flatten(1, 2).float()
-    return deepest.float().mean((2, 3)).half(), (sums / regions.sum(2, keepdim=True)).half()
 
 
 def _as_bytes(probability: torch.Tensor) -> torch.Tensor:
