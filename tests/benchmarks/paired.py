@@ -88,15 +88,17 @@ def loop(sheet: Path, checkpoint: Path, threads: int, device: str, variables: bo
 
 
 def largest_difference(ours: Path, theirs: Path) -> float:
-    """Of the columns that both tables have."""
+    """Of the columns that both tables have; a level that was not found has no entropy in the workflow's."""
     tables = []
     for path in (ours, theirs):
         with open(path, newline="") as stream:
             tables.append({row["study_id"]: row for row in csv.DictReader(stream)})
     largest = 0.0
     for study, row in tables[1].items():
-        names = [name for name in row if name != "study_id"]
-        largest = max(largest, *(abs(float(row[name]) - float(tables[0][study][name])) for name in names))
+        found = {
+            name: value for name, value in tables[0][study].items() if name in row and name != "study_id" and value
+        }
+        largest = max([largest, *(abs(float(row[name]) - float(value)) for name, value in found.items())])
     return largest
 
 
