@@ -1,9 +1,9 @@
 """How long cohorts take, computed from two short runs: python tests/benchmarks/expected.py [--kept] [--gpu FILE]
 
 Runs tests/benchmarks/stages.py with few and with more studies, takes each rule's start and its cost a study from the two,
-adds inference on a GPU as tests/benchmarks/gpu.py measured it once, and writes docs/evidence/times.json and the table of
-docs/hpc.md. With --kept the runs of the JSON are taken, and only the table is written anew. On a busy machine CPU seconds
-grow.
+adds inference on a GPU as tests/benchmarks/gpu.py measured it once, and a whole run of stages.py there, and writes
+docs/evidence/times.json and the table of docs/hpc.md. With --kept the runs of the JSON are taken, and only the table is
+written anew. On a busy machine CPU seconds grow.
 """
 
 from __future__ import annotations
@@ -187,16 +187,18 @@ def table(record: dict[str, Any]) -> str:
         for run in record["runs"]
     )
     on_gpu = {run["run"]: run for run in record["gpu"]}
-    centre, full = on_gpu["centre"], on_gpu["full"]
+    centre, full, whole = on_gpu["centre"], on_gpu["full"], record["gpu_whole"]
+    computed = words(local(known, whole["studies"], 16, gpu=True))
     infer, metrics = (known.rules[name] for name in ("infer_heatmaps", "study_metrics"))
     busy = f"{100 * centre['gpu_busy_share']:.0f} %"
     parts = (
         f"Measured: whole runs on {cores} cores of a machine with {record['processor']} that others used too, {seen}; and "
         f"inference alone on {record['gpu_device']} with 16 cores, {centre['studies']:,} studies in "
         f"{centre['seconds']:.0f} s with the centre slice (the GPU worked {busy} of the time) and {full['studies']} in "
-        f"{full['seconds']:.0f} s with `members: full`.",
+        f"{full['seconds']:.0f} s with `members: full`; the whole run of {whole['studies']:,} there, centre slice, in "
+        f"{words(whole['seconds'])} (computed: {computed}).",
         "Every cell of the table is computed from these: CPU seconds of each rule's start and of each study, taken from "
-        "the two runs, with all cores busy and disks that are no hindrance. None of these machines was timed as a whole, so "
+        "the two runs, with all cores busy and disks that are no hindrance, so "
         f"a cell is the least to expect. On a CPU inference takes {infer.study:.2f} CPU seconds a study, "
         f"{known.more['full']:.1f} more with `full` (27 images, each counted like the first; `slices` has 5), "
         f"and {infer.start:.1f} for a batch's start; metrics {metrics.study:.3f} and {metrics.start:.1f}; on the GPU "
@@ -235,15 +237,23 @@ def of_gpu(path: Path) -> dict[str, Any]:
     return {"gpu_device": f"an {device}", "gpu": [{key: run.get(key) for key in keys} for run in found["runs"]]}
 
 
+def of_whole(path: Path) -> dict[str, Any]:
+    """What the table takes from the JSON of stages.py on the machine with the GPU."""
+    found = json.loads(path.read_text())
+    return {"gpu_whole": {"studies": found["studies"], "seconds": found["workflow"]["seconds"]}}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kept", action="store_true", help="take the runs of docs/evidence/times.json")
     parser.add_argument(
         "--gpu", type=Path, help="gpu_benchmark.json (default: the figures of docs/evidence/times.json)"
     )
+    parser.add_argument("--gpu-whole", type=Path, help="JSON of stages.py there (default: as with --gpu)")
     args = parser.parse_args()
     record = json.loads(TIMES.read_text()) if TIMES.exists() else {}
     gpu = of_gpu(args.gpu) if args.gpu else {key: record[key] for key in ("gpu_device", "gpu")}
+    gpu |= of_whole(args.gpu_whole) if args.gpu_whole else {"gpu_whole": record["gpu_whole"]}
     record = {**record, **gpu} if args.kept else measured(gpu)
     write_json(TIMES, record)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)

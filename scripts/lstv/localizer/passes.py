@@ -1,6 +1,7 @@
 """Forward passes of one size: images on a device -> logits, and the features of images that are asked for.
 
-Every pass has the same size, so that what an image gets does not depend on which others share its pass.
+Every pass has the same size, so that what an image gets does not depend on which others share its pass. (On a GPU its
+place in the pass can change the last bits.)
 """
 
 from __future__ import annotations
