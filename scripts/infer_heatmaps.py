@@ -127,14 +127,14 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
 
-        from lstv.localizer import inference
+        from lstv.localizer import devices, inference, pipeline
 
         if args.threads:
             torch.set_num_threads(args.threads)
-        device = inference.choose_device(args.device)
-        print(inference.describe(device, options), flush=True)
+        device = devices.choose_device(args.device)
+        print(devices.describe(device, options), flush=True)
         runner = inference.Runner(checkpoint.localizer(weights).network, device, options.forward_batch, say)
-        record = inference.run_record(weights, options, device)
+        record = devices.run_record(weights, options, device)
         facts = {
             "without_uids": args.without_uids,
             "program": reuse.code_digest([Path(__file__), *library_files(Path(__file__))]),
@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> int:
                 progress.step(maps.status)
 
         counting = threading.Lock()
-        stages = inference.infer(decoded, runner, options, write, say)
+        stages = pipeline.infer(decoded, runner, options, write, say)
     print(f"{args.out}: {progress.summary()}")
     if analysed:
         seconds = (time.monotonic() - start) / analysed

@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     import torch
 
     from lstv.evaluation.output import rounded
-    from lstv.localizer import checkpoint, inference
+    from lstv.localizer import checkpoint, devices, inference
     from lstv.localizer.options import Options
     from lstv_evidence.method import effects, effects_text, planting, previews
 
@@ -64,8 +64,8 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     localizer = checkpoint.load_localizer(args.checkpoint)
     options = Options(members=args.members, marks=args.marks)
-    device = inference.choose_device(args.device)
-    print(inference.describe(device, options), flush=True)
+    device = devices.choose_device(args.device)
+    print(devices.describe(device, options), flush=True)
     of_run = {
         "software_version": __version__,
         "checkpoint_file": localizer.file_name,

@@ -214,8 +214,9 @@ def test_supplied_sheet_mistakes(tmp_path):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id,series_dir\na,x\na,y\n"))
     with pytest.raises(UserError, match="no column series_dir"):
         study_sheet.sheet_rows(supplied(tmp_path, "study_id\na\n"))
-    with pytest.raises(UserError, match="is separated by semicolons; save it as CSV with commas"):
-        study_sheet.sheet_rows(supplied(tmp_path, "study_id;series_dir\na;x\n"))
+    for begin in ("", "\n"):
+        with pytest.raises(UserError, match="is separated by semicolons; save it as CSV with commas"):
+            study_sheet.sheet_rows(supplied(tmp_path, f"{begin}study_id;series_dir\na;x\n"))
     (tmp_path / "excel.csv").write_bytes("study_id,series_dir\n".encode("utf-16"))
     with pytest.raises(UserError, match="is not text in UTF-8; save it as CSV in UTF-8"):
         study_sheet.sheet_rows(tmp_path / "excel.csv")
@@ -229,6 +230,12 @@ def test_supplied_sheet_mistakes(tmp_path):
         study_sheet.sheet_rows(supplied(tmp_path, "\n"))
     with pytest.raises(UserError, match="is a folder; name a CSV file"):
         study_sheet.sheet_rows(tmp_path)
+
+
+def test_blanks_before_a_quoted_cell(tmp_path):
+    text = 'study_id, series_dir\na, "x, y"\nb,  "z"\n'
+    rows = tables.read_table(supplied(tmp_path, text), ["study_id"])
+    assert rows == [{"study_id": "a", "series_dir": "x, y"}, {"study_id": "b", "series_dir": "z"}]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from lstv.base.errors import UserError
 from lstv.cohort import batches, study_sheet
 from lstv.cohort.study_sheet import Row
 from lstv.dicom.stored import PHANTOM_MODEL
-from lstv.localizer import heatmap_file, inference, network, prepare
+from lstv.localizer import devices, heatmap_file, inference, network, prepare
 from lstv.localizer.checkpoint import DEMO_PURPOSE, load_localizer
 
 WIDTHS = network.Widths(stem=(4, 4, 8), planes=(4, 8, 12, 16), decoder=(16, 12, 8, 8, 8))
@@ -257,10 +257,10 @@ def test_a_gpu_that_this_torch_is_not_built_for(monkeypatch, capability, built, 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
-    assert inference.choose_device("auto").type == ("cuda" if usable else "cpu")
+    assert devices.choose_device("auto").type == ("cuda" if usable else "cpu")
     if not usable:
         with pytest.raises(UserError, match=r"not built for Tesla V100 \(compute capability"):
-            inference.choose_device("cuda")
+            devices.choose_device("cuda")
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_numbers_have_limits(name, parser):
         (whole(0, 65535), "65536", "'65536' is not a whole number from 0 to 65,535"),
         (whole(), "1.5", "'1.5' is not a whole number"),
         (real(), "nan", "'nan' is not a number"),
-        (real(most=1), "-inf", "'-inf' is not a number of at most 1"),
+        (real(most=1), "-inf", "'-inf' is not finite; give a number of at most 1"),
         (real(above=0), "0", "'0' is not a number above 0"),
         (of_setting("review.repeated"), "1.5", "'1.5' is not a number from 0 to 1"),
         (of_setting("review.sample"), "-1", "'-1' is not a whole number of 0 or more"),

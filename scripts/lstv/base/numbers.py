@@ -35,8 +35,10 @@ def real(
         try:
             value = float(text)
         except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or not _within(value, least, most) or (above is not None and value <= above):
+            raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}") from None
+        if math.isinf(value):
+            raise argparse.ArgumentTypeError(f"'{text}' is not finite; give {wanted}")
+        if math.isnan(value) or not _within(value, least, most) or (above is not None and value <= above):
             raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
         return value
 

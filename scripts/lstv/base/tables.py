@@ -53,11 +53,11 @@ def parsed(path: Path, *, semicolons: bool = False) -> tuple[list[str], bool, li
         skipped, separator = 0, ""
         if first.strip().lower().startswith("sep=") and len(first.strip()) == len("sep=") + 1:
             separator, text, skipped = first.strip()[-1], rest, 1
-            first = text.partition("\n")[0]
+        first = next((line for line in io.StringIO(text) if line.strip()), "")
         by_semicolons = separator == ";" or (";" in first and "," not in first)
         comma = ";" if by_semicolons and semicolons else ","
         lines = list(io.StringIO(text, newline=""))
-        reader = csv.reader(lines, delimiter=comma)
+        reader = csv.reader(lines, delimiter=comma, skipinitialspace=True)
         header: list[str] = []
         rows = []
         begin = 0
@@ -98,7 +98,7 @@ def _well_quoted(lines: list[str], comma: str) -> bool:
     (blanks may stand between). It reads on past a stray mark without an error, and over the rows that follow."""
     closed = [re.sub(rf'"[ \t]+(?={comma}|\r?\n|$)', '"', line) for line in lines]
     try:
-        return len(list(csv.reader(closed, delimiter=comma, strict=True))) == 1
+        return len(list(csv.reader(closed, delimiter=comma, strict=True, skipinitialspace=True))) == 1
     except csv.Error:
         return False
 

@@ -1,101 +1,26 @@
-"""Prepared studies -> heatmaps: the network on many studies at once, one writer."""
+"""The network on many studies at once: prepared studies -> heatmaps."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from lstv import __version__
 from lstv.base.arrays import ByteArray, IndexArray
-from lstv.base.errors import Setting, UserError
 from lstv.base.levels import GRID, LEVELS
 from lstv.localizer import strips
-from lstv.localizer.checkpoint import Checkpoint
-from lstv.localizer.heatmap_file import Analysed, Features, Members, StudyMaps
+from lstv.localizer.heatmap_file import Analysed, Features, Members
 from lstv.localizer.network import LocalizerUNet
-from lstv.localizer.options import MEMBERS, Options
-from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.passes import Described, EagerPass, GraphPass, Pass
 from lstv.localizer.patches import shifted_back
 from lstv.localizer.prepare import Prepared
-from lstv.localizer.stages import Stages
 from lstv.localizer.view_maker import ViewMaker
 from lstv.localizer.views import VIEWS
-
-DEVICE = Setting("device", "the device")
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` takes a GPU if this torch can use it. Raises UserError where ``cuda`` is asked for and cannot be had."""
-    problem = _cuda_problem()
-    if name == "cuda" and problem:
-        raise UserError(DEVICE, f" is cuda, but {problem}; set it to auto or cpu, or run on a GPU node.")
-    return torch.device("cuda" if name != "cpu" and not problem else "cpu")
-
-
-def _cuda_problem() -> str:
-    if not torch.cuda.is_available():
-        return "torch sees no GPU here"
-    major, minor = torch.cuda.get_device_capability()
-    built = [arch for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")]
-    # a build for sm_XY runs on every later minor revision of the same major one
-    if built and not any(int(arch[3:-1]) == major and int(arch[-1]) <= minor for arch in built if arch[3:].isdigit()):
-        name = torch.cuda.get_device_name()
-        return f"torch {torch.__version__} is not built for {name} (compute capability {major}.{minor})"
-    return ""
-
-
-def run_record(weights: Checkpoint, options: Options, device: torch.device) -> dict[str, Any]:
-    """What a heatmap file says of its run: versions, network, and how it was run."""
-    return {
-        "software_version": __version__,
-        "checkpoint_file": weights.file_name,
-        "checkpoint_sha256": weights.sha256,
-        "demo_weights": weights.demo,
-        "preprocessing": options.preprocessing,
-        "members": options.members,
-        "marks": options.marks,
-        "centroids": options.centroids is not None,
-        "device": device.type,
-        "torch": str(torch.__version__),
-    }
-
-
-def describe(device: torch.device, options: Options) -> str:
-    """One line for the log: device, precision, batch, workers."""
-    if device.type == "cuda":
-        major, minor = torch.cuda.get_device_capability()
-        free, total = torch.cuda.mem_get_info()
-        where = (
-            f"device cuda ({torch.cuda.get_device_name()}, compute capability {major}.{minor}, which torch is built for, "
-            f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free), precision float16"
-        )
-    else:
-        where = f"device cpu ({torch.get_num_threads()} threads), precision float32"
-        if _cuda_problem() and torch.cuda.is_available():
-            where += f" because {_cuda_problem()}"
-    return (
-        f"{where}, torch {torch.__version__}, forward batch {options.forward_batch}, {options.workers} decoding workers, "
-        f"members {options.members} (up to {options.images_per_study} images a study)"
-    )
-
-
-def estimate(seconds: float, options: Options) -> str:
-    """What the choice of members costs where an image takes the network so many seconds; one line for the log."""
-    costs = (
-        f"{seconds * replace(options, members=members).images_per_study:.2g} s with {members}" for members in MEMBERS
-    )
-    return f"the network takes about {seconds:.2g} s an image here; a study takes {', '.join(costs)}"
 
 
 class Runner:
@@ -161,7 +86,7 @@ class Runner:
         """
         return [analysed() for analysed in self.finish(self.launch(group, with_views), marks)]
 
-    def launch(self, group: list[Prepared], with_views: bool) -> _Launched:
+    def launch(self, group: list[Prepared], with_views: bool) -> Launched:
         """Have the device begin with a group of studies. A GPU goes on while the caller does other things."""
         counts = [len(study.images) for study in group]
         start, end = _events() if self._cuda else (None, None)
@@ -185,9 +110,9 @@ class Runner:
         features = [(a.to("cpu", non_blocking=True), b.to("cpu", non_blocking=True)) for a, b in features]
         if end is not None:
             end.record()
-        return _Launched(group, counts, centres, others, back, features, start, end)
+        return Launched(group, counts, centres, others, back, features, start, end)
 
-    def finish(self, launched: _Launched, marks: str = "canal") -> list[Callable[[], Analysed]]:
+    def finish(self, launched: Launched, marks: str = "canal") -> list[Callable[[], Analysed]]:
         """Wait for a launched group and take its heatmaps; each call gives a study's, with its strip.
 
         A strip takes as long as a few passes on a GPU, so it is left to the threads that write.
@@ -228,7 +153,7 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class _Launched:
+class Launched:
     """What the device works at: of each of a group's studies its number of images, then results on their way to the CPU."""
 
     group: list[Prepared]
@@ -270,127 +195,3 @@ def _analysed(
         targets=study.targets,
         strip=strips.cut(study.slices, study.geometry, logits, marks),
     )
-
-
-def infer(
-    studies: Iterable[Prepared | NotAnalysed],
-    runner: Runner,
-    options: Options,
-    write: Callable[[StudyMaps], None],
-    say: Callable[[str], None] = lambda line: None,
-) -> Stages:
-    """Run the localizer on prepared studies and hand each one's maps, or its status and reason, to ``write``.
-
-    ``write`` is called once for each study, in threads beside this one, several at a time and in no fixed order. ``say``
-    gets a line on what the network costs, after the first studies, where that matters. Returns where the time went.
-    """
-    stages = Stages()
-    at_once = runner.studies_at_once(options.images_per_study)
-    with_views = options.members == "full"
-    waiting = iter(studies)
-    launched: _Launched | None = None
-    groups = 0
-
-    def finish(out: _Writer) -> None:
-        nonlocal groups
-        if launched is None:
-            return
-        with stages.time("waiting for the device and taking its results"):
-            found = runner.finish(launched, options.marks)
-        with stages.time("waiting for the writers"):
-            out.put(*(partial(_or_failed, study, make) for study, make in zip(launched.group, found)))
-        groups += 1
-        if groups == 2 and runner.image_seconds is not None:  # the first group also set up the kernels
-            say(estimate(runner.image_seconds, options))
-
-    with _Writer(write, threads=min(4, max(1, options.workers // 2))) as out:
-        while True:
-            with stages.time("waiting for decoded studies"):
-                group, ended = _next_group(waiting, at_once, out)
-            if group:
-                with stages.time("network"):
-                    following = runner.launch(group, with_views)
-                finish(out)  # of the group before, while a GPU has this one to do
-                launched = following
-                if not runner.runs_beside:
-                    finish(out)
-                    launched = None
-            if ended:
-                break
-        finish(out)
-        if groups == 1 and runner.image_seconds is not None:
-            say(estimate(runner.image_seconds, options))
-        with stages.time("waiting for the writers"):
-            out.wait()
-    return stages
-
-
-def _next_group(studies: Iterator[Prepared | NotAnalysed], count: int, out: _Writer) -> tuple[list[Prepared], bool]:
-    """Up to ``count`` prepared studies, and whether there are no more; the others go to the writers."""
-    group: list[Prepared] = []
-    for study in studies:
-        if isinstance(study, NotAnalysed):
-            out.put(partial(_as_it_is, study))
-            continue
-        group.append(study)
-        if len(group) == count:
-            return group, False
-    return group, True
-
-
-def _or_failed(study: Prepared, make: Callable[[], Analysed]) -> StudyMaps:
-    """The study's maps; a defect met by one study must not take the others with it, and its type tells us where."""
-    try:
-        return make()
-    except Exception as error:
-        reason = f"unexpected {type(error).__name__} while its results were put together"
-        return NotAnalysed(study.study_id, "failed", reason, study.series_id, study.flags, study.provenance)
-
-
-def _as_it_is(study: NotAnalysed) -> NotAnalysed:
-    return study
-
-
-class _Writer:
-    """Makes what is to be written and calls ``write`` with it in threads, so that the device does not wait; a bounded queue
-    bounds the memory."""
-
-    def __init__(self, write: Callable[[StudyMaps], None], threads: int) -> None:
-        self._write = write
-        self._queue: queue.Queue[Callable[[], StudyMaps] | None] = queue.Queue(maxsize=64)
-        self._error: Exception | None = None
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
-
-    def __enter__(self) -> _Writer:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def put(self, *studies: Callable[[], StudyMaps]) -> None:
-        for maps in studies:
-            if self._error:
-                raise self._error
-            self._queue.put(maps)
-
-    def wait(self) -> None:
-        """Until all is written. Raises what ``write`` raised."""
-        for _ in self._threads:
-            self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._threads = []
-        if self._error:
-            raise self._error
-
-    def _run(self) -> None:
-        while (maps := self._queue.get()) is not None:
-            if self._error is None:
-                try:
-                    self._write(maps())
-                except Exception as error:  # handed to the thread that fills the queue
-                    self._error = error
-
-    def __exit__(self, *_: object) -> None:
-        if self._threads:  # it was not waited for, because something else failed; what is there is written all the same
-            with suppress(Exception):
-                self.wait()

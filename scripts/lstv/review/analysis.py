@@ -222,13 +222,13 @@ def _localized(
     """The study's maps, or why there are none, and the record of the run (as a heatmap file has it)."""
     (prepared,) = prepared_studies([row], weights.demo, options)
     say("network")
-    from lstv.localizer import inference  # torch takes seconds
+    from lstv.localizer import devices, inference, pipeline  # torch takes seconds
 
-    device = inference.choose_device(settings.device)
-    run = inference.run_record(weights, options, device)
+    device = devices.choose_device(settings.device)
+    run = devices.run_record(weights, options, device)
     if isinstance(prepared, NotAnalysed):
         return prepared, run
     runner = inference.Runner(checkpoint.localizer(weights).network, device, settings.forward_batch)
     made: list[StudyMaps] = []
-    inference.infer([prepared], runner, options, made.append)
+    pipeline.infer([prepared], runner, options, made.append)
     return made[0], run
