@@ -11,6 +11,7 @@ import numpy as np
 
 from lstv.anatomy import signs, strip
 from lstv.anatomy.signs import Signs
+from lstv.anatomy.symmetry import asymmetry
 from lstv.base.levels import GRID, LEVELS
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.flags import Undefined
@@ -172,6 +173,32 @@ def junction_slope(study: StudyContext) -> float:
     if not np.isfinite(slope):
         raise Undefined("junction_disc_not_measured")
     return slope
+
+
+@study_metric("anatomy")
+def junction_asymmetry(study: StudyContext) -> float:
+    """How little the slices to the left and to the right of the centre slice look alike around L5/S1.
+
+    Formula: 1 - r, r = correlation of the pixels of the two neighbours on the strip, up to half a usual distance between
+        points above and below that of L5/S1
+    Unit: 1
+    Range: 0 to 2
+    Direction: no sign of the junction; high = the column leaves the slices there, as in scoliosis
+    Undefined: L5/S1 not found (flag {level}_not_found) or its point coincides with another's (flag {level}_no_place), no
+        strip (flag no_strip), or a neighbour is missing or next to nothing seen in it (flag junction_sides_not_seen)
+    Source: proposal of this project: left and right of a column that stands on the centre slice the body is the same
+    """
+    level = len(LEVELS) - 1
+    study.need(level)
+    laid = study.maps.strip
+    if laid is None:
+        raise Undefined("no_strip")
+    if level not in laid.levels:
+        raise Undefined(f"{LEVELS[level]}_no_place")
+    found = asymmetry(laid, laid.places_mm[laid.levels.index(level)], laid.usual_gap() / 2)
+    if not np.isfinite(found):
+        raise Undefined("junction_sides_not_seen")
+    return found
 
 
 @study_metric("anatomy")

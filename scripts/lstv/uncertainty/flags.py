@@ -53,6 +53,7 @@ MEANINGS = {
     "no_disc_chain": "no discs are to be seen along the points",
     "{level}_no_place": "the level's point coincides with that of another level",
     "junction_disc_not_measured": "fewer than two discs above L5/S1, or too little of it in the picture, to compare it with",
+    "junction_sides_not_seen": "the slices to the left and right of the centre slice are missing or show nothing at L5/S1",
     "field_cropped_cranial": "the picture ends less than a vertebra above the first disc",
     "field_cropped_caudal": "the picture ends less than a vertebra below the last disc: the sacrum is not seen",
     "points_off_discs": "a point above L5/S1 lies in a vertebra: look at the localizer",
