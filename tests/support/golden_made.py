@@ -220,14 +220,20 @@ def picture_studies() -> dict[str, Analysed]:
     }
 
 
-def drawn(spine: DrawnSpine, targets: np.ndarray | None = None, missing: tuple[int, ...] = ()) -> Analysed:
-    """A drawn spine whose localizer marks discs at these places, with its strip."""
+def drawn(
+    spine: DrawnSpine,
+    targets: np.ndarray | None = None,
+    missing: tuple[int, ...] = (),
+    sides: tuple[DrawnSpine, ...] = (),
+) -> Analysed:
+    """A drawn spine whose localizer marks discs at these places, with its strip; ``sides`` are the neighbouring slices."""
     points = spine.grid(spine.discs[:5] if targets is None else targets)
     levels = np.stack(
         [np.zeros((GRID, GRID)) if k in missing else soft_disc(*point, radius=5.0) for k, point in enumerate(points)]
     )
     made = study(levels, geometry=spine.plane)
-    return replace(made, strip=strips.cut(spine.pixels[None], spine.plane, made.logits, "disc"))
+    slices = np.stack([each.pixels for each in (spine, *sides)])
+    return replace(made, strip=strips.cut(slices, spine.plane, made.logits, "disc"))
 
 
 def _ringed(spine: DrawnSpine) -> Analysed:
@@ -263,6 +269,7 @@ def strip_studies() -> dict[str, Analysed]:
         "strip_flat": drawn(flat),
         "strip_ends_at_l5_s1": drawn(ends),
         "strip_begins_at_l1_l2": drawn(draw([0.5] * 5, first=14.0)),
+        "strip_of_three_slices": drawn(whole, sides=(whole, draw([0.5] * 5, first=76.0, size=(320.0, 200.0)))),
     }
 
 

@@ -11,6 +11,7 @@ from drawn_spine import MARROW, DrawnSpine, draw
 from lstv.anatomy import chain, offset, picture, signs, strip
 from lstv.anatomy.disc_score import NOT_SEEN, disc_score
 from lstv.anatomy.picture import Picture
+from lstv.anatomy.symmetry import asymmetry
 from lstv.dicom.geometry import SliceGeometry
 from lstv.localizer import strips
 
@@ -288,3 +289,32 @@ def test_a_picture_is_read_whatever_its_size_and_type(kind, size, places, monkey
         read.append(picture.bilinear(pixels, columns, rows, "constant"))
     assert read[0].shape == places and read[0].dtype == np.float32
     np.testing.assert_allclose(*read, rtol=1e-5)
+
+
+# --- left and right -------------------------------------------------------------------------------------------------
+
+
+def _sides(left: np.ndarray, right: np.ndarray) -> strip.Strip:
+    """A strip whose neighbours of the centre slice show these pixels, (300, 61)."""
+    pixels = np.stack([np.full((strip.LENGTH_MM, 2 * strip.HALF_WIDTH_MM + 1), 90), left, right])
+    return strip.Strip(pixels.astype(np.uint8), (2, 3, 4), (80.0, 115.0, 150.0), (0.0, 0.0, 0.0), 0.0)
+
+
+def test_the_asymmetry_is_one_minus_the_correlation_of_both_sides_within_reach():
+    shades = np.random.default_rng(0).integers(50, 100, (300, 61))
+    assert asymmetry(_sides(shades, shades), 150.0, 18.0) == pytest.approx(0.0)
+    assert asymmetry(_sides(shades, 2 * shades + 10), 150.0, 18.0) == pytest.approx(0.0), "brighter is no other form"
+    assert asymmetry(_sides(shades, 200 - shades), 150.0, 18.0) == pytest.approx(2.0)
+    assert asymmetry(_sides(shades, shades[::-1]), 150.0, 18.0) == pytest.approx(1.0, abs=0.1), "nothing in common"
+    other = shades.copy()
+    other[:132] = other[168:] = 70
+    assert asymmetry(_sides(shades, other), 150.0, 18.0) == pytest.approx(0.0), "beyond the reach"
+
+
+def test_the_asymmetry_is_undefined_where_a_side_is_missing_blank_or_hardly_seen():
+    shades = np.random.default_rng(0).integers(50, 100, (300, 61))
+    whole = _sides(shades, shades)
+    assert np.isnan(asymmetry(replace(whole, pixels=whole.pixels[:2]), 150.0, 18.0))
+    assert np.isnan(asymmetry(_sides(shades, np.full_like(shades, 70)), 150.0, 18.0))
+    assert np.isnan(asymmetry(_sides(shades, np.where(np.arange(61) < 2, shades, 0)), 150.0, 18.0))
+    assert np.isnan(asymmetry(whole, 400.0, 18.0)), "beyond the strip"

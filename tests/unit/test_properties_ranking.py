@@ -23,6 +23,7 @@ CHANGE = st.fixed_dictionaries(
         "step_dev": st.floats(0, 2),
         "junction_name_disagreement": SHARE,
         "junction_place_disagreement": SHARE,
+        "junction_asymmetry": st.floats(0, 2),
         "junction_names_in_order": st.integers(0, 3),
         "count_anomaly": st.integers(0, 5),
     },

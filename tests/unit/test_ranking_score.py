@@ -131,6 +131,35 @@ def test_without_slices_the_other_components_make_the_score():
         assert found.score >= 0.15
 
 
+def leaning(study_id: str, asymmetry: float | None = 1.0) -> dict:
+    """Out in everything that is read in the slices, and in the contrast of the disc."""
+    metrics = ("mass_ratio", "junction_disc_contrast", "junction_place_disagreement", "junction_name_disagreement")
+    return record(study_id, junction_asymmetry=asymmetry, **{name: FAR[name] for name in metrics})
+
+
+@pytest.mark.parametrize("count", [0, 12, 60])
+def test_where_the_column_leaves_the_slices_these_take_no_part(count):
+    made = [each | {"study": each["study"] | {"junction_asymmetry": 0.15}} for each in cohort(count)]
+    found = standing([*made, leaning("odd")], "odd")
+    assert set(found.evidence) == {"numbering", "junction_disc_contrast"}
+    assert found.evidence["junction_disc_contrast"] > 0.5
+    for usual in (0.15, 0.2, None):
+        assert set(standing([*made, leaning("odd", usual)], "odd").evidence) == set(COMPONENTS)
+
+
+def test_without_slices_the_response_counts_wherever_the_column_stands():
+    alone = leaning("odd")
+    alone["study"] |= {"junction_place_disagreement": None, "junction_name_disagreement": None}
+    found = standing([*cohort(12), alone], "odd")
+    assert set(found.evidence) == {"numbering", "mass_ratio", "junction_disc_contrast"}
+    assert found.evidence["mass_ratio"] > 0.5
+
+
+def test_a_cohort_whose_sides_all_look_different_loses_nothing():
+    made = [leaning(f"s{index:02d}", 0.9) for index in range(60)]
+    assert all(set(found.evidence) == set(COMPONENTS) for found in rank_studies(made))
+
+
 def test_undefined_components_take_no_part_and_one_is_too_few():
     bare = record("bare", shift_ambiguity=None, mass_ratio=None, junction_disc_contrast=None)
     bare["study"] |= {"step_dev": None, "gap_dev": None, "junction_name_disagreement": None}

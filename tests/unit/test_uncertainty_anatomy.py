@@ -55,6 +55,34 @@ def test_points_on_five_discs():
     assert not {"points_off_discs", "field_cropped_caudal", "field_cropped_cranial", "upper_level_missing"} & set(flags)
 
 
+def beside(spine: DrawnSpine, left: DrawnSpine, right: DrawnSpine) -> Analysed:
+    """The spine with these as the neighbours of the centre slice."""
+    made = maps(spine)
+    slices = np.stack([each.pixels for each in (spine, left, right)])
+    return replace(made, strip=strips.cut(slices, spine.plane, made.logits, "disc"))
+
+
+def test_the_sides_of_a_column_that_stands_on_the_centre_slice_look_alike_and_no_others():
+    spine = draw([0.5] * 5, first=70.0, size=(320.0, 200.0))
+    fused = draw([0.5] * 4 + [1.0], first=70.0, size=(320.0, 200.0))
+    outside = replace(spine, pixels=np.random.default_rng(0).integers(20, 120, spine.pixels.shape).astype(np.uint8))
+    assert measure(beside(spine, spine, spine))[1]["junction_asymmetry"] == pytest.approx(0.0, abs=1e-6)
+    assert measure(beside(fused, fused, fused))[1]["junction_asymmetry"] == pytest.approx(0.0, abs=1e-6)
+    assert measure(beside(spine, spine, outside))[1]["junction_asymmetry"] > 0.8
+
+
+def test_without_both_neighbours_or_l5_s1_there_is_no_asymmetry():
+    spine = draw([0.5] * 5, first=70.0, size=(320.0, 200.0))
+    _, study, flags = measure(maps(spine))
+    assert study["junction_asymmetry"] is None and "junction_sides_not_seen" in flags
+    _, study, flags = measure(maps(spine, missing=(4,)))
+    assert study["junction_asymmetry"] is None and "junction_sides_not_seen" not in flags and "l5_s1_not_found" in flags
+    made = beside(spine, spine, spine)
+    unnamed = replace(made, strip=replace(made.strip, levels=(0, 1, 2, 3), places_mm=made.strip.places_mm[:4]))
+    assert measure(unnamed)[1]["junction_asymmetry"] is None
+    assert measure(replace(made, strip=None))[1]["junction_asymmetry"] is None
+
+
 def test_six_discs_with_five_names_are_a_finding_and_no_failure():
     spine = draw([0.5] * 6, gap=32.0)
     _, study, flags = measure(maps(spine, spine.discs[[0, 1, 2, 4, 5]]))
