@@ -19,7 +19,8 @@ Where slices were run and the column leaves them at L5/S1, components 2, 4 and 5
 neighbours disagree and the centre slice responds less because L5/S1 lies beside them, whatever its form. A body is
 symmetric: as long as the column stands on the centre slice, its two neighbours show the same. Where they look less alike
 around L5/S1 than usual by more than 2 spreads, it does not (``junction_asymmetry``). A changed junction is as symmetric as
-any. Without slices nothing is taken out: scoliosis does not stand out there, and too little would be left.
+any on phantoms (.50); an L5/S1 erased in real MR raises the asymmetry to at most 1.5 spreads. Without slices nothing is
+taken out: scoliosis does not stand out there, and too little would be left.
 
 Why these. The direction of each is given beforehand by what a transitional junction is: a fused disc has less contrast
 and a weaker response and is not there in every slice; a sixth disc, or a missing one, breaks spacing and names. All are
