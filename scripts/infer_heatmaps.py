@@ -56,6 +56,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=default("localizer.marks"),
         help="what the checkpoint's points lie on: the spinal canal at disc level (published net), or discs",
     )
+    parser.add_argument(
+        "--field",
+        choices=("lumbar", "whole"),
+        default=default("localizer.field"),
+        help="lumbar: a field more than 10 levels high is read a second time, cut to the lumbar spine",
+    )
     parser.add_argument("--centroids", type=Path, help="folder with <study_id>_ctd.json, on which patches are centred")
     parser.add_argument(
         "--device",
@@ -112,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
         args.study_seconds,
         args.study_memory_mb,
         args.marks,
+        args.field,
     )
     states = {row.study_id: reuse.state(row, options.centroids) for row in rows}
     weights = checkpoint.read_checkpoint(

@@ -147,7 +147,7 @@ def _settings(path: Path) -> dict[str, Any]:
         raise UserError(path, " is not a configuration; config/README.md describes one.")
     complete = run_settings.checked(given, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     localizer, metrics = complete["localizer"], complete["metrics"]
-    names = ("sha256", "preprocessing", "members", "marks", "device", "forward_batch", "study_seconds")
+    names = ("sha256", "preprocessing", "members", "marks", "field", "device", "forward_batch", "study_seconds")
     return {
         "checkpoint": Path(localizer["checkpoint"]),
         **{name: localizer[name] for name in (*names, "study_memory_mb")},

@@ -16,7 +16,7 @@ from lstv.localizer.outcome import NotAnalysed
 from lstv.localizer.patches import DiscTarget, DiscTargets
 from lstv.uncertainty import feature_bank
 from lstv.uncertainty.feature_bank import FeatureBank
-from made_maps import COLUMN, GRID, ROWS, SAGITTAL, as_members, five_discs, soft_disc, study, textured_image
+from made_maps import COLUMN, GRID, ROWS, SAGITTAL, as_logits, as_members, five_discs, soft_disc, study, textured_image
 
 RUN = {
     "checkpoint_sha256": "0" * 64,
@@ -191,6 +191,7 @@ def map_studies() -> dict[str, Analysed]:
         "two_blobs_of_l5_s1": study(twice),
         "disc_above_l1_l2": study(above),
         "junction_mixed": study(mixed(4, 3, 0.4)),
+        "cut_field": study(whole=as_logits(maps * (CLASSES != 4))),
         "second_lowest_mixed": study(mixed(3, 4, 0.35)),
         "junction_mixed_with_l1_l2": study(mixed(4, 0, 0.3)),
         "shared_below_one_half": study(shared),

@@ -77,7 +77,7 @@ def as_members(readings: list[np.ndarray], kind: str = "view", valid: list[np.nd
 def context(**parts: object) -> StudyContext:
     """A context that holds these parts, whatever its maps would say; the other parts follow from them."""
     made = StudyContext(parts.pop("maps", None), parts.pop("reference", None))
-    made.__dict__.update(parts)
+    made.__dict__.update({"whole": made} | parts)
     return made
 
 

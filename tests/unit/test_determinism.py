@@ -5,6 +5,7 @@ With the demo's network: kernels are chosen by the sizes, and a smaller net woul
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,20 @@ def test_alone_or_with_others_first_or_last(runner, members):
     assert content(runner, studies, members) == alone
     assert content(runner, studies[::-1], members) == alone
     assert content(runner, studies[:2], members) == {name: alone[name] for name in ("study0", "study1")}
+
+
+def test_a_field_that_is_read_again(runner, monkeypatch):
+    def cut(study, _logits):
+        return None if study.wide is None else replace(study, images=study.images[:, ::-1].copy(), wide=None)
+
+    monkeypatch.setattr(inference.field, "cut", cut)
+    studies = [prepared(seed, ()) for seed in range(5)]
+    studies = [replace(one, wide=one.images) if place in (1, 3, 4) else one for place, one in enumerate(studies)]
+    alone = {}
+    for one in studies:
+        alone |= content(runner, [one], "centre")
+    assert content(runner, studies, "centre") == alone
+    assert sum(maps.whole is not None for maps in runner.study_maps(studies, False)) == 3
 
 
 @pytest.mark.slow

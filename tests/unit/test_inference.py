@@ -180,7 +180,7 @@ def test_patches_are_the_network_on_the_moved_slice(sheet, checkpoint, tmp_path,
     )
     for level, place in maps.targets.found.items():
         assert place.slice == 0, "x = 9 is nearest to the slice at 8, the centre one"
-        image = prepare._resized(series.volume[series.centre])
+        image = prepare.resized(series.volume[series.centre])
         np.testing.assert_array_equal(image, maps.image)
         columns, rows = place.shift
         moved = np.zeros_like(image)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import cv2
 import numpy as np
 
@@ -36,3 +38,16 @@ def level_points(logits: np.ndarray) -> list[tuple[float, float] | None]:
     """``level_point`` of each level, from logits of background and levels (1 + n, H, W)."""
     weights = np.exp(logits - logits.max(axis=0))
     return [level_point(level) for level in weights[1:] / weights.sum(axis=0)]
+
+
+def level_distance(found: Mapping[int, Sequence[float]]) -> float:
+    """Usual distance between neighbouring discs, in the unit of the points; NaN with fewer than two.
+
+    ``found``: points by index of the level (0 = L1/L2). The median over levels that follow one another, so that one level
+    too many or too few hardly changes it.
+    """
+    indices = sorted(found)
+    if len(indices) < 2:
+        return float("nan")
+    steps = np.linalg.norm(np.diff([found[index] for index in indices], axis=0), axis=1)
+    return float(np.median(steps / np.diff(indices)))

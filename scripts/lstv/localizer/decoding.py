@@ -44,7 +44,8 @@ class prepared_studies(Iterator[Outcome]):
     """
 
     def __init__(self, rows: list[Row], phantoms_only: bool, options: Options) -> None:
-        arguments = (options.preprocessing, options.offsets, phantoms_only, options.without_uids, options.centroids)
+        how = (options.preprocessing, options.offsets, phantoms_only, options.without_uids)
+        arguments = (*how, options.centroids, options.reads_lumbar)
         self._crew = _Crew(rows, arguments, options)
         self._turns = iter(range(len(rows)))
 

@@ -45,6 +45,7 @@ def run_record(weights: Checkpoint, options: Options, device: torch.device) -> d
         "preprocessing": options.preprocessing,
         "members": options.members,
         "marks": options.marks,
+        "field": "lumbar" if options.reads_lumbar else "whole",
         "centroids": options.centroids is not None,
         "device": device.type,
         "torch": str(torch.__version__),

@@ -1,10 +1,11 @@
 """The heatmap file: what inference leaves for the metrics, one HDF5 group per study.
 
 Group ``/<study_id>``: attributes ``status`` (ok | failed | excluded), ``reason``, ``series_id``, ``flags`` (JSON list),
-``provenance`` (JSON object) and, where ok, ``geometry`` (JSON of SliceGeometry); datasets ``logits`` float32
-(6, 160, 160) of the centre slice, ``image`` uint8 (160, 160) as the network saw it, ``features/*`` float16 (what the
-network saw inside), ``strip`` uint8 (slices, 300, 61) with the attribute ``strip`` (JSON: levels, places_mm, slopes_deg,
-offset_mm) where the points make a column, and ``members/*`` where members ran. Where vertebra centroids were asked for, the
+``provenance`` (JSON object) and, where ok, ``geometry`` (JSON of SliceGeometry); datasets ``logits`` float32 (6, 160, 160)
+of the centre slice, ``image`` uint8 (160, 160) as the network saw it, ``features/*`` float16 (what the network saw inside),
+``strip`` uint8 (slices, 300, 61) with the attribute ``strip`` (JSON: levels, places_mm, slopes_deg, offset_mm) where the
+points make a column, and ``members/*`` where members ran. Where a large field was cut to the lumbar spine all these are of
+the cut one, and ``whole/logits`` those of the whole field's centre slice. Where vertebra centroids were asked for, the
 attribute ``places`` (JSON of DiscTargets) says where they put the discs. Root attributes: ``format_version`` and ``run``
 (JSON: checkpoint sha256, preprocessing, versions).
 """
@@ -69,7 +70,7 @@ class Analysed:
     """A study with maps: ``logits`` float32 (6, 160, 160) and ``image`` uint8 (160, 160) of the centre slice.
 
     ``members`` is None where none ran, ``features`` where the file holds none, ``places`` where no vertebra centroids were
-    asked for.
+    asked for. ``whole``: logits of the whole field where all else is of the field cut to the lumbar spine, None elsewhere.
     """
 
     status: ClassVar[Literal["ok"]] = "ok"
@@ -86,6 +87,7 @@ class Analysed:
     features: Features | None = None
     targets: DiscTargets | None = None
     strip: Strip | None = None
+    whole: npt.NDArray[np.float32] | None = None
 
 
 StudyMaps: TypeAlias = Analysed | NotAnalysed
@@ -106,6 +108,8 @@ def encoded(maps: StudyMaps) -> EncodedStudy:
     attributes["geometry"] = json.dumps(asdict(maps.geometry))
     study.add("logits", maps.logits.astype(np.float32, copy=False))
     study.add("image", maps.image)
+    if maps.whole is not None:
+        study.add("whole/logits", maps.whole.astype(np.float32, copy=False))
     if maps.targets is not None:
         attributes["places"] = json.dumps(maps.targets.as_json(), sort_keys=True)
     if maps.strip is not None:
@@ -199,6 +203,7 @@ def read_study(path: Path, study_id: str, *, members: bool = True) -> StudyMaps:
             if "places" in group.attrs
             else None,
             strip=_read_strip(group) if "strip" in group else None,
+            whole=group["whole/logits"][()] if "whole" in group else None,
         )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from lstv.anatomy.points import level_points
 from lstv.base.arrays import ByteArray, IndexArray
 from lstv.base.levels import GRID, LEVELS
-from lstv.localizer import strips
+from lstv.localizer import field, strips
 from lstv.localizer.heatmap_file import Analysed, Features, Members
 from lstv.localizer.network import LocalizerUNet
 from lstv.localizer.passes import Described, EagerPass, GraphPass, Pass
@@ -121,6 +122,7 @@ class Runner:
             launched.end.synchronize()
             self.busy_seconds += launched.start.elapsed_time(launched.end) / 1000
         centres = launched.centres.numpy()
+        nearer = self._read_again(launched, centres, marks)
         result: list[Callable[[], Analysed]] = []
         first = 0
         for index, (study, count) in enumerate(zip(launched.group, launched.counts)):
@@ -132,9 +134,21 @@ class Runner:
                 members = self._members(study, others, views.numpy())
             bottleneck, discs = launched.features[index]
             features = Features(bottleneck[0].numpy(), discs[0].numpy())
-            result.append(partial(_analysed, study, centres[index], members, features, marks))
+            made = partial(_analysed, study, centres[index], members, features, marks)
+            result.append(partial(_nearer, made, centres[index], nearer[index]) if index in nearer else made)
             first += count
         return result
+
+    def _read_again(
+        self, launched: Launched, centres: npt.NDArray[np.float32], marks: str
+    ) -> dict[int, Callable[[], Analysed]]:
+        """The second reading of the studies of a group whose field is large, by their place in the group."""
+        cut = {place: field.cut(study, logits) for place, (study, logits) in enumerate(zip(launched.group, centres))}
+        found = {place: study for place, study in cut.items() if study is not None}
+        if not found:
+            return {}
+        again = self.launch(list(found.values()), with_views=launched.back.shape[1] > 0)
+        return dict(zip(found, self.finish(again, marks)))
 
     def _members(self, study: Prepared, others: ByteArray, views: ByteArray) -> Members:
         """``others``: what the network said of the neighbours and, behind them, of the patches."""
@@ -173,6 +187,14 @@ def _events() -> tuple[torch.cuda.Event, torch.cuda.Event]:
 
 def _as_bytes(probability: torch.Tensor) -> torch.Tensor:
     return (255 * probability).round().clamp(0, 255).to(torch.uint8)
+
+
+def _nearer(whole: Callable[[], Analysed], logits: npt.NDArray[np.float32], lumbar: Callable[[], Analysed]) -> Analysed:
+    """The reading of the field cut to the lumbar spine, with the ``logits`` of the whole field; the reading of the whole
+    field where that finds more levels."""
+    nearer = lumbar()
+    first, second = (sum(point is not None for point in level_points(each)) for each in (logits, nearer.logits))
+    return whole() if first > second else replace(nearer, whole=logits)
 
 
 def _analysed(

@@ -16,7 +16,8 @@ class Options:
     """How to run: ``preprocessing`` trained | reference, ``members`` centre | slices | full, ``forward_batch`` images in
     one forward pass, ``workers`` decoding processes, ``without_uids`` no DICOM UIDs or file names in the results,
     ``centroids`` folder of vertebra centroid files on which patches are centred (none without), ``study_seconds`` and
-    ``study_memory_mb`` what decoding one study may take, ``marks`` canal | disc: what the network's points lie on."""
+    ``study_memory_mb`` what decoding one study may take, ``marks`` canal | disc: what the network's points lie on, ``field``
+    lumbar | whole: whether a large field is read a second time, cut to the lumbar spine."""
 
     preprocessing: str = "trained"
     members: str = "centre"
@@ -27,6 +28,12 @@ class Options:
     study_seconds: float = 120.0
     study_memory_mb: int = 2048
     marks: str = "canal"
+    field: str = "lumbar"
+
+    @property
+    def reads_lumbar(self) -> bool:
+        """The reference implementation reads every field whole; patches lie on the whole field's grid."""
+        return self.field == "lumbar" and self.preprocessing == "trained" and self.centroids is None
 
     @property
     def offsets(self) -> tuple[int, ...]:

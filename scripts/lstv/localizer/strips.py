@@ -24,13 +24,19 @@ def kept_slices(series: SagittalVolume) -> ByteArray:
     """The centre slice and its neighbours, uint8 (1 to 3, H, W), none of its sides longer than 512."""
     centre, depth = series.centre, len(series.volume)
     indices = [centre, *(index for index in (centre - 1, centre + 1) if 0 <= index < depth)]
-    height, width = series.volume.shape[1:]
-    shrunk = min(1.0, LARGEST / max(height, width))
-    if shrunk == 1.0:
-        return np.ascontiguousarray(series.volume[indices])
-    size = (max(1, round(width * shrunk)), max(1, round(height * shrunk)))
-    shrunken = [cv2.resize(series.volume[index], size, interpolation=cv2.INTER_AREA) for index in indices]
-    return np.stack(shrunken).astype(np.uint8, copy=False)
+    return shrunken(series.volume[indices])
+
+
+def shrunken(slices: ByteArray) -> ByteArray:
+    """Slices (n, H, W) of which no side is longer than 512."""
+    height, width = slices.shape[1:]
+    share = min(1.0, LARGEST / max(height, width))
+    if share == 1.0:
+        return np.ascontiguousarray(slices)
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in slices]).astype(
+        np.uint8, copy=False
+    )
 
 
 def cut(slices: ByteArray, plane: SliceGeometry, logits: RealArray, marks: str) -> Strip | None:

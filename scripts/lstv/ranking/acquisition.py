@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lstv.anatomy.points import level_distance
 from lstv.base.arrays import FloatArray
 from lstv.base.levels import LEVELS
 from lstv.uncertainty.records import StudyRecord
@@ -30,15 +31,10 @@ def levels_in_view(record: StudyRecord) -> float:
     """Height of the picture in distances between discs; NaN with fewer than two levels found.
 
     The network sees every picture on a grid of the same size, so this says how large the spine is for it: a large field
-    of a tall patient is as good as a usual field of a short one. The distance is the median over the neighbouring levels
-    found, so that one level too many or too few hardly changes it.
+    of a tall patient is as good as a usual field of a short one.
     """
-    placed = [(index, record["levels"][name]["point_mm"]) for index, name in enumerate(LEVELS)]
-    found = [(index, point) for index, point in placed if point is not None]
-    if len(found) < 2:
-        return float("nan")
-    steps = np.diff([index for index, _ in found])
-    distance = np.median(np.linalg.norm(np.diff([point for _, point in found], axis=0), axis=1) / steps)
+    placed = {index: record["levels"][name]["point_mm"] for index, name in enumerate(LEVELS)}
+    distance = level_distance({index: point for index, point in placed.items() if point is not None})
     height = _number(record["study"].get("field_of_view"))
     return float(height / distance) if distance > 0 and height > 0 else float("nan")
 

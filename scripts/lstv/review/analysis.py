@@ -69,6 +69,7 @@ class Settings:
     preprocessing: str = "trained"
     members: str = "centre"
     marks: str = "canal"
+    field: str = "lumbar"
     device: str = "auto"
     forward_batch: int = 64
     study_seconds: float = 120.0
@@ -130,6 +131,7 @@ def analyse(
         study_seconds=settings.study_seconds,
         study_memory_mb=settings.study_memory_mb,
         marks=settings.marks,
+        field=settings.field,
     )
     maps, run = _localized(row, weights, settings, options, say)
     say("metrics")

@@ -11,7 +11,7 @@ Settings = Mapping[str, Any]
 
 _SCAN = ("ids", "key", "mapping", "choices", "descriptions")
 _LOCALIZER = (
-    *("sha256", "preprocessing", "members", "marks", "centroids", "device", "forward_batch"),
+    *("sha256", "preprocessing", "members", "marks", "field", "centroids", "device", "forward_batch"),
     *("study_seconds", "study_memory_mb"),
 )
 

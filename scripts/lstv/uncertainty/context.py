@@ -8,7 +8,7 @@ family's file, as functions of the context that are asked for through ``once``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,6 +53,13 @@ class StudyContext:
         """How far one goes up in the patient per column and per row of the grid, in mm."""
         geometry = self.maps.geometry
         return geometry.row_direction[2] * self.spacing[1], geometry.column_direction[2] * self.spacing[0]
+
+    @cached_property
+    def whole(self) -> StudyContext:
+        """The reading of the whole field: this one, unless a large field was cut to the lumbar spine."""
+        if self.maps.whole is None:
+            return self
+        return StudyContext(replace(self.maps, logits=self.maps.whole, members=None, strip=None, whole=None))
 
     # --- the maps -------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ class Undefined(Exception):
 
 MEANINGS = {
     "{level}_not_found": "no pixel of the level's map exceeds 0.5: the level has no point, and its entropy would be noise's",
+    "{level}_not_found_in_whole_field": "the level is found only where the large field is cut to the lumbar spine: it has a "
+    "point, and no entropy",
     "{level}_no_blob": "no disc blob is led by the level",
     "no_disc_blob": "the network marks no disc of at least 30 pixels",
     "single_disc_blob": "the network marks a single disc of at least 30 pixels",
@@ -54,6 +56,8 @@ MEANINGS = {
     "{level}_no_place": "the level's point coincides with that of another level",
     "junction_disc_not_measured": "fewer than two discs above L5/S1, or too little of it in the picture, to compare it with",
     "junction_sides_not_seen": "the slices to the left and right of the centre slice are missing or show nothing at L5/S1",
+    "field_cut_to_lumbar": "the picture is more than 10 levels high: it was cut to the lumbar spine and read again; peak, "
+    "entropies, area and risk are of the whole field",
     "field_cropped_cranial": "the picture ends less than a vertebra above the first disc",
     "field_cropped_caudal": "the picture ends less than a vertebra below the last disc: the sacrum is not seen",
     "points_off_discs": "a point above L5/S1 lies in a vertebra: look at the localizer",

@@ -1,12 +1,18 @@
-"""Layer 1, as the users defined it: peak, entropy and spatial distribution of each level's map, and the risk strata."""
+"""Layer 1, as the users defined it: peak, entropy and spatial distribution of each level's map, and the risk strata.
+
+Always of the whole field, also where a large one was cut to the lumbar spine for all else.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from lstv.anatomy.points import FOUND
+from lstv.base.arrays import FloatArray
+from lstv.base.levels import LEVELS
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.fields import shannon
+from lstv.uncertainty.flags import Undefined
 from lstv.uncertainty.registry import level_metric
 
 BIN = 16
@@ -32,7 +38,7 @@ def confidence(study: StudyContext, level: int) -> float:
     Undefined: never
     Source: the users' definition; S-MHA baseline in Schobs et al., IEEE TMI 2023, arXiv 2203.02351
     """
-    return float(study.probability[level].max())
+    return float(study.whole.probability[level].max())
 
 
 @level_metric("localization")
@@ -46,7 +52,7 @@ def entropy(study: StudyContext, level: int) -> float:
     Undefined: the level is not found (flag {level}_not_found)
     Source: the users' definition; within 1e-3 of the reference implementation, which adds 1e-9 to sum and logarithm
     """
-    return shannon(study.found_map(level))
+    return shannon(_found_map(study, level))
 
 
 @level_metric("localization")
@@ -60,8 +66,9 @@ def spatial_entropy(study: StudyContext, level: int) -> float:
     Undefined: the level is not found (flag {level}_not_found)
     Source: the users' definition, as in the reference implementation
     """
-    rows, columns = study.found_map(level).shape
-    bins = study.probability[level].reshape(rows // BIN, BIN, columns // BIN, BIN)
+    found = _found_map(study, level)
+    rows, columns = found.shape
+    bins = found.reshape(rows // BIN, BIN, columns // BIN, BIN)
     return shannon(bins.sum(axis=(1, 3)))
 
 
@@ -76,7 +83,14 @@ def area_px(study: StudyContext, level: int) -> int:
     Undefined: never
     Source: the users' definition, as in the reference implementation
     """
-    return int((study.probability[level] > FOUND).sum())
+    return int((study.whole.probability[level] > FOUND).sum())
+
+
+def _found_map(study: StudyContext, level: int) -> FloatArray:
+    """The level's map (H, W) in the whole field. Raises Undefined where the level is not found there."""
+    if study.whole is not study and study.whole.centres[level] is None and study.centres[level] is not None:
+        raise Undefined(f"{LEVELS[level]}_not_found_in_whole_field")
+    return study.whole.found_map(level)
 
 
 def point_px(study: StudyContext, level: int) -> list[float]:

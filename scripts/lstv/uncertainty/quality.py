@@ -107,6 +107,12 @@ def _border_distance(study: StudyContext, inwards: Sequence[int], edge: int) -> 
 
 
 @warning
+def cut_field(study: StudyContext) -> list[str]:
+    """A large field was cut to the lumbar spine."""
+    return [] if study.whole is study else ["field_cut_to_lumbar"]
+
+
+@warning
 def poor_contrast(study: StudyContext) -> list[str]:
     """The picture is blank or flat."""
     contrast = study.once(image_contrast)

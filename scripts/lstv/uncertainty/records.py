@@ -38,6 +38,7 @@ class Provenance(TypedDict, total=False):
     preprocessing_version: int | str
     members: str
     marks: str
+    field: str
     centroids: bool
     device: str
     torch: str

@@ -70,7 +70,7 @@ def study_record(
     }
     if isinstance(maps, NotAnalysed):
         return record
-    if not np.isfinite(maps.logits).all():
+    if not all(np.isfinite(logits).all() for logits in (maps.logits, maps.whole) if logits is not None):
         reason = "the network returned values that are not finite; a GPU computes in half precision, so try the CPU"
         return record | {"status": "failed", "reason": reason}
     if feature_bank is not None:
