@@ -238,7 +238,7 @@ COLOURS = np.zeros((40, 32, 7), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
         (np.ones((40, 32, 7), np.complex64), "complex"),
         (np.ones((40, 32, 7), np.int16), "blank"),
         (np.full((40, 32, 7), np.nan, np.float32), "blank"),
-        (np.ones((40, 32, 2), np.int16), "2 slices, a stack needs at least 3"),
+        (np.ones((40, 32, 2), np.int16), "2 slices, but a stack needs at least 3"),
     ],
 )
 def test_what_is_not_one_stack_is_refused_with_the_reason(tmp_path, values, words):
