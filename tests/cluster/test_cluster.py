@@ -145,8 +145,9 @@ def test_near_its_time_limit_the_main_job_goes_back_into_the_queue_and_resumes(u
     file = unfinished.results(f"../slurm_main_{number}.log")
     wait_for(lambda: file.is_file() and "the time limit is near" in file.read_text(), 180, "SLURM's signal")
     wait_for(lambda: number in cluster.queued("", "PENDING"), 180, "the return into the queue")
-    # SLURM would let it wait for two minutes there
-    cluster.slurm("scontrol", "update", f"jobid={number}", "starttime=now", "timelimit=20")
+    # SLURM would let it wait for two minutes there; started within the second in which it went back, its credential counts
+    # as revoked and it is killed
+    cluster.slurm("scontrol", "update", f"jobid={number}", "starttime=now+5", "timelimit=20")
     wait_for(lambda: "start 2 on" in file.read_text(), 240, "the second start")
     wait_for(lambda: cluster.state(number) in ENDED, 600, "the end of the main job")
     assert cluster.state(number) == "COMPLETED", file.read_text()[-6000:]
