@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from lstv import __version__
 from lstv.base import atomic
+from lstv.base.pool import Pool
 from lstv.bids.export import export
 from lstv.bids.exported import Exported
 from lstv.bids.names import label_of
@@ -67,8 +68,8 @@ def export_all(rows: Sequence[Row], folder: Path, jobs: int, step: Callable[[str
     return [done[row.study_id] for row in rows]
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+def _pool(jobs: int) -> Pool:
+    return Pool(jobs, mp_context=get_context("spawn"))
 
 
 def _alone(row: Row, folder: Path) -> Exported:

@@ -8,13 +8,14 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from lstv.base.errors import UserError
+from lstv.base.pool import Pool
 from lstv.cohort import training_guard
 from lstv.cohort.rsna_layout import IMAGES, SERIES_TABLE
 from lstv.dicom.headers import FIELDS, DamagedHeader, DicomDirectory, NotDicom, Readable
@@ -152,7 +153,7 @@ def _report(progress: Progress, before: int, total: int, done: int) -> None:
 
 
 def _pool(jobs: int) -> Executor | _Here:
-    return ProcessPoolExecutor(jobs) if jobs > 1 else _Here()
+    return Pool(jobs) if jobs > 1 else _Here()
 
 
 class _Here:

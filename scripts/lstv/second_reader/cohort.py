@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 
 from lstv.base import tables
 from lstv.base.errors import UserError
+from lstv.base.pool import Pool
 from lstv.cohort.batches import batch_of
 from lstv.localizer import heatmap_file
 from lstv.localizer.heatmap_file import Analysed
@@ -78,7 +78,7 @@ def compared(
             results.append(result)
             step("compared")
         return results
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+    with Pool(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
         for result in pool.map(one, tasks):
             results.append(result)
             step("compared")

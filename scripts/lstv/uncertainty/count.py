@@ -10,7 +10,7 @@ from lstv.base.arrays import FloatArray
 from lstv.base.levels import LEVELS
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.flags import Undefined
-from lstv.uncertainty.localization import area_px
+from lstv.uncertainty.localization import region_px
 from lstv.uncertainty.registry import study_metric
 
 _NEAR, _FAR, _HALF_WIDTH = 0.5, 1.3, 0.35
@@ -167,7 +167,7 @@ _ENDS = {"caudal": (4, 3), "cranial": (0, 1)}
 def _beyond(study: StudyContext, side: str) -> Residual:
     end, before = _ENDS[side]
     study.need(end, before)
-    radius_mm = float(np.sqrt(study.once(area_px, end) * study.spacing[0] * study.spacing[1] / np.pi))
+    radius_mm = float(np.sqrt(study.once(region_px, end) * study.spacing[0] * study.spacing[1] / np.pi))
     found = residual(study.support, study.spacing, study.centre(end), study.centre(before), radius_mm)
     if found is None:
         raise Undefined(f"{side}_window_outside")

@@ -49,7 +49,8 @@ def entropy(study: StudyContext, level: int) -> float:
     Unit: nat
     Range: 0 to ln 25600 = 10.15
     Direction: high = a larger or more diffuse blob; for one confident blob it is the logarithm of its area
-    Undefined: the level is not found (flag {level}_not_found)
+    Undefined: the level is not found (flag {level}_not_found), or only where a large field is cut (flag
+        {level}_not_found_in_whole_field)
     Source: the users' definition; within 1e-3 of the reference implementation, which adds 1e-9 to sum and logarithm
     """
     return shannon(_found_map(study, level))
@@ -63,7 +64,8 @@ def spatial_entropy(study: StudyContext, level: int) -> float:
     Unit: nat
     Range: 0 to ln 100 = 4.61
     Direction: high = more spread; changes by up to 1.4 with the position of one and the same disc on the bins
-    Undefined: the level is not found (flag {level}_not_found)
+    Undefined: the level is not found (flag {level}_not_found), or only where a large field is cut (flag
+        {level}_not_found_in_whole_field)
     Source: the users' definition, as in the reference implementation
     """
     found = _found_map(study, level)
@@ -83,7 +85,12 @@ def area_px(study: StudyContext, level: int) -> int:
     Undefined: never
     Source: the users' definition, as in the reference implementation
     """
-    return int((study.whole.probability[level] > FOUND).sum())
+    return region_px(study.whole, level)
+
+
+def region_px(study: StudyContext, level: int) -> int:
+    """Number of pixels of the reading's own grid in which the level is more likely than not."""
+    return int((study.probability[level] > FOUND).sum())
 
 
 def _found_map(study: StudyContext, level: int) -> FloatArray:

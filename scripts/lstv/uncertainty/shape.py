@@ -1,7 +1,7 @@
 """Shape of a level's map with its area taken out of the comparison.
 
 Distances are measured from the middle of the main part (the region around the peak with p at least half the peak), because
-the maximum of a plateau lies anywhere on it. r_ref = sqrt(median_k A_k / pi) over the levels found, A_k = area_px.
+the maximum of a plateau lies anywhere on it. r_ref = sqrt(median_k A_k / pi) over the levels found, A_k = #{p_k > 0.5}.
 All are undefined where the level is not found.
 """
 
@@ -13,7 +13,7 @@ from lstv.base.arrays import BoolArray, FloatArray
 from lstv.base.levels import LEVELS
 from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.fields import main_part_centre, squared_distances
-from lstv.uncertainty.localization import area_px, entropy
+from lstv.uncertainty.localization import entropy, region_px
 from lstv.uncertainty.registry import level_metric, study_metric
 
 _RADII = 1.5
@@ -26,7 +26,7 @@ def _main_part(study: StudyContext, level: int) -> FloatArray:
 
 def _typical_radius(study: StudyContext) -> float:
     """r_ref in grid pixels; there must be a level that is found."""
-    areas = [study.once(area_px, level) for level in range(len(LEVELS))]
+    areas = [study.once(region_px, level) for level in range(len(LEVELS))]
     return float(np.sqrt(np.median([area for area in areas if area > 0]) / np.pi))
 
 
@@ -45,7 +45,7 @@ def effective_area(study: StudyContext, level: int) -> float:
     Unit: pixels of the 160 x 160 grid
     Range: 1 to 25600
     Direction: high = larger or more diffuse
-    Undefined: level not found (flag {level}_not_found)
+    Undefined: as entropy
     Source: perplexity of the map; textbook
     """
     return float(np.exp(study.once(entropy, level)))
@@ -121,7 +121,7 @@ def spread(study: StudyContext, level: int) -> float:
     Unit: mm^2
     Range: 0 upwards
     Direction: high = larger or more diffuse
-    Undefined: level not found (flag {level}_not_found)
+    Undefined: as entropy
     Source: moments of the heatmap after Thaler et al., MELBA 2021:014, arXiv 2109.09533 (they fit during training)
     """
     return float(np.sqrt(max(0.0, np.linalg.det(study.once(_covariance, level)))))
@@ -150,7 +150,8 @@ def entropy_difference(study: StudyContext) -> float:
     Unit: nat
     Range: -10.15 to 10.15
     Direction: high = L5/S1 is more diffuse than the patient's other levels
-    Undefined: L5/S1 or all but one of the others not found (flags {level}_not_found)
+    Undefined: L5/S1 or all but one of the others not found (flags {level}_not_found,
+        {level}_not_found_in_whole_field)
     Source: proposal of this project, not validated
     """
     return float(study.once(entropy, 4) - study.upper_median(entropy))

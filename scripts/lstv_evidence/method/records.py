@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 
+from lstv.base.pool import Pool
 from lstv.localizer import heatmap_file
 from lstv.uncertainty import study_record
 from lstv.uncertainty.records import StudyRecord
@@ -24,9 +24,7 @@ def measure(
     """
     of_run = heatmap_file.read_run(path)
     found = []
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with Pool(jobs, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for record in pool.map(partial(_measure, path, of_run), study_ids, chunksize=8):
             found.append(record)
             step(record["status"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from lstv.base.atomic import remove_leftovers, temporary_name, write_csv
 from lstv.base.errors import UserError
 from lstv.base.ids import is_safe
+from lstv.base.pool import Pool
 from lstv.base.tables import read_table
 from lstv.cohort.rsna_layout import IMAGES, SAGITTAL_T2, SERIES_TABLE
 from lstv.dicom.geometry import SliceGeometry
@@ -123,7 +123,7 @@ def write(
 
 def _write_studies(studies: list[PhantomStudy], images: Path, jobs: int, step: Callable[[str], None]) -> list[tuple]:
     tables = []
-    with ProcessPoolExecutor(
+    with Pool(
         min(jobs, len(studies)), mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
     ) as pool:
         for table in pool.map(write_study, studies, [images] * len(studies)):

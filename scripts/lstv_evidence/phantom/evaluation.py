@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -14,6 +13,7 @@ import torch
 
 from lstv.anatomy.points import level_point
 from lstv.base.levels import GRID, LEVELS
+from lstv.base.pool import Pool
 from lstv.localizer.network import LocalizerUNet
 from lstv_evidence.phantom import samples
 from lstv_evidence.phantom.spec import PhantomSpec
@@ -57,9 +57,7 @@ def run(
     """Render every phantom, prepare its centre slice as at inference, and compare the network's maps with the truth."""
     outcomes = []
     make = partial(samples.make, neighbours=0, whole_series=True)
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with Pool(jobs, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for sample in pool.map(make, specs, chunksize=4):
             with torch.inference_mode():
                 logits = network(torch.from_numpy(sample.images[:1])[:, None])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import cv2
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lstv.base.pool import Pool
 from lstv.localizer.architecture import Widths
 from lstv.localizer.checkpoint import DEMO_PURPOSE
 from lstv.localizer.network import LocalizerUNet
@@ -27,9 +27,7 @@ def make_pool(seed: int, size: int, jobs: int, progress: Callable[[str], None]) 
     """Images uint8 (size, 3, 160, 160) and points (size, 6, 2) of normal phantoms, made by ``jobs`` processes."""
     start = FIRST_SEED * (seed + 1)
     images, points = [], []
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with Pool(jobs, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for done, sample in enumerate(pool.map(_sample, range(start, start + size), chunksize=16), start=1):
             images.append(sample.images)
             points.append(sample.points)
