@@ -330,7 +330,7 @@ def pools(monkeypatch) -> list[Pool]:
         found.append(Pool())
         return found[-1]
 
-    monkeypatch.setattr(series_reader, "ProcessPoolExecutor", start)
+    monkeypatch.setattr(series_reader, "Pool", start)
     return found
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar, cast
 
 from lstv.base.errors import UserError
-from lstv.base.processes import die_with, started_without_ctrl_c
+from lstv.base.pool import Pool
+from lstv.base.processes import die_with
 
 T = TypeVar("T")
 
@@ -47,11 +47,8 @@ def mapped(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
 
 def _by_copies(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
     """All but the first."""
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(work, os.getpid())
-    ) as pool:
-        with started_without_ctrl_c():
-            done = pool.map(_call, range(1, count), chunksize=max(1, min(_CHUNK, count // (2 * jobs))))
+    with Pool(jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(work, os.getpid())) as pool:
+        done = pool.map(_call, range(1, count), chunksize=max(1, min(_CHUNK, count // (2 * jobs))))
         try:
             yield from done
         except BrokenProcessPool as error:
@@ -59,9 +56,6 @@ def _by_copies(work: Callable[[int], T], count: int, jobs: int) -> Iterator[T]:
                 "a process of this job was ended, most often because the job used more memory than it has; give it more "
                 "memory, or fewer processes."
             ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _begin(work: Callable[[int], Any], parent: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as TooLate
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
-from lstv.base.processes import die_with, started_without_ctrl_c
+from lstv.base.pool import Pool
+from lstv.base.processes import die_with
 from lstv.cohort.study_sheet import Row
 from lstv.report.pages import series_pack
 
@@ -28,7 +29,7 @@ class SeriesReader:
         self._changing = threading.Lock()
         self._turn = threading.Lock()  # of one series at a time, so that time and a crash are those of that series
         self._closed = False
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Pool | None = None
 
     def pack(self, row: Row) -> dict[str, Any]:
         """``series_pack.of_study``; a crash and a series that takes too long are its reason."""
@@ -56,36 +57,29 @@ class SeriesReader:
         if pool is not None:
             self._end(pool)
 
-    def _asked(self, row: Row) -> tuple[ProcessPoolExecutor, Future[dict[str, Any]]]:
+    def _asked(self, row: Row) -> tuple[Pool, Future[dict[str, Any]]]:
         """The series, asked for of a process that runs: one that ended while it had nothing to do was broken by no series.
         Raises RuntimeError where none runs."""
         pool = self._running()
         try:
-            return pool, _submitted(pool, row)
+            return pool, pool.submit(series_pack.of_study, row)
         except BrokenProcessPool:
             self._end(pool)
         pool = self._running()
-        return pool, _submitted(pool, row)
+        return pool, pool.submit(series_pack.of_study, row)
 
-    def _running(self) -> ProcessPoolExecutor:
+    def _running(self) -> Pool:
         with self._changing:
             if self._closed:
                 raise RuntimeError("the reader of series is closed")
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    1, mp_context=get_context("spawn"), initializer=die_with, initargs=(os.getpid(),)
-                )
+                self._pool = Pool(1, mp_context=get_context("spawn"), initializer=die_with, initargs=(os.getpid(),))
             return self._pool
 
-    def _end(self, pool: ProcessPoolExecutor) -> None:
+    def _end(self, pool: Pool) -> None:
         with self._changing:
             if self._pool is pool:
                 self._pool = None
         for process in list((pool._processes or {}).values()):  # it has no way of its own to end one that hangs
             process.kill()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _submitted(pool: ProcessPoolExecutor, row: Row) -> Future[dict[str, Any]]:
-    with started_without_ctrl_c():
-        return pool.submit(series_pack.of_study, row)
