@@ -65,6 +65,14 @@ def test_a_point_keeps_its_place_in_the_patient():
     )
 
 
+def test_resizing_keeps_the_outer_edges_in_place():
+    grid = SAGITTAL.resized(160, 160)
+    assert (grid.row_spacing, grid.column_spacing) == SAGITTAL.grid_spacing(160)
+    columns, rows = np.array([0.0, 37.5, 159.0]), np.array([159.0, 12.0, 0.0])
+    np.testing.assert_allclose(grid.to_patient(columns, rows), SAGITTAL.grid_to_patient(columns, rows, 160), atol=1e-9)
+    assert SAGITTAL.resized(SAGITTAL.height, SAGITTAL.width) == SAGITTAL
+
+
 def test_slices_that_were_shrunk_are_cut_at_the_same_place():
     plane = replace(SAGITTAL, height=640, width=960, row_spacing=0.375, column_spacing=0.25)
     large = prepared(plane)

@@ -115,17 +115,6 @@ def usual_gap(distances_mm: np.ndarray, levels: tuple[int, ...]) -> float:
     return float(np.median(likely)) if likely.size else _ADULT_MM
 
 
-def resized(plane: SliceGeometry, height: int, width: int) -> SliceGeometry:
-    """The plane of a slice that was resized to ``height`` x ``width`` pixels; only spacings and size are of use."""
-    return replace(
-        plane,
-        row_spacing=plane.row_spacing * plane.height / height,
-        column_spacing=plane.column_spacing * plane.width / width,
-        height=height,
-        width=width,
-    )
-
-
 def column(points_px: Sequence[Sequence[float] | None], grid: int, plane: SliceGeometry) -> Column | None:
     """The points that lie on one column; None where they are fewer than three or far longer than a lumbar spine.
 

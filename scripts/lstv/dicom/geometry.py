@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from lstv.base.arrays import FloatArray
+from lstv.base.arrays import FloatArray, triple
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,17 @@ class SliceGeometry:
             np.asarray(self.position, dtype=np.float64)
             + column * self.column_spacing * np.asarray(self.row_direction, dtype=np.float64)
             + row * self.row_spacing * np.asarray(self.column_direction, dtype=np.float64)
+        )
+
+    def resized(self, height: int, width: int) -> SliceGeometry:
+        """The plane of the slice resized to ``height`` x ``width`` pixels, which keeps its outer edges in place."""
+        return replace(
+            self,
+            position=triple(self.to_patient(0.5 * self.width / width - 0.5, 0.5 * self.height / height - 0.5)),
+            row_spacing=self.row_spacing * self.height / height,
+            column_spacing=self.column_spacing * self.width / width,
+            height=height,
+            width=width,
         )
 
     def grid_spacing(self, grid: int) -> tuple[float, float]:

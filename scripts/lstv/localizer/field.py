@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lstv.anatomy import points, strip
+from lstv.anatomy import points
 from lstv.base.arrays import ByteArray, RealArray, triple
 from lstv.base.levels import GRID, LEVELS
 from lstv.dicom.geometry import SliceGeometry
@@ -71,11 +71,6 @@ def window(found: dict[int, tuple[float, float]], plane: SliceGeometry) -> Windo
     return Window(top, bottom, left, right)
 
 
-def _resized_plane(plane: SliceGeometry, height: int, width: int) -> SliceGeometry:
-    first = plane.to_patient(0.5 * plane.width / width - 0.5, 0.5 * plane.height / height - 0.5)
-    return replace(strip.resized(plane, height, width), position=triple(first))
-
-
 def _within(middle: float, length: float, size: int) -> tuple[int, int]:
     """A stretch of whole pixels around a middle, moved into 0 to ``size`` where it juts out."""
     whole = min(size, max(1, round(length)))
@@ -90,7 +85,7 @@ def cut(study: Prepared, logits: RealArray) -> Prepared | None:
     """
     if study.wide is None:
         return None
-    plane = _resized_plane(study.geometry, *study.wide.shape[1:])
+    plane = study.geometry.resized(*study.wide.shape[1:])
     found = {index: point for index, point in enumerate(points.level_points(logits)) if point is not None}
     lumbar = window(found, plane)
     if lumbar is None:

@@ -45,7 +45,7 @@ def cut(slices: ByteArray, plane: SliceGeometry, logits: RealArray, marks: str) 
     ``slices`` from ``kept_slices`` of a series whose centre slice lies in ``plane``; ``logits`` (6, 160, 160) of that slice;
     ``marks`` canal | disc.
     """
-    plane = strip.resized(plane, *slices.shape[1:])
+    plane = plane.resized(*slices.shape[1:])
     column = strip.column(points.level_points(logits), GRID, plane)
     if column is None:
         return None
