@@ -5,44 +5,23 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 from lstv.base import defaults
+
+Number = TypeVar("Number", int, float)
 
 
 def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
     """The ``type`` of an option that takes a whole number from ``least`` to ``most``, both included."""
-    wanted = f"a whole number{_range(least, most)}"
-
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}") from None
-        if not _within(value, least, most):
-            raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
-        return value
-
-    return read
+    return _within(int, f"a whole number{_range(least, most)}", least, most)
 
 
 def real(
     least: float | None = None, most: float | None = None, *, above: float | None = None
 ) -> Callable[[str], float]:
     """The ``type`` of an option that takes a finite number from ``least`` (or more than ``above``) to ``most``."""
-    wanted = f"a number{_range(least, most, above)}"
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}") from None
-        if math.isinf(value):
-            raise argparse.ArgumentTypeError(f"'{text}' is not finite; give {wanted}")
-        if math.isnan(value) or not _within(value, least, most) or (above is not None and value <= above):
-            raise argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
-        return value
-
-    return read
+    return _within(float, f"a number{_range(least, most, above)}", least, most, above)
 
 
 def of_setting(key: str) -> Callable[[str], int] | Callable[[str], float]:
@@ -54,8 +33,27 @@ def of_setting(key: str) -> Callable[[str], int] | Callable[[str], float]:
     return real(least, most, above=schema.get("exclusiveMinimum"))
 
 
-def _within(value: float, least: float | None, most: float | None) -> bool:
-    return (least is None or value >= least) and (most is None or value <= most)
+def _within(
+    convert: Callable[[str], Number],
+    wanted: str,
+    least: float | None,
+    most: float | None,
+    above: float | None = None,
+) -> Callable[[str], Number]:
+    def read(text: str) -> Number:
+        refused = argparse.ArgumentTypeError(f"'{text}' is not {wanted}")
+        try:
+            value = convert(text)
+        except ValueError:
+            raise refused from None
+        if value in (math.inf, -math.inf):
+            raise argparse.ArgumentTypeError(f"'{text}' is not finite; give {wanted}")
+        too_low = (least is not None and value < least) or (above is not None and value <= above)
+        if value != value or too_low or (most is not None and value > most):  # nan differs from itself
+            raise refused
+        return value
+
+    return read
 
 
 def _range(least: float | None, most: float | None, above: float | None = None) -> str:
