@@ -39,14 +39,16 @@ def pytest_runtestloop() -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """Give the next test the number of threads that this one began with, whatever its fixtures did, those of its module too.
+    """Give the next test the number of threads that this one began with, whatever its fixtures did, those of its module too;
+    and the answer to SIGTERM.
 
-    A program called in the tests' own process sets the number for the whole process (``--threads``), and the last bits of a
-    convolution on one thread are not those on two. Without this a test that compares numbers bit for bit depends on which
-    tests ran before it in the same worker.
+    A program called in the tests' own process sets both for the whole process (``--threads``; the app ends when it is asked
+    to), and the last bits of a convolution on one thread are not those on two. Without this a test depends on which tests
+    ran before it in the same worker.
     """
     torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else None
+    before, asked_to_end = torch.get_num_threads() if torch else None, signal.getsignal(signal.SIGTERM)
     yield
+    signal.signal(signal.SIGTERM, asked_to_end)
     if torch:
         torch.set_num_threads(before)
