@@ -38,7 +38,7 @@ REFUSED = (
     "are not to be",
     "brought up to date",
     "are said",
-    "for want of memory",
+    "for want of",
     "is no folder",
     "is no file",
     "is no number",

@@ -31,7 +31,7 @@ ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Run
 def entry_names(path: str) -> tuple[list[str], int]:
     """(names of the readable entries, number of password-protected ones). Raises one of ``ZIP_ERRORS``.
 
-    A name that occurs twice is one entry, the last, as with every zip program.
+    A name that appears twice is one entry, the last, as with every zip program.
     """
     with zipfile.ZipFile(path) as archive:
         files = [info for info in archive.infolist() if not info.is_dir()]
