@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
@@ -15,6 +16,15 @@ from lstv.base.text import counted
 from lstv.report import formats
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "count": formats.count,
+    "counted": counted,
+    "number": formats.number,
+    "significant": formats.significant,
+    "level": LEVEL_LABELS.__getitem__,
+}
+"""How templates write numbers and levels; the app's do so too."""
 
 _MARK = 'document.documentElement.classList.add("with-js");'
 """Before anything is drawn: what only a script can use is shown, and long tables begin folded."""
@@ -42,13 +52,7 @@ def _unbroken(value: object) -> object:
 def environment() -> jinja2.Environment:
     """The report's templates, and how they write numbers."""
     made = of_folder(_TEMPLATES)
-    made.filters.update(
-        count=formats.count,
-        counted=counted,
-        number=formats.number,
-        significant=formats.significant,
-        level=LEVEL_LABELS.__getitem__,
-    )
+    made.filters.update(FILTERS)
     made.globals.update(percent=formats.percent)
     return made
 

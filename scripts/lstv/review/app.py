@@ -15,9 +15,8 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from lstv.base.errors import StudyError, UserError
-from lstv.base.levels import LEVEL_LABELS, LEVELS
-from lstv.base.text import counted
-from lstv.report import formats
+from lstv.base.levels import LEVELS
+from lstv.report import templating
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
 from lstv.review import analyze_pages, cohort_pages, reading_pages, uploads
 from lstv.review.cohort_files import Cohort
@@ -76,13 +75,7 @@ def create_app(content: Content, jobs: Jobs | None, doors: Doors) -> Flask:
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
     app.jinja_loader = jinja2.FileSystemLoader([_HERE / "templates", _REPORT])
-    app.jinja_env.filters.update(
-        count=formats.count,
-        counted=counted,
-        number=formats.number,
-        significant=formats.significant,
-        level=LEVEL_LABELS.__getitem__,
-    )
+    app.jinja_env.filters.update(templating.FILTERS)
     app.jinja_env.globals.update(
         csrf=csrf_token, levels=LEVELS, junction=JUNCTION, colours=LEVEL_COLOURS, content=content
     )
