@@ -38,10 +38,10 @@ def order(folder):
         return [(row["file"], bool(row["series"])) for row in csv.DictReader(stream)]
 
 
-def drawn(page) -> str:
+def drawn(page):
     """The picture, once it is drawn with all that belongs on it."""
     browser_pages.until(page, "document.querySelector('canvas').getAttribute('aria-busy') === 'false'")
-    return browser_pages.still(page, "document.querySelector('canvas').toDataURL()")
+    return browser_pages.picture(page)
 
 
 def test_report_leads_to_the_series_of_a_study(chromium, folder, order):
@@ -79,15 +79,15 @@ def test_series_scrolls_and_heatmaps_switch_off_and_stay_off(chromium, folder, o
     assert canvas.get_attribute("aria-valuenow") == "3"
     page.keyboard.press("ArrowDown")
     browser_pages.until(page, "document.querySelector('canvas').getAttribute('aria-valuenow') === '4'")
-    assert drawn(page) != with_heat
+    assert not browser_pages.same(drawn(page), with_heat)
     page.get_by_role("button", name="Slice 3, which the network saw").click()
     browser_pages.until(page, "document.querySelector('canvas').getAttribute('aria-valuenow') === '3'")
-    assert drawn(page) == with_heat
+    assert browser_pages.same(drawn(page), with_heat)
     page.get_by_label("Heatmaps").uncheck()
     without = drawn(page)
-    assert without != with_heat
+    assert not browser_pages.same(without, with_heat)
     page.get_by_label("L4/L5").uncheck()
-    assert drawn(page) != without
+    assert not browser_pages.same(drawn(page), without)
     page.get_by_role("link", name="Next").click()
     page.wait_for_url(f"**/{after[0]}.html")
     drawn(page)

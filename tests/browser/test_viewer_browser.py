@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import browser_pages
+from browser_pages import picture, same
 from dicom_files import textured_volume, write_series
 from lstv.dicom.series import read_volume
 from lstv.report.pages import assets, series_pack
@@ -57,10 +58,6 @@ def state(page) -> list:
     return page.evaluate("[viewer.slice, viewer.zoom > 1, viewer.white - viewer.black, viewer.white + viewer.black]")
 
 
-def picture(page) -> str:
-    return browser_pages.still(page, "document.querySelector('canvas').toDataURL()")
-
-
 def test_keys_and_wheel_scroll_the_slices(page):
     assert state(page)[0] == 3
     canvas = page.locator("canvas")
@@ -82,10 +79,10 @@ def test_slices_differ_and_a_slice_comes_back_as_it_was(page):
     first = picture(page)
     page.locator("canvas").press("ArrowDown")
     browser_pages.until(page, "seen.includes(4)")
-    assert picture(page) != first
+    assert not same(picture(page), first)
     page.locator("canvas").press("ArrowUp")
     browser_pages.until(page, "seen.filter((slice) => slice === 3).length > 1")
-    assert picture(page) == first
+    assert same(picture(page), first)
 
 
 def test_window_zoom_and_reset(page):
@@ -111,15 +108,15 @@ def test_layers_come_by_a_call_of_their_own(page):
     assert page.locator(".lstv-layers input").count() == 0
     page.evaluate(LAYERS)
     marked = picture(page)
-    assert marked != plain
+    assert not same(marked, plain)
     page.get_by_label("L5/S1").uncheck()
     page.get_by_label("Points, names and marks").uncheck()
-    assert picture(page) == plain
+    assert same(picture(page), plain)
     page.get_by_label("Points, names and marks").check()
     page.get_by_label("L5/S1").check()
-    assert picture(page) == marked
+    assert same(picture(page), marked)
     page.evaluate("viewer.layers(null)")
-    assert picture(page) == plain and page.locator(".lstv-layers input").count() == 0
+    assert same(picture(page), plain) and page.locator(".lstv-layers input").count() == 0
 
 
 def test_all_slices_are_decoded_ahead(page):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -70,6 +74,22 @@ def still(page, value: str, seconds: float = 60) -> str:
         page.wait_for_timeout(80)
         seen.append(page.evaluate(value))
     return seen[-1]
+
+
+def picture(page) -> np.ndarray:
+    """What the viewer's canvas shows, once it stands still: int16 (rows, columns, 4)."""
+    url = still(page, "document.querySelector('canvas').toDataURL()")
+    with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as image:
+        return np.asarray(image.convert("RGBA")).astype(np.int16)
+
+
+def same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two pictures show the same.
+
+    Chromium smooths the edges of a line in one of two ways, and may change over after a canvas was first drawn: the same
+    calls then give edges that differ by up to 46 of 255. What is shown or hidden differs by more.
+    """
+    return one.shape == other.shape and np.abs(one - other).max() <= 64
 
 
 def violations(page) -> list[str]:
