@@ -158,6 +158,10 @@ def _place_words(record: StudyRecord) -> list[str]:
     return [f"neighbouring slices on either side disagree on where L5/S1 is (mean overlap {_percent(shared)} at best)"]
 
 
+def _jump_words(record: StudyRecord) -> list[str]:
+    return [f"L5/S1 jumps along the column by {record['study']['junction_jump']:.1f} mm from slice to slice"]
+
+
 def _name_words(record: StudyRecord) -> list[str]:
     nats = record["study"]["junction_name_disagreement"]
     return [f"the name of the lowest disc changes more than usual between slices on either side ({nats:.2g} nat)"]
@@ -173,5 +177,6 @@ _DESCRIBED: dict[str, Callable[[StudyRecord], list[str]]] = {
     "junction_names_in_order": _order_words,
     "junction_place_disagreement": _place_words,
     "junction_name_disagreement": _name_words,
+    "junction_jump": _jump_words,
 }
 """Column of a limit -> its words."""

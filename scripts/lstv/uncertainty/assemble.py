@@ -20,6 +20,7 @@ from lstv.uncertainty import (  # noqa: F401
     quality,
     registry,
     shape,
+    slices,
     spine_geometry,
     stability,
 )

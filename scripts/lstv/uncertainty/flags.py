@@ -30,6 +30,7 @@ MEANINGS = {
     "members_no_slices": "no neighbouring slices were run: the series has one slice",
     "{level}_few_votes_slices": "fewer than 2 slices could vote on the level",
     "junction_few_votes_slices": "fewer than 2 slices could vote on the lowest disc",
+    "junction_few_places_slices": "L5/S1 was found in fewer than 3 slices",
     "members_no_views": "no transformed views were run: members are slices only",
     "{level}_few_votes_views": "fewer than 2 views could vote on the level",
     "junction_few_votes_views": "fewer than 2 views could vote on the lowest disc",

@@ -26,7 +26,7 @@ KINDS = {"slices": "slice", "views": "view"}
 MIN_VOTES = 2
 _COVERAGE = 0.8
 _DISC = 0.25
-_HALF = 128
+HALF = 128
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def _flip_rate(shares: FloatArray) -> float:
     return float(np.mean(shares.argmax(axis=1) != shares.mean(axis=0).argmax()))
 
 
-def _mutual_information(shares: FloatArray) -> float:
+def mutual_information_of(shares: FloatArray) -> float:
+    """H(mean) - mean H of class shares (V, 5), in nat."""
     return max(0.0, shannon(shares.mean(axis=0)) - float(np.mean([shannon(share) for share in shares])))
 
 
@@ -128,7 +129,7 @@ def mutual_information(study: StudyContext, level: int, kind: str) -> float:
     Source: BALD decomposition over augmented inputs; its reading as a kind of uncertainty is contested (Wimmer et al.
         2022, arXiv 2209.03302)
     """
-    return _mutual_information(_enough(_level_votes(study, level, kind), LEVELS[level], kind))
+    return mutual_information_of(_enough(_level_votes(study, level, kind), LEVELS[level], kind))
 
 
 @level_metric("stability", KINDS)
@@ -180,10 +181,10 @@ def dice_disagreement(study: StudyContext, level: int, kind: str) -> float:
     seen = study.once(level_predictions, kind, level)
     if len(seen.masks) < MIN_VOTES:
         raise Undefined(f"{LEVELS[level]}_few_votes_{kind}")
-    return _mean_dice_distance(seen.masks, seen.valid)
+    return mean_dice_distance(seen.masks, seen.valid)
 
 
-def _mean_dice_distance(masks: BoolArray, valid: BoolArray) -> float:
+def mean_dice_distance(masks: BoolArray, valid: BoolArray) -> float:
     """One minus the mean Dice of all pairs of regions (V, N), each over the pixels that both readings saw."""
     masks, valid = masks.astype(np.float32), valid.astype(np.float32)
     both = masks @ masks.T
@@ -219,7 +220,7 @@ def junction_mutual_information(study: StudyContext, kind: str) -> float:
     Undefined: as junction_flip_rate
     Source: as mutual_information
     """
-    return _mutual_information(_enough(_junction_votes(study, kind), "junction", kind))
+    return mutual_information_of(_enough(_junction_votes(study, kind), "junction", kind))
 
 
 @study_metric("stability", KINDS)
@@ -236,70 +237,13 @@ def junction_votes(study: StudyContext, kind: str) -> int:
     return len(_junction_votes(study, kind).shares)
 
 
-def _sides(study: StudyContext) -> list[IndexArray]:
-    """Indices of the readings of slices that lie on each side of the centre slice, with it; of one side where the stack
-    ends at the other. Raises Undefined where none ran."""
-    members = study.maps.members
-    if members is None:
-        raise Undefined("members_centre_only")
-    names = [name for name, of in zip(members.names, members.kinds) if of == KINDS["slices"]]
-    place = np.array([0, *(int(name.removeprefix(KINDS["slices"])) for name in names)])
-    sides = [np.flatnonzero(sign * place >= 0) for sign in (-1, 1)]
-    return [side for side in sides if len(side) >= MIN_VOTES]
-
-
-@study_metric("stability")
-def junction_place_disagreement(study: StudyContext) -> float:
-    """Disagreement of neighbouring slices about the region of L5/S1, on the side of the centre slice where they agree
-    better.
-
-    Formula: min over the two sides of (1 - mean Dice of all pairs of the centre slice and the neighbours on that side),
-        Dice as in dice_disagreement
-    Unit: share
-    Range: 0 to 1
-    Direction: high = on neither side do the slices agree where L5/S1 is; a column that leaves them does so to one side
-    Undefined: no slices (flag members_centre_only or members_no_slices); L5/S1 not found (flag {level}_not_found); no side
-        with a neighbour (flag {level}_few_votes_slices)
-    Source: proposal of this project, not validated; Dice of readings: Zenk et al., Medical Image Analysis 2025
-    """
-    predictions = study.once(member_predictions, "slices")
-    study.need(len(LEVELS) - 1)
-    region = predictions.probability[:, -1].reshape(len(predictions.probability), -1) >= _HALF
-    marked = region.any(axis=0)
-    region, valid = region[:, marked], predictions.valid.reshape(len(region), -1)[:, marked]
-    sides = [_mean_dice_distance(region[side], valid[side]) for side in _sides(study)]
-    if not sides:
-        raise Undefined(f"{LEVELS[-1]}_few_votes_slices")
-    return min(sides)
-
-
-@study_metric("stability")
-def junction_name_disagreement(study: StudyContext) -> float:
-    """Disagreement of neighbouring slices about the class mixture of the lowest disc blob, on the side of the centre slice
-    where they agree better.
-
-    Formula: min over the two sides of MI_J over the centre slice and the neighbours on that side that have a vote
-    Unit: nat
-    Range: 0 to ln 5 = 1.61
-    Direction: high = on neither side do the slices agree what the lowest disc is called
-    Undefined: no slices (flag members_centre_only or members_no_slices); no disc blob (flag no_disc_blob); no side with 2
-        votes (flag junction_few_votes_slices)
-    Source: as mutual_information
-    """
-    study.once(member_predictions, "slices")
-    found = study.once(votes, "slices", study.lowest_blob())
-    sides = [found.shares[np.isin(found.readings, side)] for side in _sides(study)]
-    measured = [_mutual_information(shares) for shares in sides if len(shares) >= MIN_VOTES]
-    if not measured:
-        raise Undefined("junction_few_votes_slices")
-    return min(measured)
-
-
 @dataclass(frozen=True)
 class LevelPredictions:
-    """One level over the readings that saw it: ``centres_mm`` (U, 2), ``masks`` and ``valid`` bool (V, N)."""
+    """One level over the readings that saw it: ``centres_mm`` (U, 2) as (column, row) from a corner common to
+    all, indices of the readings ``found_by`` (U,), ``masks`` and ``valid`` bool (V, N)."""
 
     centres_mm: FloatArray
+    found_by: IndexArray
     masks: BoolArray
     valid: BoolArray
 
@@ -311,7 +255,7 @@ def level_predictions(study: StudyContext, kind: str, level: int) -> LevelPredic
     """
     predictions, spacing = study.once(member_predictions, kind), study.spacing
     study.need(level)
-    masks = predictions.probability[:, level] >= _HALF
+    masks = predictions.probability[:, level] >= HALF
     any_mask: BoolArray = np.logical_or.reduce(masks)
     rows, columns = np.flatnonzero(any_mask.any(axis=1)), np.flatnonzero(any_mask.any(axis=0))
     box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
@@ -320,5 +264,10 @@ def level_predictions(study: StudyContext, kind: str, level: int) -> LevelPredic
     masks, valid = masks[saw], valid[saw]
     points = [level_point(one / 255) for one in probability[saw]]
     placed = [(point[0] * spacing[1], point[1] * spacing[0]) for point in points if point is not None]
-    centres = np.array(placed, dtype=np.float64).reshape(-1, 2)
-    return LevelPredictions(centres, (masks & valid).reshape(len(masks), -1), valid.reshape(len(valid), -1))
+    found_by = np.flatnonzero(saw)[[point is not None for point in points]]
+    return LevelPredictions(
+        np.array(placed, dtype=np.float64).reshape(-1, 2),
+        found_by,
+        (masks & valid).reshape(len(masks), -1),
+        valid.reshape(len(valid), -1),
+    )
