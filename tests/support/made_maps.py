@@ -44,6 +44,14 @@ def five_discs(**changes: float) -> np.ndarray:
     return np.stack([soft_disc(COLUMN, row, **changes) for row in ROWS])
 
 
+def flipped() -> np.ndarray:
+    """``five_discs`` whose lowest disc is called L4/L5 as well: no L5/S1 is found."""
+    levels = five_discs()
+    levels[3] = levels[3] + levels[4]
+    levels[4] = 0
+    return levels
+
+
 def as_logits(levels: np.ndarray) -> np.ndarray:
     """float32 logits (6, 160, 160) whose softmax is ``levels`` (5, 160, 160) with a small tail everywhere."""
     levels = np.maximum(levels, TAIL)

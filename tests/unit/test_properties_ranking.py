@@ -23,6 +23,7 @@ CHANGE = st.fixed_dictionaries(
         "step_dev": st.floats(0, 2),
         "junction_name_disagreement": SHARE,
         "junction_place_disagreement": SHARE,
+        "junction_jump": st.floats(0, 60),
         "junction_asymmetry": st.floats(0, 2),
         "junction_names_in_order": st.integers(0, 3),
         "count_anomaly": st.integers(0, 5),
@@ -32,7 +33,7 @@ CHANGE = st.fixed_dictionaries(
 UNDEFINED = st.lists(
     st.sampled_from(
         [
-            ("junction_name_disagreement", "junction_place_disagreement"),
+            ("junction_name_disagreement", "junction_place_disagreement", "junction_jump"),
             ("step_dev", "gap_dev", "junction_disc_contrast"),
             ("mass_ratio",),
             ("shift_ambiguity",),

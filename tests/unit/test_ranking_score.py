@@ -27,6 +27,7 @@ QUIET = {
     "junction_names_in_order": 3,
     "junction_place_disagreement": 0.05,
     "junction_name_disagreement": 3e-5,
+    "junction_jump": 0.7,
     "image_contrast": 0.6,
 }
 FAR = {
@@ -39,8 +40,12 @@ FAR = {
     "junction_names_in_order": 1,
     "junction_place_disagreement": 0.8,
     "junction_name_disagreement": 0.2,
+    "junction_jump": 15.0,
 }
 """Far out in the direction of suspicion, for each limit."""
+
+NO_SLICES = dict.fromkeys(limit.metric for limit in LIMITS if limit.component.startswith("slices"))
+"""What is undefined where no slices were run."""
 
 
 def record(study_id: str, l5_s1: dict | None = None, flags: tuple[str, ...] = (), **whole: object) -> dict:
@@ -125,7 +130,7 @@ def test_a_broken_numbering_is_one_cause_and_the_whole_column_says_less_of_it_th
 def test_without_slices_the_other_components_make_the_score():
     made = [odd(limit, limit.metric) for limit in LIMITS if not limit.component.startswith("slices")]
     for each in made:
-        each["study"] |= {"junction_place_disagreement": None, "junction_name_disagreement": None}
+        each["study"] |= NO_SLICES
     for found in rank_studies(made):
         assert set(found.evidence) == {name for name in COMPONENTS if not name.startswith("slices")}
         assert found.score >= 0.15
@@ -133,7 +138,7 @@ def test_without_slices_the_other_components_make_the_score():
 
 def leaning(study_id: str, asymmetry: float | None = 1.0) -> dict:
     """Out in everything that is read in the slices, and in the contrast of the disc."""
-    metrics = ("mass_ratio", "junction_disc_contrast", "junction_place_disagreement", "junction_name_disagreement")
+    metrics = ("mass_ratio", "junction_disc_contrast", *NO_SLICES)
     return record(study_id, junction_asymmetry=asymmetry, **{name: FAR[name] for name in metrics})
 
 
@@ -149,7 +154,7 @@ def test_where_the_column_leaves_the_slices_these_take_no_part(count):
 
 def test_without_slices_the_response_counts_wherever_the_column_stands():
     alone = leaning("odd")
-    alone["study"] |= {"junction_place_disagreement": None, "junction_name_disagreement": None}
+    alone["study"] |= NO_SLICES
     found = standing([*cohort(12), alone], "odd")
     assert set(found.evidence) == {"numbering", "mass_ratio", "junction_disc_contrast"}
     assert found.evidence["mass_ratio"] > 0.5
@@ -162,7 +167,7 @@ def test_a_cohort_whose_sides_all_look_different_loses_nothing():
 
 def test_undefined_components_take_no_part_and_one_is_too_few():
     bare = record("bare", shift_ambiguity=None, mass_ratio=None, junction_disc_contrast=None)
-    bare["study"] |= {"step_dev": None, "gap_dev": None, "junction_name_disagreement": None}
+    bare["study"] |= NO_SLICES | {"step_dev": None, "gap_dev": None, "junction_place_disagreement": 0.05}
     made = [*cohort(5), bare]
     assert set(standing(made, "bare").evidence) == {"numbering", "slices_place"}
     assert standing(made, "bare").score == 0
@@ -174,9 +179,7 @@ def test_undefined_components_take_no_part_and_one_is_too_few():
 def test_a_lost_junction_is_scored_by_the_centre_slice_alone():
     def lost(study_id: str, mass: float) -> dict:
         made = record(study_id, {"point_px": None, "entropy": 9.0}, mass_ratio=mass)
-        made["study"] |= dict.fromkeys(
-            ("junction_disc_contrast", "junction_place_disagreement", "junction_name_disagreement")
-        )
+        made["study"] |= NO_SLICES | {"junction_disc_contrast": None}
         return made
 
     found = rank_studies([*cohort(12), lost("more", 0.84), lost("less", 0.1)])
@@ -278,6 +281,7 @@ def test_words_carry_the_studys_own_numbers():
     assert said("junction_name_disagreement", junction_name_disagreement=0.0123) == (
         "the name of the lowest disc changes more than usual between slices on either side (0.012 nat)",
     )
+    assert said("junction_jump", junction_jump=6.72) == ("L5/S1 jumps along the column by 6.7 mm from slice to slice",)
     assert said("junction_names_in_order", junction_names_in_order=0) == ("the lowest disc is not called L5/S1",)
 
 

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from lstv.localizer.heatmap_file import Members
 from lstv.uncertainty import measure, stability
 from lstv.uncertainty.flags import Undefined
-from made_maps import COLUMN, ROWS, as_members, context, five_discs, hard_disc, soft_disc, study
-
-
-def flipped() -> np.ndarray:
-    """The lowest disc is called L4/L5, and L4/L5 by both."""
-    levels = five_discs()
-    levels[3] = levels[3] + levels[4]
-    levels[4] = 0
-    return levels
+from made_maps import COLUMN, ROWS, as_members, context, five_discs, flipped, hard_disc, soft_disc, study
 
 
 def test_agreeing_members_change_nothing() -> None:
@@ -75,56 +65,6 @@ def test_a_lost_disc_is_no_vote_but_counts_as_lost() -> None:
     assert levels["l5_s1"]["lost_rate_views"] == pytest.approx(1 / 3)
     assert levels["l4_l5"]["lost_rate_views"] == 0
     assert whole["junction_flip_rate_views"] == 0 and whole["junction_votes_views"] == 2
-
-
-def neighbours(**readings: np.ndarray) -> Members:
-    """Slices at the offsets -2, -1, 1 and 2 (``before2`` .. ``after2``), like the centre slice unless given."""
-    places = {"before2": "slice-2", "before1": "slice-1", "after1": "slice+1", "after2": "slice+2"}
-    made = as_members([readings.get(name, five_discs()) for name in places], "slice")
-    return replace(made, names=tuple(places.values()))
-
-
-def elsewhere() -> np.ndarray:
-    """L5/S1 is seen a whole disc lower."""
-    levels = five_discs()
-    levels[4] = soft_disc(COLUMN, ROWS[4] + 20)
-    return levels
-
-
-def test_a_column_that_leaves_the_slices_to_one_side_is_no_disagreement_of_the_junction() -> None:
-    one_side = study(members=neighbours(before2=elsewhere(), before1=flipped()))
-    levels, whole, _ = measure(one_side)
-    assert levels["l5_s1"]["dice_disagreement_slices"] > 0.5 and whole["junction_mutual_information_slices"] > 0.1
-    assert whole["junction_place_disagreement"] == pytest.approx(0, abs=1e-9)
-    assert whole["junction_name_disagreement"] == pytest.approx(0, abs=1e-9)
-
-
-def test_a_junction_that_slices_on_both_sides_see_otherwise_is() -> None:
-    levels, whole, _ = measure(study(members=neighbours(before1=flipped(), after2=flipped())))
-    # on each side two equal regions and an empty one: 1 of 3 pairs has Dice 1, 2 have Dice 0
-    assert whole["junction_place_disagreement"] == pytest.approx(2 / 3, abs=1e-6)
-    share = 1 / 3
-    expected = -(share * math.log(share) + (1 - share) * math.log(1 - share))
-    assert whole["junction_name_disagreement"] == pytest.approx(expected, abs=1e-3)
-
-
-def test_at_the_end_of_a_stack_the_other_side_decides() -> None:
-    last = replace(as_members([flipped(), five_discs()], "slice"), names=("slice-2", "slice-1"))
-    assert measure(study(members=last))[1]["junction_place_disagreement"] == pytest.approx(2 / 3, abs=1e-6)
-
-
-def test_without_neighbours_there_is_no_disagreement_of_slices() -> None:
-    for members in (None, as_members([five_discs()], "view")):
-        _, whole, flags = measure(study(members=members))
-        assert whole["junction_place_disagreement"] is None and whole["junction_name_disagreement"] is None
-        assert {"members_centre_only", "members_no_slices"} & set(flags)
-
-
-def test_slices_without_a_vote_make_no_side() -> None:
-    unseen = np.zeros((160, 160), bool)
-    blind = as_members([five_discs()] * 2, "slice", valid=[unseen, unseen])
-    _, whole, flags = measure(study(members=replace(blind, names=("slice-1", "slice+1"))))
-    assert whole["junction_name_disagreement"] is None and "junction_few_votes_slices" in flags
 
 
 def test_coordinate_variance_is_in_square_millimetres() -> None:
