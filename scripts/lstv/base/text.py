@@ -16,6 +16,11 @@ def printable(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "\u2026"
 
 
+def capital(text: str) -> str:
+    """The text with a capital first letter; ``str.capitalize`` would take the others down, L5/S1 to l5/s1."""
+    return text[:1].upper() + text[1:]
+
+
 def readable_bytes(count: int) -> str:
     """Bytes in a unit that people read: 1234567 -> ``1.2 MB``."""
     for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):

@@ -50,6 +50,7 @@ def columns(added: Iterable[str] = ()) -> list[str]:
         "rank_entropy",
         "rank_group",
         "reasons",
+        "not_counted",
         *(f"{level}_{name}" for level in LEVELS for name in own),
         *(entry.name for entry in uncertainty.metrics("study")),
         *added,
@@ -115,6 +116,7 @@ def _row(row: Row, record: StudyRecord | None, standing: Standing | None) -> dic
             "rank_entropy": standing.rank_entropy,
             "rank_group": standing.group,
             "reasons": "; ".join(standing.reasons),
+            "not_counted": standing.not_counted,
         }
     for level, values in record["levels"].items():
         for name, value in values.items():

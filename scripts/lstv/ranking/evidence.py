@@ -171,8 +171,9 @@ ASYMMETRY = Limit("junction_asymmetry", "", True, _log, usual=0.15, spread=0.6, 
 COMPONENTS = tuple(dict.fromkeys(limit.component for limit in LIMITS))
 
 
-def evidence(records: Sequence[StudyRecord], norm_group: BoolArray) -> FloatArray:
-    """Evidence float64 (studies, LIMITS) from 0 to 1 of each limit's metric, NaN where it is undefined.
+def evidence(records: Sequence[StudyRecord], norm_group: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Evidence float64 (studies, LIMITS) from 0 to 1 of each limit's metric, NaN where it is undefined or takes no part, and
+    whether ``IN_SLICES`` take no part (studies,).
 
     ``norm_group`` bool (studies,): those that say what is usual.
     """
@@ -188,7 +189,7 @@ def evidence(records: Sequence[StudyRecord], norm_group: BoolArray) -> FloatArra
             share = np.clip((away - limit.start) / (limit.full - limit.start), 0.0, 1.0)
             small = values <= limit.least if limit.high else values >= limit.least
         columns.append(np.where(undefined, np.nan, np.where(small, 0.0, limit.most * share)))
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=1), leaves
 
 
 def leaves_slices(records: Sequence[StudyRecord], norm_group: BoolArray, alike: Alike) -> BoolArray:

@@ -41,6 +41,10 @@ LOCALIZER_FLAGS = (
 ``levels_at_one_disc`` is not among them: five names on four discs are what a junction without a disc leads to."""
 
 
+BESIDE_SLICES = "what the slices say of L5/S1, because the column leaves them there"
+"""What is not counted where the slices on either side of L5/S1 look less alike than usual (``evidence.leaves_slices``)."""
+
+
 def junction_missing(record: StudyRecord) -> list[str]:
     """Junction levels without a point, or with one whose response is too small to be a disc."""
     return [

@@ -17,7 +17,7 @@ import numpy as np
 
 from lstv.ranking import evidence
 from lstv.ranking.evidence import LIMITS
-from lstv.ranking.reasons import LOCALIZER_FLAGS, junction_missing, reasons
+from lstv.ranking.reasons import BESIDE_SLICES, LOCALIZER_FLAGS, junction_missing, reasons
 from lstv.uncertainty.records import StudyRecord
 
 GROUPS = ("not_found", "scored", "localizer", "quality")
@@ -30,7 +30,7 @@ _DIGITS = 9
 class Standing:
     """A study's place: ``rank`` 1 = first to look at, shared by studies alike in group and score; ``group`` of ``GROUPS``;
     ``rank_entropy`` by the L5/S1 entropy alone (None where it is undefined or L5/S1 is not found); ``evidence`` 0 to 1 of
-    the components that are defined."""
+    the components that are defined; ``not_counted`` says in words what takes no part in the score, and why."""
 
     study_id: str
     rank: int
@@ -39,6 +39,7 @@ class Standing:
     rank_entropy: int | None
     evidence: dict[str, float]
     reasons: tuple[str, ...]
+    not_counted: str = ""
 
 
 def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
@@ -48,21 +49,22 @@ def rank_studies(records: Iterable[StudyRecord]) -> list[Standing]:
         return []
     groups = [_group(record) for record in records]
     norm_group = np.array([group in ("scored", "not_found") for group in groups])
-    found = evidence.evidence(records, norm_group)
+    found, leaves = evidence.evidence(records, norm_group)
     by_entropy = _ranks_by_entropy(records)
     placed = []
-    for record, group, own, entropy_rank in zip(records, groups, found, by_entropy):
+    for record, group, own, beside, entropy_rank in zip(records, groups, found, leaves, by_entropy):
         score = evidence.score(own)
         order = (GROUPS.index(group), 1.0 if score is None else -round(score, _DIGITS))
         by_column = {limit.column: float(value) for limit, value in zip(LIMITS, own)}
-        placed.append((order, record, group, score, entropy_rank, own, reasons(record, by_column)))
+        words = reasons(record, by_column), BESIDE_SLICES if beside else ""
+        placed.append((order, record, group, score, entropy_rank, own, words))
     placed.sort(key=lambda item: (item[0], item[1]["study_id"]))
     orders = [item[0] for item in placed]
     return [
         Standing(
-            record["study_id"], 1 + orders.index(order), score, group, entropy_rank, evidence.by_component(own), said
+            record["study_id"], 1 + orders.index(order), score, group, entropy_rank, evidence.by_component(own), *words
         )
-        for order, record, group, score, entropy_rank, own, said in placed
+        for order, record, group, score, entropy_rank, own, words in placed
     ]
 
 

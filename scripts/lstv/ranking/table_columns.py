@@ -23,7 +23,7 @@ PLAIN = "l5_s1_entropy"
 
 _REQUIRED = ("study_id", "series_id", "status", "reason", "flags", "risk", "rank")
 _WORDS = {"study_id", "series_id", "series_dir", "series_description", "split", "use", "status", "reason", "reasons"}
-_WORDS |= {"flags", "risk", "quality", "rank_group"}
+_WORDS |= {"flags", "risk", "quality", "rank_group", "not_counted"}
 _COORDINATE = "_point_"  # where a level is in the image or the scanner; no score
 _BY_DEFINITION = {PRIMARY: 1, "rank": -1, "rank_entropy": -1}
 _BY_DEFINITION |= {"rank_with_second_reader": -1, "score_with_second_reader": 1, "second_reader_disagreement": 1}

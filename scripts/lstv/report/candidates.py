@@ -10,6 +10,7 @@ import pandas
 from lstv import uncertainty
 from lstv.anatomy.points import FOUND
 from lstv.base.levels import LEVEL_LABELS, LEVELS
+from lstv.base.text import capital
 from lstv.report import accounting, formats, summaries, wording
 from lstv.report.palette import JUNCTION
 from lstv.second_reader import flags
@@ -132,7 +133,7 @@ def reasons_of(row: dict, thresholds: dict) -> list[str]:
     """The ranking's reasons; where the table has none, what the stratum by entropy says; empty where nothing is unusual."""
     given = [part for part in row["reasons"].split("; ") if part]
     if given:
-        return [part[0].upper() + part[1:] for part in given]
+        return [capital(part) for part in given]
     if is_number(row.get("rank")):
         return []
     lost = _lost(row)
@@ -145,7 +146,7 @@ def reasons_of(row: dict, thresholds: dict) -> list[str]:
 def why(row: dict, thresholds: dict) -> str:
     """All reasons as one sentence without its full stop; empty where nothing is unusual."""
     text: str = row["reasons"] or "; ".join(reasons_of(row, thresholds))
-    return text[:1].upper() + text[1:]
+    return capital(text)
 
 
 def _flag_words(row: dict) -> list[str]:

@@ -24,7 +24,19 @@ REQUIRED = (
     "status",
     "reason",
 )
-TEXT = ("study_id", "series_id", "status", "reason", "flags", "split", "risk", "quality", "rank_group", "reasons")
+TEXT = (
+    "study_id",
+    "series_id",
+    "status",
+    "reason",
+    "flags",
+    "split",
+    "risk",
+    "quality",
+    "rank_group",
+    "reasons",
+    "not_counted",
+)
 OF_SECOND_READERS = ("second_reader_words", "spineps_status", "totalspineseg_status")
 """Text columns that are there only where second readers were asked."""
 

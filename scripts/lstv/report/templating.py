@@ -12,12 +12,13 @@ import jinja2
 from markupsafe import Markup
 
 from lstv.base.levels import LEVEL_LABELS
-from lstv.base.text import counted
+from lstv.base.text import capital, counted
 from lstv.report import formats
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 FILTERS: dict[str, Callable[..., object]] = {
+    "capital": capital,
     "count": formats.count,
     "counted": counted,
     "number": formats.number,

@@ -43,8 +43,10 @@ OWN_CHOICE = "its series was chosen by the user"
 
 
 def study_notes(row: dict) -> list[str]:
-    """What to know of a study's origin before its numbers are read; ``own_choice`` where the user chose its series."""
-    return [TRAINING] * (row["split"] == "train") + [OWN_CHOICE] * bool(row.get("own_choice"))
+    """What to know of a study before its numbers are read: its origin, ``own_choice`` where the user chose its series, and
+    what the ranking leaves out."""
+    notes = [TRAINING] * (row["split"] == "train") + [OWN_CHOICE] * bool(row.get("own_choice"))
+    return notes + ([f"not counted: {row['not_counted']}"] if row.get("not_counted") else [])
 
 
 def is_quality(flag: str) -> bool:

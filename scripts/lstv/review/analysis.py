@@ -18,6 +18,7 @@ from typing import Any
 
 from lstv.base import atomic, checksums
 from lstv.base.errors import StudyError
+from lstv.base.text import capital
 from lstv.cohort.study_sheet import Row
 from lstv.folder import sheet
 from lstv.folder.choose import Choice, choose
@@ -144,7 +145,8 @@ def analyse(
     stored = heatmap_file.read_study(out / HEATMAPS, row.study_id)
     thresholds = Thresholds(settings.entropy_high, settings.entropy_moderate)
     record = study_record.rounded_record(study_record.study_record(stored, run, thresholds, bank, made_by))
-    reasons = tuple(reason for standing in rank_studies([record]) for reason in standing.reasons)
+    standings = rank_studies([record])
+    reasons = tuple(reason for standing in standings for reason in standing.reasons)
     say("pictures")
     _write_pictures(out, row, stored, record, reasons)
     return Result(
@@ -154,6 +156,7 @@ def analyse(
         chosen=choice.reason,
         passed_over=tuple(f"{number} x {NOTICES[kind]}" for kind, number in sorted(found.notices.items())),
         network=run,
+        notes=(*(f"Not counted: {each.not_counted}." for each in standings if each.not_counted), WITHOUT_COHORT),
     )
 
 
@@ -174,7 +177,7 @@ def _write_pictures(out: Path, row: Row, maps: StudyMaps, record: StudyRecord, r
 
 def sentences(reasons: Sequence[str]) -> list[str]:
     """Reasons as they are shown, with a capital."""
-    return [reason[:1].upper() + reason[1:] for reason in reasons]
+    return [capital(reason) for reason in reasons]
 
 
 def _folder_of(given: Path, out: Path) -> Path:

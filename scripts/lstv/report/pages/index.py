@@ -8,6 +8,7 @@ from typing import Any
 
 from lstv.base import atomic
 from lstv.base.errors import UserError
+from lstv.base.text import capital
 from lstv.report.inputs import read_json
 from lstv.report.pages import assets
 from lstv.report.pages.cohort import Cohort, Entry
@@ -38,7 +39,7 @@ def write(
             "name": entry.name,
             "place": entry.place["text"],
             "group": entry.group.title,
-            "why": entry.row["reasons"][:1].upper() + entry.row["reasons"][1:],
+            "why": capital(entry.row["reasons"]),
             "series": made[entry.study_id]["series"],
         }
         for entry in known
