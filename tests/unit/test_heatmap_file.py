@@ -27,7 +27,7 @@ def study(study_id="a", members=True):
         ("reoriented",),
         {"series_uid": "1.2"},
         Members(
-            ("slice-1", "zoom-0.9"),
+            ("slice-1", "rotation-5"),
             ("slice", "view"),
             random.integers(0, 255, (2, 5, 160, 160), dtype=np.uint8),
             random.random((2, 160, 160)) > 0.5,

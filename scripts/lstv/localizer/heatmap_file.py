@@ -41,7 +41,7 @@ FORMAT_VERSION = 1
 class Members:
     """What other slices, transformed views and patches said, mapped back onto the slice's grid.
 
-    ``names`` (T) such as ``slice-1``, ``shift+16`` or ``patch-l5_s1``; ``kinds`` (T) ``slice``, ``view`` or ``patch``;
+    ``names`` (T) such as ``slice-1``, ``rotation+5`` or ``patch-l5_s1``; ``kinds`` (T) ``slice``, ``view`` or ``patch``;
     ``probability`` uint8 (T, 5, 160, 160): round(255 p) of the five levels; ``valid`` bool (T, 160, 160): where the member
     saw the image.
     """
