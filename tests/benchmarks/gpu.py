@@ -109,6 +109,8 @@ def measured(name: str, sheet: Path, weights: Path, folder: Path, device: str, w
             record["gpu_peak_memory_gib"] = float(match[3])
         if line.startswith("device "):
             record["device"] = line
+            if match := re.search(r"(\d+) images a study", line):
+                record["images"] = int(match[1])
     shutil.rmtree(folder / ".kept", ignore_errors=True)
     out.unlink()
     print(json.dumps(record, indent=1), flush=True)

@@ -46,14 +46,14 @@ def test_start_and_cost_of_a_study_are_told_apart(expected):
     gpu = [
         {"run": "centre-one-batch", "studies": 128, "seconds": 7 + 128 * 0.01},
         {"run": "centre", "studies": 2000, "seconds": 7 + 2000 * 0.01},
-        {"run": "full", "studies": 600, "seconds": 7 + 600 * 0.02},
+        {"run": "full", "studies": 600, "images": 25, "seconds": 7 + 600 * (0.01 + 24 * 0.001)},
     ]
     known = expected.costs({"runs": runs, "gpu": gpu, "forward_ms": 100.0})
     for name, cost in starts.items():
         assert (known.rules[name].start, known.rules[name].study) == pytest.approx(cost), name
     assert (known.snakemake.start, known.snakemake.study) == pytest.approx((3.0, 0.5))
-    assert (known.gpu["full"].start, known.gpu["full"].study) == pytest.approx((7.0, 0.02))
-    assert known.more["full"] == pytest.approx(2.6)
+    assert (known.gpu["full"].start, known.gpu["full"].study) == pytest.approx((7.0, 0.01 + 12 * 0.001))
+    assert known.more["full"] == pytest.approx(1.2)
     alone = expected.local(known, 100, 1)  # one core, one batch: all that was put in, one after another
     assert alone == pytest.approx(3 + 3 * 0.5 + sum(start + 100 * study for start, study in starts.values()))
     assert expected.local(known, 100, 4) < alone < expected.local(known, 100, 1, members="full")
