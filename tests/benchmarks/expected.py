@@ -195,12 +195,13 @@ def table(record: dict[str, Any]) -> str:
         f"Measured: whole runs on {cores} cores of a machine with {record['processor']} that others used too, {seen}; and "
         f"inference alone on {record['gpu_device']} with 16 cores, {centre['studies']:,} studies in "
         f"{centre['seconds']:.0f} s with the centre slice (the GPU worked {busy} of the time) and {full['studies']} in "
-        f"{full['seconds']:.0f} s with {full['images']} images each; the whole run of {whole['studies']:,} there, centre slice, in "
-        f"{words(whole['seconds'])} (computed: {computed}).",
+        f"{full['seconds']:.0f} s with {full['images']} images each; the whole run of {whole['studies']:,} there, "
+        f"centre slice, in {words(whole['seconds'])} (computed: {computed}).",
         "Every cell of the table is computed from these: CPU seconds of each rule's start and of each study, taken from "
         "the two runs, with all cores busy and disks that are no hindrance, so "
         f"a cell is the least to expect. On a CPU inference takes {infer.study:.2f} CPU seconds a study, "
-        f"{known.more['full']:.1f} more with `full` ({_images('full')} images, each counted like the first; `slices` has 5), "
+        f"{known.more['full']:.1f} more with `full` ({_images('full')} images, each counted like the first; `slices` has "
+        f"{_images('slices')}), "
         f"and {infer.start:.1f} for a batch's start; metrics {metrics.study:.3f} and {metrics.start:.1f}; on the GPU "
         f"a batch takes {known.gpu['centre'].start:.1f} s for its start. Phantoms of 11 to 17 slices, "
         f"a third each uncompressed, RLE and JPEG 2000; {pages(10**6)} study pages at most.",

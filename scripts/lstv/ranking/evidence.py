@@ -78,7 +78,9 @@ there, scoliosis .68 and .71: half of it stayed below the limit. A partly erased
 1.00, for one ordinary study in six jumps by 1.8 mm, and so much evidence of one sign comes before a little of another.
 Both were changed afterwards, to 3 spreads as for the other slices (.93 in place of .935 on eight seeds) and to 1.75,
 half-way between the 1.5 that an erased L5/S1 reaches in real MR and the median of scoliosis; before any phantom of seeds
-14 and 15 was measured.
+14 and 15 was measured. One limit was changed after that, the least of a jump from 1 to 1.5 mm, about a pixel of the
+network's grid, because in the demo's 18 studies trifles became reasons; degree 0.4 and more have .930 in place of .932 on
+eight seeds.
 """
 
 from __future__ import annotations
@@ -163,7 +165,7 @@ LIMITS = (
     Limit("junction_disc_contrast", "junction_disc_contrast", False, _log, usual=1.0, spread=0.35, least=0.8),
     Limit("junction_place_disagreement", "slices_place", True, _log, 0.05, 0.4, least=0.08, start=0.5, full=3.0),
     Limit("junction_name_disagreement", "slices_name", True, _log, 3e-5, 1.0, least=2e-4, start=0.5, full=3.0),
-    Limit("junction_jump", "slices_jump", True, _log, usual=0.7, spread=0.6, least=1.0, start=0.5, full=3.0),
+    Limit("junction_jump", "slices_jump", True, _log, usual=0.7, spread=0.6, least=1.5, start=0.5, full=3.0),
 )
 """The one table of limits: of the score and of the reasons."""
 

@@ -66,7 +66,8 @@ def junction_place_disagreement(study: StudyContext) -> float:
     study.need(_JUNCTION)
     region = predictions.probability[:, -1].reshape(len(predictions.probability), -1) >= HALF
     marked = region.any(axis=0)
-    region, valid = region[:, marked], predictions.valid.reshape(len(region), -1)[:, marked]
+    valid = predictions.valid.reshape(len(region), -1)[:, marked]
+    region = region[:, marked] & valid
     sides = [mean_dice_distance(region[side], valid[side]) for side in _sides(study)]
     if not sides:
         raise Undefined(f"{LEVELS[_JUNCTION]}_few_votes_slices")
