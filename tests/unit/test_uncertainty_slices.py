@@ -60,6 +60,7 @@ def test_slices_without_a_vote_make_no_side() -> None:
     unseen = np.zeros((160, 160), bool)
     blind = as_members([five_discs()] * 2, "slice", valid=[unseen, unseen])
     _, whole, flags = measure(study(members=replace(blind, names=("slice-1", "slice+1"))))
+    assert whole["junction_place_disagreement"] == 0, "where both saw the picture, which is nowhere, none disagrees"
     assert whole["junction_name_disagreement"] is None and "junction_few_votes_slices" in flags
 
 
