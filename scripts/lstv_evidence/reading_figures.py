@@ -19,9 +19,10 @@ from lstv.localizer import heatmap_file
 from lstv.localizer.outcome import NotAnalysed
 from lstv.report.brightness import windowed
 from lstv.report.directions import edge_letters
-from lstv.report.inputs import locate
+from lstv.report.inputs import locate, read_table
 from lstv.report.overlay import probabilities
 from lstv.report.palette import JUNCTION, LEVEL_COLOURS
+from lstv.report.standing_out import LOCALIZER, STANDS_OUT, USUAL, Group, group_of
 from lstv.uncertainty import study_record
 
 _QUALITY = 82
@@ -30,38 +31,45 @@ _QUALITY = 82
 
 @dataclass(frozen=True)
 class Example:
-    """A study of the demo cohort, and the words under its picture."""
+    """A study of the demo cohort, the list that it is on, and the words under its picture."""
 
     study_id: str
+    on: Group
     words: str
 
 
 FIGURES: dict[str, tuple[Example, ...]] = {
     "usual": (
-        Example("104928817", "Nothing unusual:\nfive points, five discs"),
-        Example("590137482", "Nothing unusual:\nanother patient, another curve"),
+        Example("104928817", USUAL, "Nothing unusual:\nfive points, five discs"),
+        Example("590137482", USUAL, "Nothing unusual:\nanother patient, another curve"),
     ),
     "stands_out": (
-        Example("733841096", "Stands out: six discs where five are named\n(drawn as lumbarized)"),
-        Example("2215079843", "Stands out: the L5/S1 answer is weak\n(drawn as half lumbarized)"),
-        Example("1293446851", "Stands out: two levels are marked at one disc\n(drawn as sacralized)"),
+        Example("733841096", STANDS_OUT, "Stands out: six discs where five are named\n(drawn as lumbarized)"),
+        Example("2215079843", STANDS_OUT, "Stands out: the L5/S1 answer is weak\n(drawn as half lumbarized)"),
+        Example("1293446851", STANDS_OUT, "Stands out: two levels are marked at one disc\n(drawn as sacralized)"),
     ),
-    "localizer": (Example("3905761482", "Look at the localizer:\nthe picture ends too near to L1/L2"),),
+    "localizer": (Example("3905761482", LOCALIZER, "Look at the localizer:\nthe picture ends too near to L1/L2"),),
     "wrong": (
-        Example("3096148527", "A false alarm: stands out,\nbut was drawn with a usual junction (low in the picture)"),
-        Example("3618254970", "A miss: nothing unusual,\nbut was drawn as slightly sacralized"),
+        Example("3096148527", STANDS_OUT, "A false alarm: stands out,\nbut was drawn with a usual junction"),
+        Example(
+            "3618254970",
+            STANDS_OUT,
+            "Right by chance: stands out for an outline above\nL1/L2, and was drawn as slightly sacralized",
+        ),
     ),
 }
 """By the name of the file. What a phantom was drawn as stands in resources/demo/studies.csv."""
 
 
 def write(results: Path, folder: Path) -> list[Path]:
-    """Write every figure as WebP from the results of the demo cohort. Raises UserError where these are not complete."""
+    """Write every figure as WebP from the results of the demo cohort. Raises UserError where these are not complete, or a
+    study is on another list than its words say."""
     wanted = [example.study_id for examples in FIGURES.values() for example in examples]
     files = locate(sorted((results / "heatmaps").glob("*.h5")), wanted)
     absent = sorted(set(wanted) - set(files))
     if absent:
         raise UserError(f"study {absent[0]} has no heatmaps in {results / 'heatmaps'}; run make demo first.")
+    _check(results / "lstv_uncertainty_metrics.csv")
     written = []
     for name, examples in FIGURES.items():
         figure = Figure(figsize=(4.3 * len(examples), 5.0), layout="constrained", facecolor="white")
@@ -69,6 +77,19 @@ def write(results: Path, folder: Path) -> list[Path]:
             _panel(axes, results, files[example.study_id], example)
         written.append(_save(figure, folder / f"reading_{name}.webp"))
     return written
+
+
+def _check(table: Path) -> None:
+    rows = {row["study_id"]: row for row in read_table(table).to_dict("records")}
+    for example in (example for examples in FIGURES.values() for example in examples):
+        if example.study_id not in rows:
+            raise UserError(f"the cohort table {table} lacks study {example.study_id}; run make demo first.")
+        on = group_of(rows[example.study_id], ranked=True)
+        if on != example.on:
+            raise UserError(
+                f"study {example.study_id} is on the list {on.title!r} in {table}, but its picture says "
+                f"{example.on.title!r}; change the words of scripts/lstv_evidence/reading_figures.py and docs/reading.md."
+            )
 
 
 def _panel(axes: Axes, results: Path, heatmaps: Path, example: Example) -> None:

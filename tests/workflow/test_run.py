@@ -23,6 +23,7 @@ from jsonschema import Draft202012Validator
 import dicom_export
 import provenance
 from lstv.report import wording
+from lstv_evidence import reading_figures
 from slurm_profile import PARTS
 from workflow_project import ROOT, Project, copy_project
 
@@ -53,6 +54,10 @@ def demo(tmp_path_factory) -> Project:
     done = project.snakemake()
     assert done.returncode == 0, done.stdout
     return project
+
+
+def test_the_pictures_for_radiologists_show_studies_of_the_lists_that_they_name(demo, tmp_path):
+    assert len(reading_figures.write(demo.root / "results/demo", tmp_path)) == len(reading_figures.FIGURES)
 
 
 @pytest.fixture(scope="module")
