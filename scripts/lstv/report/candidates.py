@@ -21,6 +21,7 @@ MEASURES = (
     ("mass_ratio", "L5/S1 response", 2),
     ("shift_ambiguity", "Names fit one level off", 3),
     ("junction_place_disagreement", "Slices disagree on L5/S1", 2),
+    ("junction_jump", "L5/S1 jumps from slice to slice", 1),
     ("discs_spanned", "Discs from first to last point", 0),
 )
 """Study metrics with a name for people: what enters the ranking."""
