@@ -69,7 +69,7 @@ def write(results: Path, folder: Path) -> list[Path]:
     absent = sorted(set(wanted) - set(files))
     if absent:
         raise UserError(f"study {absent[0]} has no heatmaps in {results / 'heatmaps'}; run make demo first.")
-    _check(results / "lstv_uncertainty_metrics.csv")
+    check(results / "lstv_uncertainty_metrics.csv")
     written = []
     for name, examples in FIGURES.items():
         figure = Figure(figsize=(4.3 * len(examples), 5.0), layout="constrained", facecolor="white")
@@ -79,7 +79,8 @@ def write(results: Path, folder: Path) -> list[Path]:
     return written
 
 
-def _check(table: Path) -> None:
+def check(table: Path) -> None:
+    """Raise UserError where a study is on another list of this cohort table than its picture says, or on none."""
     rows = {row["study_id"]: row for row in read_table(table).to_dict("records")}
     for example in (example for examples in FIGURES.values() for example in examples):
         if example.study_id not in rows:

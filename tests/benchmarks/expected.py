@@ -234,6 +234,8 @@ def of_gpu(path: Path) -> dict[str, Any]:
     """What the table takes from gpu_benchmark.json."""
     found = json.loads(path.read_text())
     device = found["runs"][0]["device"].split("(", 1)[-1].split(",")[0]
+    if any("images" not in run for run in found["runs"]):
+        sys.exit(f"{path} does not say how many images a study had; run tests/benchmarks/gpu.py again.")
     keys = ("run", "studies", "images", "seconds", "cpu_seconds_per_study", "gpu_busy_share")
     return {"gpu_device": f"an {device}", "gpu": [{key: run.get(key) for key in keys} for run in found["runs"]]}
 

@@ -42,7 +42,9 @@ def _cells(record: dict, standing: object) -> dict[str, str]:
         "flags": ";".join(record["flags"]),
     }
     if standing is not None:
-        cells |= {f"standing.{name}": _text(getattr(standing, name)) for name in ("rank", "score", "group")}
+        cells |= {
+            f"standing.{name}": _text(getattr(standing, name)) for name in ("rank", "score", "group", "not_counted")
+        }
         cells["standing.rank_entropy"] = _text(standing.rank_entropy)
         cells["standing.reasons"] = "; ".join(standing.reasons)
     for level, values in record["levels"].items():

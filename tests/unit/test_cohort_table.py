@@ -57,6 +57,16 @@ def test_reference_columns_come_first() -> None:
     assert len(names) == len(set(names))
 
 
+def test_the_table_says_what_the_ranking_does_not_count() -> None:
+    record = study_record.study_record(study(), {})
+    record["study"] |= {"junction_asymmetry": 1.5, "junction_jump": 0.7, "junction_disc_contrast": 1.0}
+    symmetric = record | {"study_id": "2", "study": record["study"] | {"junction_asymmetry": 0.15}}
+    found = {
+        row["study_id"]: row["not_counted"] for row in cohort_table.rows([Row("1"), Row("2")], [record, symmetric])
+    }
+    assert "because the column leaves them there" in found["1"] and found["2"] == ""
+
+
 def test_every_study_of_the_sheet_has_a_row(tmp_path: Path) -> None:
     sheet, paths = made(tmp_path)
     out = tmp_path / "table.csv"

@@ -336,6 +336,23 @@ def test_studies_that_the_point_net_was_trained_on_are_marked(files, made, tmp_p
 
 
 @pytest.mark.slow
+def test_what_the_ranking_does_not_count_is_noted_in_its_own_capitals(tmp_path, no_figures):
+    made = report_inputs.make(tmp_path, ok=3, drawn=3)
+    said = "the L5/S1 response, because the column leaves the slices"
+    inputs.read_table(made.table).assign(not_counted=said).to_csv(made.table, index=False)
+    content = build(**made.arguments())
+    for name in ("rows", "candidates"):
+        assert content[name] and all(f"not counted: {said}" in entry["notes"] for entry in content[name]), name
+    assert f"Not counted: {said}." in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words
+
+
+def test_a_table_of_an_earlier_version_does_not_say_what_is_not_counted(files, tmp_path):
+    table = tmp_path / "table.csv"
+    inputs.read_table(files.table).drop(columns="not_counted").to_csv(table, index=False)
+    assert set(inputs.read_table(table)["not_counted"]) == {""}
+
+
+@pytest.mark.slow
 def test_a_series_that_the_user_chose_is_noted(tmp_path, no_figures):
     made = report_inputs.make(tmp_path, ok=3, drawn=3)
     rows = [
@@ -576,6 +593,23 @@ def test_heat_layer_is_clear_where_nothing_is_found():
     assert layer.shape == (GRID, GRID, 4) and layer.dtype == np.uint8
     assert tuple(layer[80, 90, :3]) == palette.rgb(palette.LEVEL_COLOURS["l5_s1"])
     assert layer[80, 90, 3] > 150 and np.count_nonzero(layer) <= 4
+
+
+def test_a_capital_letter_leaves_the_others():
+    template = templating.environment().from_string("{{ words | capital }}{{ nothing | capital }}{{ drawn | capital }}")
+    assert template.render(words="no L5/S1 & SPINEPS", nothing="", drawn=Markup("a <b>C</b>")) == (
+        "No L5/S1 &amp; SPINEPSA <b>C</b>"
+    )
+
+
+def test_a_number_has_its_unit_on_the_card_and_in_the_head_of_its_column(files):
+    heads = [label for _, label, _ in candidates.headings()]
+    assert "L5/S1 jumps from slice to slice (mm)" in heads and "L5/S1 response" in heads
+    assert "Discs from first to last point" in heads, "the words say the unit"
+    row = inputs.read_table(files.table).iloc[0].to_dict() | {"junction_jump": 9.84}
+    card = candidates.card(row, None, lambda study_id: study_id, {"high": 5.0, "moderate": 4.0})
+    shown = {fact["label"]: (fact["value"], fact["unit"]) for fact in [*card["facts"], *card["more_facts"]]}
+    assert shown["L5/S1 jumps from slice to slice"] == ("9.8", "mm") and shown["L5/S1 response"][1] == ""
 
 
 def test_a_number_and_its_per_cent_sign_stay_on_one_line():

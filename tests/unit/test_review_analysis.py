@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import demo_studies
 from folder_tree import stack
 from lstv.base.errors import StudyError
+from lstv.ranking.score import rank_studies
 from lstv.review import analysis, child, limits
 from lstv.review.limits import Limits
 from lstv.run import maker
@@ -66,6 +68,16 @@ def test_the_numbers_are_those_of_the_workflow(cohort, tmp_path, study, packed):
     # nothing leads back to the study, and no rank is made up
     told = json.dumps(found.record)
     assert "_uid" not in told and study not in told and "rank" not in found.record["study"]
+
+
+@pytest.mark.slow
+def test_what_is_not_counted_is_told_first(cohort, tmp_path, monkeypatch):
+    def beside(records):
+        return [replace(standing, not_counted="the response, because it is so") for standing in rank_studies(records)]
+
+    monkeypatch.setattr(analysis, "rank_studies", beside)
+    found = analysis.analyse(images(cohort, "104928817"), tmp_path / "out", SETTINGS, Limits())
+    assert found.notes == ("Not counted: the response, because it is so.", analysis.WITHOUT_COHORT)
 
 
 def refused(given: Path, out: Path, settings: analysis.Settings = SETTINGS, allowed: Limits | None = None) -> str:

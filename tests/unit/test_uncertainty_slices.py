@@ -10,7 +10,7 @@ import pytest
 
 from lstv.localizer.heatmap_file import Members
 from lstv.uncertainty import measure
-from made_maps import COLUMN, ROWS, as_members, five_discs, flipped, soft_disc, study
+from made_maps import COLUMN, ROWS, SAGITTAL, as_members, five_discs, flipped, soft_disc, study
 
 
 def neighbours(**readings: np.ndarray) -> Members:
@@ -60,8 +60,16 @@ def test_slices_without_a_vote_make_no_side() -> None:
     unseen = np.zeros((160, 160), bool)
     blind = as_members([five_discs()] * 2, "slice", valid=[unseen, unseen])
     _, whole, flags = measure(study(members=replace(blind, names=("slice-1", "slice+1"))))
-    assert whole["junction_place_disagreement"] == 0, "where both saw the picture, which is nowhere, none disagrees"
+    assert whole["junction_place_disagreement"] is None and "l5_s1_few_votes_slices" in flags
     assert whole["junction_name_disagreement"] is None and "junction_few_votes_slices" in flags
+    assert whole["junction_jump"] is None and "junction_few_places_slices" in flags
+
+
+def test_a_slice_that_saw_nothing_does_not_hide_the_other_side() -> None:
+    unseen, all_seen = np.zeros((160, 160), bool), np.ones((160, 160), bool)
+    members = as_members([five_discs(), elsewhere()], "slice", valid=[unseen, all_seen])
+    whole = measure(study(members=replace(members, names=("slice-1", "slice+1"))))[1]
+    assert whole["junction_place_disagreement"] == pytest.approx(1, abs=1e-6)
 
 
 # --- the jump along the column ---------------------------------------------------------------------------------------
@@ -98,6 +106,22 @@ def test_a_jump_is_the_scatter_off_the_straight_course_in_millimetres() -> None:
 def test_a_shift_across_the_column_is_no_jump() -> None:
     aside = neighbours(before2=lower(0, -6), before1=lower(0, 6), after2=lower(0, -6))
     assert jump(aside) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_column_is_followed_in_millimetres_where_it_is_oblique_and_pixels_are_no_squares() -> None:
+    """The column runs 22 rows of 3 mm down and 11 columns of 1.5 mm forward from disc to disc; the slices see L5/S1 4 rows
+    lower or not in turn."""
+    levels = np.stack([soft_disc(COLUMN - 11 * index, row) for index, row in enumerate(ROWS)])
+    other = levels.copy()
+    other[4] = soft_disc(COLUMN - 44, ROWS[4] + 4)
+    members = replace(
+        as_members([other, levels, levels, other], "slice"), names=("slice-2", "slice-1", "slice+1", "slice+2")
+    )
+    made = study(levels, members=members, geometry=replace(SAGITTAL, row_spacing=1.5))
+    along = np.array([-11 * 1.5, 22 * 3.0]) / math.hypot(11 * 1.5, 22 * 3.0)
+    height = 4 * 3.0 * along[1] * np.array([1, 0, 0, 0, 1])  # at -2 .. 2: the best line is level, at their mean
+    expected = math.sqrt(float(((height - height.mean()) ** 2).sum()) / 3)
+    assert measure(made)[1]["junction_jump"] == pytest.approx(expected, rel=0.01)
 
 
 def test_a_slice_without_the_disc_leaves_the_course_to_the_others() -> None:

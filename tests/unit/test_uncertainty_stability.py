@@ -76,7 +76,7 @@ def test_coordinate_variance_is_in_square_millimetres() -> None:
 
 
 def dice(masks: np.ndarray, valid: np.ndarray) -> float:
-    seen = stability.LevelPredictions(np.zeros((0, 2)), np.arange(0), masks, valid)
+    seen = stability.LevelPredictions(masks, valid, np.arange(len(masks)), np.zeros((0, 2)), np.arange(0))
     return stability.dice_disagreement(context(_made={(stability.level_predictions, "views", 0): seen}), 0, "views")
 
 

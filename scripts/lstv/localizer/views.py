@@ -1,10 +1,10 @@
 """Members: the neighbouring slices and the structured views of a slice that show how stable the numbering is.
 
-A view is a fixed small rotation of the slice, or a change of its intensities (gamma, noise). There is no anterior-posterior
-flip: no scanner shows a spine that way. Shifts, crops and zooms are not among them: of ordinary spines whose field is cut to
-the five levels they speak more than of changed junctions, so they measure the field of view (docs/evidence.md, "What the
-views tell"). All is fixed, the noise by its seed, so that the same slice gives the same members. Structured test-time
-augmentation: Wang et al. 2019, arXiv 1807.07356.
+A view is a fixed small rotation of the slice, or a change of its intensities (gamma, noise). There is no
+anterior-posterior flip: no scanner shows a spine that way. Shifts, crops and zooms are not among them: the place that
+they give to L5/S1 depends more on whether a field is cut to the five levels than on a changed junction, so they measure
+the field of view (docs/evidence.md, "What the views tell"). All is fixed, the noise by its seed, so that the same slice
+gives the same members. Structured test-time augmentation: Wang et al. 2019, arXiv 1807.07356.
 """
 
 from __future__ import annotations

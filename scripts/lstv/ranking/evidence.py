@@ -11,7 +11,7 @@ A study's score is the mean of its evidence, from 0 (nothing unusual) to 1, in u
 2. ``mass_ratio``, low: the L5/S1 response is smaller than the patient's others.
 3. ``junction_disc_contrast``, low: the L5/S1 disc departs less from marrow than the discs above it.
 4. ``slices_place``: neighbouring slices disagree on the region of L5/S1 (``junction_place_disagreement``),
-5. ``slices_name``: on what the lowest disc is called (``junction_name_disagreement``), or
+5. ``slices_name``: on what the lowest disc is called (``junction_name_disagreement``), and
 6. ``slices_jump``: the place of L5/S1 jumps along the column from slice to slice (``junction_jump``). The first two are
    taken on the side of the centre slice where the slices agree better: a column that leaves the slices, as in scoliosis,
    does so to one side, while a junction that is hard to name is so on both. The jump is what is off a straight course

@@ -41,7 +41,9 @@ LOCALIZER_FLAGS = (
 ``levels_at_one_disc`` is not among them: five names on four discs are what a junction without a disc leads to."""
 
 
-BESIDE_SLICES = "what the slices say of L5/S1, because the column leaves them there"
+BESIDE_SLICES = (
+    "the L5/S1 response and what neighbouring slices say of the junction, because the column leaves them there"
+)
 """What is not counted where the slices on either side of L5/S1 look less alike than usual (``evidence.leaves_slices``)."""
 
 

@@ -87,7 +87,7 @@ def render(page: dict, drawn: list[plots.Drawn], overlays: dict[str, overlay.Ove
         page=page,
         figures=[{"title": plot.title, "svg": Markup(plot.svg), "caption": plot.caption} for plot in drawn],
         overlays=overlays,
-        measures=candidates.MEASURES,
+        measures=candidates.headings(),
         levels=LEVELS,
         junction=JUNCTION,
         colours=LEVEL_COLOURS,

@@ -26,6 +26,8 @@ MEASURES = (
 )
 """Study metrics with a name for people: what enters the ranking."""
 
+_NO_UNIT = ("ratio", "share", "probability")
+
 MOST_FACTS, MOST_REASONS = 5, 4
 """Numbers and reasons on a card that are not folded away; the reasons shown are marked in the picture."""
 
@@ -70,6 +72,23 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
+def unit_of(column: str) -> str:
+    """The unit of a metric's column as people write it behind a number; empty where it has none."""
+    documented = {entry.name: entry.unit for entry in uncertainty.metrics("study")}
+    documented |= {f"{JUNCTION}_{entry.name}": entry.unit for entry in uncertainty.metrics("level")}
+    unit = documented.get(column, "")
+    return "" if unit in _NO_UNIT else unit
+
+
+def headings() -> list[tuple[str, str, int]]:
+    """``MEASURES`` as heads of columns: with the unit, unless the words say it."""
+    units = ((column, label, digits, unit_of(column)) for column, label, digits in MEASURES)
+    return [
+        (column, label if not unit or unit in label.lower() else f"{label} ({unit})", digits)
+        for column, label, digits, unit in units
+    ]
+
+
 def card(row: dict, document: dict | None, names: accounting.Names, thresholds: dict) -> dict:
     """What stands on a candidate's card, but for its image."""
     lost = _lost(row)
@@ -112,7 +131,7 @@ def _facts(row: dict, lost: list[str]) -> list[dict]:
     """The main numbers, the first to know first: ``label``, ``value``, ``unit`` and a ``note`` in small print."""
     facts = [_fact("Score, 0 to 1", formats.number(row["score"], 2))] if is_number(row.get("score")) else []
     facts += [
-        _fact(label, formats.number(row[column], digits))
+        _fact(label, formats.number(row[column], digits), unit_of(column))
         for column, label, digits in MEASURES
         if is_number(row.get(column))
     ]

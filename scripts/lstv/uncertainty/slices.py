@@ -15,7 +15,6 @@ from lstv.uncertainty.context import StudyContext
 from lstv.uncertainty.flags import Undefined
 from lstv.uncertainty.registry import study_metric
 from lstv.uncertainty.stability import (
-    HALF,
     KINDS,
     MIN_VOTES,
     level_predictions,
@@ -59,19 +58,15 @@ def junction_place_disagreement(study: StudyContext) -> float:
     Range: 0 to 1
     Direction: high = on neither side do the slices agree where L5/S1 is; a column that leaves them does so to one side
     Undefined: no slices (flag members_centre_only or members_no_slices); L5/S1 not found (flag {level}_not_found); no side
-        with a neighbour (flag {level}_few_votes_slices)
+        with a neighbour that saw 80 % of the region (flag {level}_few_votes_slices)
     Source: proposal of this project, not validated; Dice of readings: Zenk et al., Medical Image Analysis 2025
     """
-    predictions = study.once(member_predictions, "slices")
-    study.need(_JUNCTION)
-    region = predictions.probability[:, -1].reshape(len(predictions.probability), -1) >= HALF
-    marked = region.any(axis=0)
-    valid = predictions.valid.reshape(len(region), -1)[:, marked]
-    region = region[:, marked] & valid
-    sides = [mean_dice_distance(region[side], valid[side]) for side in _sides(study)]
-    if not sides:
+    seen = study.once(level_predictions, "slices", _JUNCTION)
+    sides = [np.isin(seen.seen_by, side) for side in _sides(study)]
+    measured = [mean_dice_distance(seen.masks[side], seen.valid[side]) for side in sides if side.sum() >= MIN_VOTES]
+    if not measured:
         raise Undefined(f"{LEVELS[_JUNCTION]}_few_votes_slices")
-    return min(sides)
+    return min(measured)
 
 
 @study_metric("stability")

@@ -1,4 +1,4 @@
-"""Numbering stability: does the level of a disc change from slice to slice, or when the picture is moved, cropped or dimmed.
+"""Numbering stability: does the level of a disc change from slice to slice, or when the picture is turned, dimmed or noisy.
 
 Members are the readings of other slices (``slice``) and of transformed views of the centre slice (``view``), mapped back to
 the centre slice. The two kinds are never mixed: another slice is other anatomy, another view is other input. The centre
@@ -239,13 +239,15 @@ def junction_votes(study: StudyContext, kind: str) -> int:
 
 @dataclass(frozen=True)
 class LevelPredictions:
-    """One level over the readings that saw it: ``centres_mm`` (U, 2) as (column, row) from a corner common to
-    all, indices of the readings ``found_by`` (U,), ``masks`` and ``valid`` bool (V, N)."""
+    """One level over the readings that saw it: ``masks`` and ``valid`` bool (V, N) and indices of these readings ``seen_by``
+    (V,); ``centres_mm`` (U, 2) as (column, row) from a corner common to all, and indices of the readings that found it,
+    ``found_by`` (U,)."""
 
-    centres_mm: FloatArray
-    found_by: IndexArray
     masks: BoolArray
     valid: BoolArray
+    seen_by: IndexArray
+    centres_mm: FloatArray
+    found_by: IndexArray
 
 
 def level_predictions(study: StudyContext, kind: str, level: int) -> LevelPredictions:
@@ -260,14 +262,14 @@ def level_predictions(study: StudyContext, kind: str, level: int) -> LevelPredic
     rows, columns = np.flatnonzero(any_mask.any(axis=1)), np.flatnonzero(any_mask.any(axis=0))
     box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     masks, valid, probability = masks[box], predictions.valid[box], predictions.probability[:, level][box]
-    saw = (valid & masks[0]).sum(axis=(1, 2)) >= _COVERAGE * masks[0].sum()
+    saw = np.flatnonzero((valid & masks[0]).sum(axis=(1, 2)) >= _COVERAGE * masks[0].sum())
     masks, valid = masks[saw], valid[saw]
     points = [level_point(one / 255) for one in probability[saw]]
     placed = [(point[0] * spacing[1], point[1] * spacing[0]) for point in points if point is not None]
-    found_by = np.flatnonzero(saw)[[point is not None for point in points]]
     return LevelPredictions(
-        np.array(placed, dtype=np.float64).reshape(-1, 2),
-        found_by,
-        (masks & valid).reshape(len(masks), -1),
-        valid.reshape(len(valid), -1),
+        masks=(masks & valid).reshape(len(masks), -1),
+        valid=valid.reshape(len(valid), -1),
+        seen_by=saw,
+        centres_mm=np.array(placed, dtype=np.float64).reshape(-1, 2),
+        found_by=saw[[point is not None for point in points]],
     )

@@ -65,7 +65,7 @@ def _numbers(row: dict[str, Any], cohort: Cohort) -> list[dict[str, Any]]:
             {
                 "label": label,
                 "value": formats.number(value, digits) if candidates.is_number(value) else formats.UNDEFINED,
-                "unit": "" if metric is None or metric.unit in ("ratio", "share", "probability") else metric.unit,
+                "unit": candidates.unit_of(column),
                 "among": _among(cohort, column, value),
                 "says": "" if metric is None else metric.direction,
             }
