@@ -1,8 +1,8 @@
 """The demo cohort's maps as the repository keeps them: every analysed study, rounded until it fits.
 
 Logits are stored in steps of 1/8 below the highest class of the pixel, members in 16 grades, the picture in blocks of
-8 x 8 pixels. The rounded maps are studies in their own right: the table says what is measured on them. They keep the members of the
-version that stored them, 22 views among them.
+8 x 8 pixels. The rounded maps are studies in their own right: the table says what is measured on them. They keep the members
+of the version that stored them, 22 views among them.
 """
 
 from __future__ import annotations

@@ -99,9 +99,9 @@ def read_table(path: Path) -> pandas.DataFrame:
     absent = [name for name in REQUIRED if name not in frame]
     if absent:
         raise UserError(f"the cohort table {path} has no column {absent[0]}; make it again with this version.")
-    for name in TEXT:
-        frame[name] = frame[name].fillna("").map(atomic.original) if name in frame else ""
-    for name in (name for name in OF_SECOND_READERS if name in frame):
+    missing = [name for name in TEXT if name not in frame]  # in a table of an earlier version
+    frame = frame.reindex(columns=[*frame.columns, *missing], fill_value="")
+    for name in (*TEXT, *(name for name in OF_SECOND_READERS if name in frame)):
         frame[name] = frame[name].fillna("").map(atomic.original)
     twice = frame["study_id"][frame["study_id"].duplicated()]
     if len(twice):
