@@ -169,13 +169,16 @@ LIMITS = (
 )
 """The one table of limits: of the score and of the reasons."""
 
-IN_SLICES = ("mass_ratio", "slices_place", "slices_name", "slices_jump")
+COMPONENTS = tuple(dict.fromkeys(limit.component for limit in LIMITS))
+
+OF_SLICES = tuple(name for name in COMPONENTS if name.startswith("slices_"))
+"""Components that are defined only where slices were run."""
+
+IN_SLICES = ("mass_ratio", *OF_SLICES)
 """Components that take no part where the column leaves the slices at L5/S1."""
 
 ASYMMETRY = Limit("junction_asymmetry", "", True, _log, usual=0.15, spread=0.6, least=0.0, start=1.75)
 """From how much asymmetry on the column leaves the slices. It is no evidence. 0.15 is usual on real MR, 0.05 on phantoms."""
-
-COMPONENTS = tuple(dict.fromkeys(limit.component for limit in LIMITS))
 
 
 def evidence(records: Sequence[StudyRecord], norm_group: BoolArray) -> tuple[FloatArray, BoolArray]:
@@ -202,7 +205,7 @@ def evidence(records: Sequence[StudyRecord], norm_group: BoolArray) -> tuple[Flo
 def leaves_slices(records: Sequence[StudyRecord], norm_group: BoolArray, alike: Alike) -> BoolArray:
     """Whether the column leaves the slices at L5/S1 (studies,): they look less alike on its two sides than usual, by more
     than ``ASYMMETRY.start`` spreads. False without slices, and where the asymmetry is undefined."""
-    of_slices = [_values(limit, records) for limit in LIMITS if limit.component.startswith("slices")]
+    of_slices = [_values(limit, records) for limit in LIMITS if limit.component in OF_SLICES]
     away = _spreads_away(ASYMMETRY, _values(ASYMMETRY, records), norm_group, alike)
     with np.errstate(invalid="ignore"):
         leaves: BoolArray = np.isfinite(of_slices).any(axis=0) & (away > ASYMMETRY.start)

@@ -40,11 +40,10 @@ def _places(study: StudyContext) -> IndexArray:
 
 
 def _sides(study: StudyContext) -> list[IndexArray]:
-    """Indices of the readings on each side of the centre slice, with it; of one side where the stack ends at the other.
-    Raises Undefined where none ran."""
+    """Indices of the readings on each side of the centre slice, with it; it is alone where the stack ends. Raises Undefined
+    where none ran."""
     places = _places(study)
-    sides = [np.flatnonzero(sign * places >= 0) for sign in (-1, 1)]
-    return [side for side in sides if len(side) >= MIN_VOTES]
+    return [np.flatnonzero(sign * places >= 0) for sign in (-1, 1)]
 
 
 @study_metric("stability")

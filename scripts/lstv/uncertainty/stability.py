@@ -26,7 +26,7 @@ KINDS = {"slices": "slice", "views": "view"}
 MIN_VOTES = 2
 _COVERAGE = 0.8
 _DISC = 0.25
-HALF = 128
+_HALF = 128
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def level_predictions(study: StudyContext, kind: str, level: int) -> LevelPredic
     """
     predictions, spacing = study.once(member_predictions, kind), study.spacing
     study.need(level)
-    masks = predictions.probability[:, level] >= HALF
+    masks = predictions.probability[:, level] >= _HALF
     any_mask: BoolArray = np.logical_or.reduce(masks)
     rows, columns = np.flatnonzero(any_mask.any(axis=1)), np.flatnonzero(any_mask.any(axis=0))
     box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
