@@ -22,8 +22,11 @@ PLAIN = "l5_s1_entropy"
 """What every metric is compared with."""
 
 _REQUIRED = ("study_id", "series_id", "status", "reason", "flags", "risk", "rank")
-_WORDS = {"study_id", "series_id", "series_dir", "series_description", "split", "use", "status", "reason", "reasons"}
-_WORDS |= {"flags", "risk", "quality", "rank_group", "not_counted"}
+TEXT: tuple[str, ...] = ("study_id", "series_id", "status", "reason", "flags", "split", "risk", "quality")
+TEXT += ("rank_group", "reasons", "not_counted")
+"""Columns of the cohort table that hold words."""
+
+_WORDS = {*TEXT, "series_dir", "series_description", "use"}
 _COORDINATE = "_point_"  # where a level is in the image or the scanner; no score
 _BY_DEFINITION = {PRIMARY: 1, "rank": -1, "rank_entropy": -1}
 _BY_DEFINITION |= {"rank_with_second_reader": -1, "score_with_second_reader": 1, "second_reader_disagreement": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TypeGuard
 
@@ -72,12 +73,17 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
+@functools.cache  # asked for each number of each card and page
+def documented() -> dict[str, uncertainty.Metric]:
+    """The metrics of a study and of L5/S1 by their columns of the cohort table."""
+    of_study = {entry.name: entry for entry in uncertainty.metrics("study")}
+    return of_study | {f"{JUNCTION}_{entry.name}": entry for entry in uncertainty.metrics("level")}
+
+
 def unit_of(column: str) -> str:
     """The unit of a metric's column as people write it behind a number; empty where it has none."""
-    documented = {entry.name: entry.unit for entry in uncertainty.metrics("study")}
-    documented |= {f"{JUNCTION}_{entry.name}": entry.unit for entry in uncertainty.metrics("level")}
-    unit = documented.get(column, "")
-    return "" if unit in _NO_UNIT else unit
+    metric = documented().get(column)
+    return "" if metric is None or metric.unit in _NO_UNIT else metric.unit
 
 
 def headings() -> list[tuple[str, str, int]]:

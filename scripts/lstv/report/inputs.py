@@ -16,6 +16,7 @@ from lstv.base.errors import UserError, cause
 from lstv.base.levels import LEVELS
 from lstv.cohort import study_sheet
 from lstv.localizer import heatmap_file
+from lstv.ranking.table_columns import TEXT
 from lstv.uncertainty import study_record
 
 REQUIRED = (
@@ -23,19 +24,6 @@ REQUIRED = (
     *(f"{level}_{name}" for level in LEVELS for name in ("confidence", "entropy")),
     "status",
     "reason",
-)
-TEXT = (
-    "study_id",
-    "series_id",
-    "status",
-    "reason",
-    "flags",
-    "split",
-    "risk",
-    "quality",
-    "rank_group",
-    "reasons",
-    "not_counted",
 )
 OF_SECOND_READERS = ("second_reader_words", "spineps_status", "totalspineseg_status")
 """Text columns that are there only where second readers were asked."""

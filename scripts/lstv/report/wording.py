@@ -46,7 +46,12 @@ def study_notes(row: dict) -> list[str]:
     """What to know of a study before its numbers are read: its origin, ``own_choice`` where the user chose its series, and
     what the ranking leaves out."""
     notes = [TRAINING] * (row["split"] == "train") + [OWN_CHOICE] * bool(row.get("own_choice"))
-    return notes + ([f"not counted: {row['not_counted']}"] if row.get("not_counted") else [])
+    return notes + left_out(row.get("not_counted", ""))
+
+
+def left_out(not_counted: str) -> list[str]:
+    """What the ranking leaves out of a study's score, as a note; empty where that is nothing."""
+    return [f"not counted: {not_counted}"] if not_counted else []
 
 
 def is_quality(flag: str) -> bool:

@@ -31,7 +31,7 @@ from lstv.localizer.heatmap_file import Analysed, StudyMaps
 from lstv.localizer.options import Options
 from lstv.localizer.outcome import NotAnalysed
 from lstv.ranking.score import rank_studies
-from lstv.report import overlay
+from lstv.report import overlay, wording
 from lstv.report.pages import layers, series_pack
 from lstv.review.limits import Limits, check_given
 from lstv.uncertainty import Thresholds, feature_bank, study_record
@@ -156,7 +156,10 @@ def analyse(
         chosen=choice.reason,
         passed_over=tuple(f"{number} x {NOTICES[kind]}" for kind, number in sorted(found.notices.items())),
         network=run,
-        notes=(*(f"Not counted: {each.not_counted}." for each in standings if each.not_counted), WITHOUT_COHORT),
+        notes=(
+            *(f"{capital(note)}." for each in standings for note in wording.left_out(each.not_counted)),
+            WITHOUT_COHORT,
+        ),
     )
 
 

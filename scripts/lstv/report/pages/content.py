@@ -53,14 +53,12 @@ def make(entry: Entry, document: dict[str, Any], cohort: Cohort, title: str) -> 
 def _numbers(row: dict[str, Any], cohort: Cohort) -> list[dict[str, Any]]:
     """What enters the ranking, and the entropy of L5/S1: each with its place in the cohort and what high or low says."""
     wanted = [*candidates.MEASURES, (f"{JUNCTION}_entropy", "L5/S1 entropy", 2)]
-    documented = {entry.name: entry for entry in uncertainty.metrics("study")}
-    documented |= {f"{JUNCTION}_{entry.name}": entry for entry in uncertainty.metrics("level")}
     rows = []
     for column, label, digits in wanted:
         value = row.get(column)
         if column.startswith(JUNCTION) and not candidates.is_found(row, JUNCTION):
             value = None  # of a level that was not found the number is not one of a disc
-        metric = documented.get(column)
+        metric = candidates.documented().get(column)
         rows.append(
             {
                 "label": label,
