@@ -61,19 +61,24 @@ FIGURES: dict[str, tuple[Example, ...]] = {
 """By the name of the file. What a phantom was drawn as stands in resources/demo/studies.csv."""
 
 
+def examples() -> list[Example]:
+    """The examples of all figures."""
+    return [example for of_figure in FIGURES.values() for example in of_figure]
+
+
 def write(results: Path, folder: Path) -> list[Path]:
     """Write every figure as WebP from the results of the demo cohort. Raises UserError where these are not complete, or a
     study is on another list than its words say."""
-    wanted = [example.study_id for examples in FIGURES.values() for example in examples]
+    wanted = [example.study_id for example in examples()]
     files = locate(sorted((results / "heatmaps").glob("*.h5")), wanted)
     absent = sorted(set(wanted) - set(files))
     if absent:
         raise UserError(f"study {absent[0]} has no heatmaps in {results / 'heatmaps'}; run make demo first.")
     check(results / "lstv_uncertainty_metrics.csv")
     written = []
-    for name, examples in FIGURES.items():
-        figure = Figure(figsize=(4.3 * len(examples), 5.0), layout="constrained", facecolor="white")
-        for axes, example in zip(np.atleast_1d(figure.subplots(1, len(examples))), examples):
+    for name, shown in FIGURES.items():
+        figure = Figure(figsize=(4.3 * len(shown), 5.0), layout="constrained", facecolor="white")
+        for axes, example in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown):
             _panel(axes, results, files[example.study_id], example)
         written.append(_save(figure, folder / f"reading_{name}.webp"))
     return written
@@ -82,7 +87,7 @@ def write(results: Path, folder: Path) -> list[Path]:
 def check(table: Path) -> None:
     """Raise UserError where a study is on another list of this cohort table than its picture says, or on none."""
     rows = {row["study_id"]: row for row in read_table(table).to_dict("records")}
-    for example in (example for examples in FIGURES.values() for example in examples):
+    for example in examples():
         if example.study_id not in rows:
             raise UserError(f"the cohort table {table} lacks study {example.study_id}; run make demo first.")
         on = group_of(rows[example.study_id], ranked=True)
